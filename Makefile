@@ -1,0 +1,54 @@
+# Everything runs from this file, on a machine with Python 3.11, make and git.
+#
+#   make demo [RANGE=2012-01-03...2012-12-31]  the whole graph on real prices, and what came out
+#   make dev                                    the Dagster UI on 127.0.0.1:3000
+#   make test | lint | integration | bench
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RANGE ?= 2012-07-02...2012-09-28
+export DAGSTER_HOME := $(CURDIR)/.dagster_home
+export UV_PROJECT_ENVIRONMENT := .venv
+
+# One at a time, so that `make demo` and `make test` may be started together.
+LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
+	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
+	sys.exit(subprocess.call(sys.argv[1:]))'
+
+.PHONY: setup demo dev test lint format integration bench schemas
+
+setup:
+	@$(LOCKED) sh -euc '\
+		test -x $(BIN)/uv || { \
+			echo "setting up .venv"; \
+			$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }; \
+		$(BIN)/uv sync --quiet --locked; \
+		mkdir -p $(DAGSTER_HOME); cp dagster.yaml $(DAGSTER_HOME)/'
+
+demo: setup
+	$(BIN)/python -m stock_platform.demo $(RANGE)
+
+dev: setup
+	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+
+test: setup
+	$(BIN)/python -m pytest -m "not integration"
+
+integration: setup
+	$(BIN)/python -m pytest -m integration
+
+bench: setup
+	$(BIN)/python -m stock_platform_tests.benchmarks
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# BigQuery's schema files, from the contracts.
+schemas: setup
+	$(BIN)/python -m stock_platform.contracts.render

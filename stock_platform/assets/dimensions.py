@@ -1,0 +1,138 @@
+"""The dimensions: small tables, replaced whole."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any, Final
+
+import dagster as dg
+import pyarrow as pa
+
+from stock_platform.assets.common import OWNERS, table_description, table_metadata
+from stock_platform.calendars import calendar_code, calendar_version, exchange_calendar, sessions
+from stock_platform.contracts import (
+    DIM_COMPANY,
+    DIM_DATE,
+    DIM_EXCHANGE,
+    DIM_TRADING_SESSION,
+    Table,
+)
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.lake.raw_erp import ErpBatch
+from stock_platform.sources.erp import is_active
+
+GROUP: Final = "warehouse"
+
+
+def dimension_assets(first: date, last: date) -> list[dg.AssetsDefinition]:
+    """The dimension assets, covering the days from first to last.
+
+    Args:
+        first: the first day that may be a partition.
+        last: the last day that dim_date and dim_trading_session reach.
+    """
+
+    @_dimension(DIM_EXCHANGE)
+    def dim_exchange(raw_erp_exchanges: ErpBatch) -> pa.Table:
+        return _table(DIM_EXCHANGE, (_exchange(row) for row in raw_erp_exchanges.accepted))
+
+    @_dimension(DIM_COMPANY)
+    def dim_company(raw_erp_companies: ErpBatch) -> pa.Table:
+        rows = (_company(row, raw_erp_companies) for row in raw_erp_companies.accepted)
+        return _table(DIM_COMPANY, rows)
+
+    @_dimension(DIM_DATE)
+    def dim_date() -> pa.Table:
+        return _table(DIM_DATE, map(_day, _days(first.replace(month=1, day=1), last)))
+
+    @_dimension(DIM_TRADING_SESSION)
+    def dim_trading_session(raw_erp_exchanges: ErpBatch) -> pa.Table:
+        mics = [row["EXCH_CODE"] for row in raw_erp_exchanges.accepted]
+        known = [mic for mic in mics if calendar_code(mic)]
+        rows = (row for mic in known for row in _trading_sessions(mic, first, last))
+        return _table(DIM_TRADING_SESSION, rows)
+
+    return [dim_exchange, dim_company, dim_date, dim_trading_session]
+
+
+def _dimension(table: Table) -> Callable[[Callable[..., pa.Table]], dg.AssetsDefinition]:
+    return dg.asset(
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"table"},
+        io_manager_key="warehouse_table",
+        description=table_description(table),
+        metadata=table_metadata(table),
+        code_version="1",
+    )
+
+
+def _table(table: Table, rows: Iterator[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
+
+
+def _exchange(row: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "ExchangeCode": row["EXCH_CODE"],
+        "ExchangeName": row["EXCH_NAME"],
+        "Country": row["COUNTRY"] or None,
+        "City": row["CITY"] or None,
+        "Timezone": row["TIMEZONE"],
+        "Currency": row["PRICE_CURRENCY"],
+        "YahooSuffix": row["YAHOO_SUFFIX"],
+        "CalendarCode": calendar_code(row["EXCH_CODE"]),
+    }
+
+
+def _company(row: Any, batch: ErpBatch) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "Symbol": row["TICKER"],
+        "CompanyName": row["COMPANY_NAME"],
+        "ExchangeCode": row["EXCH_CODE"],
+        "Sector": row["SECTOR"] or None,
+        "Country": row["COUNTRY"] or None,
+        "Currency": row["CURRENCY"] or None,
+        "Isin": row["ISIN"] or None,
+        "IsActive": is_active(row),
+        "EffectiveFrom": date.fromisoformat(row["LAST_CHANGED"]),
+        "SourceFile": batch.source_file,
+        "LoadedAt": batch.loaded_at,
+    }
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def _date_key(day: date) -> int:
+    return int(day.strftime("%Y%m%d"))
+
+
+def _day(day: date) -> dict[str, Any]:
+    return {
+        "DateKey": _date_key(day),
+        "FullDate": day,
+        "DayOfWeek": day.isoweekday(),
+        "DayName": day.strftime("%A"),
+        "Month": day.month,
+        "MonthName": day.strftime("%B"),
+        "Quarter": (day.month + 2) // 3,
+        "Year": day.year,
+        "IsWeekend": day.isoweekday() >= 6,  # noqa: PLR2004 - ISO 8601's Saturday
+    }
+
+
+def _trading_sessions(mic: str, first: date, last: date) -> Iterator[dict[str, Any]]:
+    calendar = exchange_calendar(mic, first, last)
+    half_days = {stamp.date() for stamp in calendar.early_closes}
+    hours = calendar.schedule
+    version = calendar_version()
+    for day in sessions(mic, first, last):
+        opening, closing = hours.loc[day.isoformat(), ["open", "close"]]
+        yield {
+            "ExchangeCode": mic,
+            "DateKey": _date_key(day),
+            "OpenUtc": opening.to_pydatetime(),
+            "CloseUtc": closing.to_pydatetime(),
+            "IsHalfDay": day in half_days,
+            "CalendarVersion": version,
+        }

@@ -1,0 +1,94 @@
+"""The facts: processed sessions loaded into the warehouse, and the adjusted view over them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import dagster as dg
+
+from stock_platform.assets.common import (
+    OWNERS,
+    session_keys,
+    table_description,
+    table_metadata,
+)
+from stock_platform.contracts import (
+    FACT_CORPORATE_ACTION,
+    FACT_STOCK_PRICE,
+    STOCK_PRICE_ADJUSTED,
+    Table,
+)
+from stock_platform.display import table_preview, total_return_plot
+from stock_platform.io_managers.warehouse_table import SessionLoad
+from stock_platform.lake.paths import ProcessedTable
+from stock_platform.lake.publish import ProcessedSession, expected_rows
+from stock_platform.partitions import RANGE_RUNS, require_sessions
+from stock_platform.resources import WarehouseResource
+
+GROUP: Final = "warehouse"
+
+
+def fact_asset(
+    days: dg.TimeWindowPartitionsDefinition, table: Table, source: ProcessedTable
+) -> dg.AssetsDefinition:
+    """The asset of a fact table that is loaded from a processed table."""
+
+    @dg.asset(
+        name=table.name,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"table"},
+        io_manager_key="warehouse_table",
+        partitions_def=days,
+        backfill_policy=RANGE_RUNS,
+        pool="warehouse",
+        description=table_description(table),
+        metadata=table_metadata(table),
+        code_version="1",
+    )
+    def fact(
+        context: dg.AssetExecutionContext, processed_stock_prices: dict[str, ProcessedSession]
+    ) -> SessionLoad:
+        require_sessions(days, session_keys(context))
+        return session_load(processed_stock_prices, source)
+
+    return fact
+
+
+def session_load(processed: Mapping[str, ProcessedSession], source: ProcessedTable) -> SessionLoad:
+    """What to load of a processed table: its objects, and the rows that their metrics tell."""
+    return SessionLoad(
+        uris={key: it.objects[source] for key, it in processed.items() if source in it.objects},
+        rows={key: expected_rows(it.manifest["metrics"])[source] for key, it in processed.items()},
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"view"},
+    deps=[FACT_STOCK_PRICE.name, FACT_CORPORATE_ACTION.name],
+    description=table_description(STOCK_PRICE_ADJUSTED),
+    metadata=table_metadata(STOCK_PRICE_ADJUSTED),
+    code_version="1",
+)
+def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """The view; materializing it creates it anew and shows what it says."""
+    store = warehouse.open()
+    store.create_tables()
+    rows = store.query(f"SELECT COUNT(*) AS n FROM {STOCK_PRICE_ADJUSTED.name}")  # noqa: S608
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows["n"][0].as_py(),
+            "preview": table_preview(store, STOCK_PRICE_ADJUSTED),
+            "total_return": total_return_plot(store),
+        }
+    )
+
+
+def fact_assets(days: dg.TimeWindowPartitionsDefinition) -> list[Any]:
+    """The fact assets over the deployment's trading days, and the view."""
+    return [
+        fact_asset(days, FACT_STOCK_PRICE, "stock_prices"),
+        fact_asset(days, FACT_CORPORATE_ACTION, "corporate_actions"),
+        stock_price_adjusted,
+    ]

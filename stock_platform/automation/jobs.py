@@ -1,0 +1,33 @@
+"""The jobs: which assets belong together in a run."""
+
+from typing import Final
+
+import dagster as dg
+
+DAILY_STOCK_PRICES: Final = dg.define_asset_job(
+    "daily_stock_prices",
+    selection=dg.AssetSelection.assets(
+        "raw_stock_prices",
+        "processed_stock_prices",
+        "fact_stock_price",
+        "fact_corporate_action",
+        "stock_price_adjusted",
+    ),
+    description="Prices of a session, or of a range of sessions, from Yahoo to the warehouse.",
+)
+
+ERP_LOAD: Final = dg.define_asset_job(
+    "erp_load",
+    selection=dg.AssetSelection.assets(
+        "raw_erp_companies", "raw_erp_exchanges", "dim_company", "dim_exchange"
+    ),
+    description="Companies and exchanges of the newest ERP files.",
+)
+
+REFERENCE_DATA: Final = dg.define_asset_job(
+    "reference_data",
+    selection=dg.AssetSelection.assets("dim_date", "dim_trading_session"),
+    description="Days and trading sessions; once, and when the calendar package changes.",
+)
+
+JOBS: Final = (DAILY_STOCK_PRICES, ERP_LOAD, REFERENCE_DATA)

@@ -1,0 +1,42 @@
+"""The tables of the warehouse, each described once; everything else is generated from it."""
+
+from typing import Final
+
+from stock_platform.contracts.dimensions import (
+    DIM_COMPANY,
+    DIM_DATE,
+    DIM_EXCHANGE,
+    DIM_TRADING_SESSION,
+)
+from stock_platform.contracts.facts import (
+    FACT_CORPORATE_ACTION,
+    FACT_STOCK_PRICE,
+    STOCK_PRICE_ADJUSTED,
+)
+from stock_platform.contracts.table import Column, Table
+
+TABLES: Final[dict[str, Table]] = {
+    table.name: table
+    for table in (
+        DIM_DATE,
+        DIM_EXCHANGE,
+        DIM_COMPANY,
+        DIM_TRADING_SESSION,
+        FACT_STOCK_PRICE,
+        FACT_CORPORATE_ACTION,
+        STOCK_PRICE_ADJUSTED,
+    )
+}
+
+__all__ = [
+    "DIM_COMPANY",
+    "DIM_DATE",
+    "DIM_EXCHANGE",
+    "DIM_TRADING_SESSION",
+    "FACT_CORPORATE_ACTION",
+    "FACT_STOCK_PRICE",
+    "STOCK_PRICE_ADJUSTED",
+    "TABLES",
+    "Column",
+    "Table",
+]

@@ -1,0 +1,118 @@
+"""The facts: prices and corporate actions, by session, and the adjusted view over them."""
+
+from typing import Final
+
+from stock_platform.contracts.table import Column, Table
+
+_DATE_KEY: Final = Column(
+    "DateKey", "INT64", "The session, as yyyymmdd.", references="dim_date.DateKey"
+)
+_TICKER: Final = Column(
+    "Ticker", "STRING", "Yahoo's symbol of the instrument.", references="dim_company.Symbol"
+)
+_FETCHED_AT: Final = Column("FetchedAt", "TIMESTAMP", "When Yahoo first gave this answer, UTC.")
+_BATCH_ID: Final = Column("BatchId", "STRING", "The Spark batch that processed the row.")
+_CURRENCY: Final = Column(
+    "Currency", "STRING", "What prices count: ISO 4217, or a minor unit such as GBp (pence)."
+)
+
+FACT_STOCK_PRICE: Final = Table(
+    name="fact_stock_price",
+    description="Daily prices as traded: not adjusted for later splits or dividends.",
+    grain="one ticker and session",
+    key=("DateKey", "Ticker"),
+    session_column="TradeDate",
+    partition_by_month="TradeDate",
+    cluster_by=("Ticker",),
+    columns=(
+        _DATE_KEY,
+        Column("TradeDate", "DATE", "The session, by the exchange's own calendar."),
+        _TICKER,
+        Column(
+            "ExchangeCode",
+            "STRING",
+            "ISO 10383 MIC of the listing.",
+            references="dim_exchange.ExchangeCode",
+        ),
+        Column("Open", "FLOAT64", "First price of the session, as traded.", unit="Currency"),
+        Column("High", "FLOAT64", "Highest price of the session, as traded.", unit="Currency"),
+        Column("Low", "FLOAT64", "Lowest price of the session, as traded.", unit="Currency"),
+        Column("Close", "FLOAT64", "Last price of the session, as traded.", unit="Currency"),
+        Column("Volume", "INT64", "Shares traded in the session.", unit="shares as traded"),
+        Column(
+            "AdjClose",
+            "FLOAT64",
+            "Yahoo's close adjusted for splits and dividends known at FetchedAt.",
+            unit="Currency",
+            nullable=True,
+        ),
+        _CURRENCY,
+        _FETCHED_AT,
+        _BATCH_ID,
+    ),
+)
+
+FACT_CORPORATE_ACTION: Final = Table(
+    name="fact_corporate_action",
+    description="Dividends, splits and capital gains, by ex-date.",
+    grain="one ticker, ex-date and kind of action",
+    key=("DateKey", "Ticker", "ActionType"),
+    session_column="TradeDate",
+    partition_by_month="TradeDate",
+    cluster_by=("Ticker",),
+    columns=(
+        _DATE_KEY,
+        Column("TradeDate", "DATE", "The ex-date: first session without the entitlement."),
+        _TICKER,
+        Column("ActionType", "STRING", "dividend, split or capital_gain."),
+        Column(
+            "Value",
+            "FLOAT64",
+            "Cash a share as traded (dividend, capital_gain), or new shares for one old (split).",
+            unit="Currency a share, or shares a share",
+        ),
+        Column(
+            "Currency",
+            "STRING",
+            "What the cash counts; null where Yahoo named none.",
+            nullable=True,
+        ),
+        _FETCHED_AT,
+        _BATCH_ID,
+    ),
+)
+
+STOCK_PRICE_ADJUSTED: Final = Table(
+    name="stock_price_adjusted",
+    description=(
+        "Prices adjusted for the splits and distributions in the warehouse, as of its latest "
+        "session: a new split changes one row of fact_corporate_action and every row here."
+    ),
+    grain="one ticker and session",
+    key=("DateKey", "Ticker"),
+    view=True,
+    columns=(
+        _DATE_KEY,
+        Column("TradeDate", "DATE", "The session, by the exchange's own calendar."),
+        _TICKER,
+        Column("ExchangeCode", "STRING", "ISO 10383 MIC of the listing."),
+        Column(
+            "SplitFactor",
+            "FLOAT64",
+            "Shares now for one share of the session: product of the later splits.",
+            unit="shares a share",
+        ),
+        Column("AdjOpen", "FLOAT64", "Open / SplitFactor.", unit="Currency"),
+        Column("AdjHigh", "FLOAT64", "High / SplitFactor.", unit="Currency"),
+        Column("AdjLow", "FLOAT64", "Low / SplitFactor.", unit="Currency"),
+        Column("AdjClose", "FLOAT64", "Close / SplitFactor.", unit="Currency"),
+        Column("AdjVolume", "FLOAT64", "Volume * SplitFactor.", unit="shares of today"),
+        Column(
+            "TotalReturnClose",
+            "FLOAT64",
+            "AdjClose times the product over later ex-dates of 1 - cash / close before.",
+            unit="Currency",
+        ),
+        _CURRENCY,
+    ),
+)

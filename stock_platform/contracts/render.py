@@ -1,0 +1,88 @@
+"""A contract in the terms of Arrow, GoogleSQL, BigQuery's API and Dagster.
+
+Run as a module it writes BigQuery's schema files: ``python -m stock_platform.contracts.render``.
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+import pyarrow as pa
+
+from stock_platform.contracts import TABLES, Column, Table
+
+TERRAFORM_SCHEMAS: Final = Path(__file__).resolve().parents[2] / "terraform" / "schemas"
+
+_ARROW_TYPES: Final[dict[str, pa.DataType]] = {
+    "BOOL": pa.bool_(),
+    "DATE": pa.date32(),
+    "FLOAT64": pa.float64(),
+    "INT64": pa.int64(),
+    "STRING": pa.string(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The table as Arrow, which is also its Parquet schema."""
+    return pa.schema(
+        pa.field(column.name, _ARROW_TYPES[column.type], nullable=column.nullable)
+        for column in table.columns
+    )
+
+
+def create_table(table: Table) -> str:
+    """GoogleSQL that creates the table when it is missing; types and nullability only."""
+    columns = ", ".join(
+        f"`{column.name}` {column.type}{'' if column.nullable else ' NOT NULL'}"
+        for column in table.columns
+    )
+    return f"CREATE TABLE IF NOT EXISTS `{table.name}` ({columns})"
+
+
+def bigquery_schema(table: Table) -> list[dict[str, str]]:
+    """The table's fields as BigQuery's API and Terraform's schema files spell them."""
+    from google.cloud import bigquery  # noqa: PLC0415 - heavy import
+
+    def field(column: Column) -> bigquery.SchemaField:
+        mode = "NULLABLE" if column.nullable or table.view else "REQUIRED"
+        return bigquery.SchemaField(
+            column.name, column.type, mode=mode, description=column.documentation
+        )
+
+    return [field(column).to_api_repr() for column in table.columns]
+
+
+def dagster_schema(table: Table) -> dg.TableSchema:
+    """The table's columns as Dagster's asset catalogue shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.documentation,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable, unique=table.key == (column.name,)
+                ),
+                tags={"references": column.references} if column.references else {},
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def write_terraform_schemas(folder: Path) -> list[Path]:
+    """Write ``<table>.json`` for each table that Terraform creates; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for table in TABLES.values():
+        if not table.view:
+            file = folder / f"{table.name}.json"
+            file.write_text(json.dumps(bigquery_schema(table), indent=2) + "\n")
+            files.append(file)
+    return files
+
+
+if __name__ == "__main__":
+    write_terraform_schemas(TERRAFORM_SCHEMAS)

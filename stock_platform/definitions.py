@@ -1,0 +1,81 @@
+"""The table of contents: what Dagster loads.
+
+Belongs here: which assets, checks, jobs and resources there are, and which resource a setting
+chooses. No implementation of any of them.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from stock_platform.assets.dimensions import dimension_assets
+from stock_platform.assets.facts import fact_assets
+from stock_platform.assets.processed import processed_stock_prices_asset
+from stock_platform.assets.raw import raw_erp_companies, raw_erp_exchanges, raw_stock_prices_asset
+from stock_platform.automation.jobs import JOBS
+from stock_platform.automation.schedules import daily_schedule
+from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
+from stock_platform.io_managers.raw_json import RawJsonIOManager
+from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
+from stock_platform.partitions import trading_days
+from stock_platform.quality.checks import all_checks
+from stock_platform.resources import (
+    LakeResource,
+    MarketDataResource,
+    SparkResource,
+    WarehouseResource,
+)
+from stock_platform.settings import Settings
+from stock_platform.warehouse.statements import check_dialects
+
+
+def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  # noqa: ANN401
+    """The whole graph of a deployment.
+
+    Args:
+        settings: of the deployment.
+        overrides: resources by name, in place of those that the settings choose.
+    """
+    check_dialects()
+    days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
+    last_day = settings.last_date or date.today()  # noqa: DTZ011 - a year's end is what counts
+    assets = [
+        raw_erp_companies,
+        raw_erp_exchanges,
+        raw_stock_prices_asset(days),
+        processed_stock_prices_asset(days),
+        *dimension_assets(settings.start_date, last_day.replace(month=12, day=31)),
+        *fact_assets(days),
+    ]
+    return dg.Definitions(
+        assets=dg.with_source_code_references(assets),
+        asset_checks=all_checks(days),
+        jobs=JOBS,
+        schedules=[daily_schedule(on=settings.market_data == "yahoo")],
+        resources=resources_for(settings) | overrides,
+        # A step in a process of its own costs 8 s on 2 cores; the work is Spark's anyway.
+        executor=dg.in_process_executor,
+    )
+
+
+def resources_for(settings: Settings) -> dict[str, Any]:
+    """The resources that the settings choose."""
+    lake = LakeResource(root=settings.lake)
+    warehouse = WarehouseResource(file=str(settings.warehouse_file))
+    return {
+        "lake": lake,
+        "warehouse": warehouse,
+        "spark": SparkResource(engine=settings.spark),
+        "market_data": MarketDataResource(
+            source=settings.market_data,
+            yahoo_url=str(settings.yahoo_url) if settings.yahoo_url else None,
+            requests_per_second=settings.yahoo_requests_per_second,
+        ),
+        "raw_json": RawJsonIOManager(lake=lake),
+        "processed_parquet": ProcessedParquetIOManager(lake=lake),
+        "warehouse_table": WarehouseTableIOManager(warehouse=warehouse),
+    }
+
+
+defs = build_definitions(Settings())

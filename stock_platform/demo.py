@@ -1,0 +1,194 @@
+"""`make demo`: materialize the whole graph and show what came out.
+
+Belongs here: the order of the jobs and the words on the terminal. It does nothing that the UI
+cannot do; a range is cut into runs of a year as the UI's backfills are.
+"""
+
+import hashlib
+import os
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+from filelock import FileLock
+from rich.console import Console
+from rich.table import Table as Grid
+
+from stock_platform.contracts import TABLES
+from stock_platform.definitions import build_definitions
+from stock_platform.lake import files
+from stock_platform.lake.paths import ERP_KINDS, LakePaths
+from stock_platform.partitions import RANGE_RUNS, require_sessions, trading_days
+from stock_platform.settings import Settings
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.port import Warehouse
+
+SAMPLE_ERP: Final = Path(__file__).resolve().parents[1] / "data" / "sample" / "erp"
+_QUESTION: Final = (
+    "SELECT Ticker, COUNT(*) AS Sessions, MIN(TradeDate) AS First, MAX(TradeDate) AS Last, "
+    "ROUND(100 * (MAX_BY(TotalReturnClose, TradeDate) / MIN_BY(TotalReturnClose, TradeDate) - 1), "
+    "2) AS TotalReturnPercent "
+    "FROM stock_price_adjusted GROUP BY Ticker ORDER BY TotalReturnPercent DESC"
+)
+
+
+@dataclass
+class AssetSummary:
+    """What the runs of a demo did for one asset."""
+
+    materializations: int = 0
+    rows: int = 0
+    checks: Counter[str] = field(default_factory=Counter)
+
+
+class DemoFailedError(RuntimeError):
+    """A run did not succeed; Dagster's own log above says why."""
+
+
+def main(key_range: str) -> int:
+    """Run the demo over a range of sessions, ``FIRST...LAST``; returns the exit code."""
+    console = Console()
+    settings = Settings()
+    with FileLock(Path(os.environ["DAGSTER_HOME"]) / "demo.lock"):
+        drop_sample_erp(LakePaths(settings.lake))
+        warehouse = DuckDBWarehouse(settings.warehouse_file)
+        before = fingerprints(warehouse)
+        summaries = run_all(settings, sessions_between(settings, key_range), console)
+        console.print(_summary_grid(summaries))
+        console.print(_change_grid(before, fingerprints(warehouse), warehouse))
+        console.print(f"\n[bold]{_QUESTION}[/bold]")
+        console.print(_answer_grid(warehouse))
+    failed = sum(it.checks["failed"] for it in summaries.values())
+    console.print(f"\n{settings.warehouse}\n{settings.lake}\n`make dev` shows it in the UI.")
+    return 1 if failed else 0
+
+
+def drop_sample_erp(paths: LakePaths) -> None:
+    """Put the sample ERP export into landing folders that have no file."""
+    for kind in ERP_KINDS:
+        fs, folder = files.filesystem(paths.landing(kind))
+        fs.makedirs(folder, exist_ok=True)
+        if not fs.glob(f"{folder}/*.csv"):
+            files.upload(SAMPLE_ERP / f"{kind}.csv", f"{paths.landing(kind)}/{kind}.csv")
+
+
+def sessions_between(settings: Settings, key_range: str) -> list[str]:
+    """The sessions of a range, both ends included.
+
+    Raises:
+        NotASessionError: an end is no trading day.
+        ValueError: it is not ``FIRST...LAST``.
+    """
+    first, found, last = key_range.partition("...")
+    if not found:
+        raise ValueError(f"{key_range!r} is no range; write FIRST...LAST")
+    days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
+    require_sessions(days, [first, last])
+    return list(days.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))
+
+
+def run_all(
+    settings: Settings, sessions: list[str], console: Console
+) -> dict[str, AssetSummary]:
+    """Run the jobs in the order of the data.
+
+    Raises:
+        DemoFailedError: a run failed.
+    """
+    defs = build_definitions(settings)
+    summaries: dict[str, AssetSummary] = defaultdict(AssetSummary)
+    size = RANGE_RUNS.max_partitions_per_run or len(sessions)
+    years = [sessions[at : at + size] for at in range(0, len(sessions), size)]
+    with dg.DagsterInstance.get() as instance:
+        for name in ("erp_load", "reference_data"):
+            _run(defs, name, {}, instance, summaries, console)
+        for year in years:
+            tags = {
+                "dagster/asset_partition_range_start": year[0],
+                "dagster/asset_partition_range_end": year[-1],
+            }
+            _run(defs, "daily_stock_prices", tags, instance, summaries, console)
+    return summaries
+
+
+def fingerprints(warehouse: Warehouse) -> dict[str, str]:
+    """A digest of each table's rows, all columns included."""
+    warehouse.create_tables()
+    digests = {}
+    for table in TABLES.values():
+        digest = hashlib.sha256()
+        for batch in warehouse.read(table).to_batches():
+            digest.update(batch.to_pandas().to_csv(index=False).encode())
+        digests[table.name] = digest.hexdigest()[:12]
+    return digests
+
+
+def _run(
+    defs: dg.Definitions,
+    job: str,
+    tags: dict[str, str],
+    instance: dg.DagsterInstance,
+    summaries: dict[str, AssetSummary],
+    console: Console,
+) -> None:
+    span = " ... ".join(tags.values())
+    console.print(f"[bold]{job}[/bold] {span}")
+    started = time.monotonic()
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        tags=tags,
+        run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+        raise_on_error=False,
+    )
+    _collect(result, summaries)
+    if not result.success:
+        raise DemoFailedError(f"{job} {span} failed: `make dev`, run {result.run_id}")
+    console.print(f"  done in {time.monotonic() - started:.1f} s")
+
+
+def _collect(result: dg.ExecuteInProcessResult, summaries: dict[str, AssetSummary]) -> None:
+    for event in result.all_events:
+        if event.is_step_materialization and event.asset_key:
+            summary = summaries[event.asset_key.to_user_string()]
+            metadata = event.step_materialization_data.materialization.metadata
+            summary.materializations += 1
+            count = metadata.get("dagster/row_count")
+            summary.rows += count.value if isinstance(count, dg.IntMetadataValue) else 0
+    for evaluation in result.get_asset_check_evaluations():
+        state = "passed" if evaluation.passed else "failed"
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN:
+            state = "warned"
+        summaries[evaluation.asset_key.to_user_string()].checks[state] += 1
+
+
+def _summary_grid(summaries: dict[str, AssetSummary]) -> Grid:
+    grid = Grid("asset", "materialized", "rows", "passed", "warned", "failed", title="Assets")
+    for name, it in summaries.items():
+        checks = (it.checks[state] for state in ("passed", "warned", "failed"))
+        grid.add_row(name, f"{it.materializations:,}", f"{it.rows:,}", *map(str, checks))
+    return grid
+
+
+def _change_grid(before: dict[str, str], after: dict[str, str], warehouse: Warehouse) -> Grid:
+    grid = Grid("table", "rows", "before", "after", title="Warehouse")
+    for name, digest in after.items():
+        rows = warehouse.read(TABLES[name]).num_rows
+        same = "unchanged" if before[name] == digest else before[name]
+        grid.add_row(name, f"{rows:,}", same, digest)
+    return grid
+
+
+def _answer_grid(warehouse: Warehouse) -> Grid:
+    answer = warehouse.query(_QUESTION)
+    grid = Grid(*answer.column_names)
+    for row in answer.to_pylist():
+        grid.add_row(*(str(value) for value in row.values()))
+    return grid
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,60 @@
+"""Processed Parquet in the lake: published from a Spark batch's staging, handed on by reference."""
+
+from typing import Any
+
+import dagster as dg
+import orjson
+
+from stock_platform.lake.publish import (
+    ProcessedSession,
+    StagedBatch,
+    publish,
+    read_published,
+)
+from stock_platform.resources import LakeResource
+
+
+class ProcessedParquetIOManager(dg.ConfigurableIOManager):
+    """Publishes a `StagedBatch` session by session; loads `ProcessedSession`s."""
+
+    lake: LakeResource
+
+    def handle_output(self, context: dg.OutputContext, obj: StagedBatch) -> None:
+        """Publish the batch; repeating it after a crash ends in the same partitions."""
+        for session, published in publish(self.lake.paths, obj):
+            context.step_context.add_asset_metadata(
+                _session_metadata(published), partition_key=session
+            )
+
+    def load_input(self, context: dg.InputContext) -> dict[str, ProcessedSession]:
+        """What is published of each session asked for.
+
+        Raises:
+            FileNotFoundError: a session was never processed.
+        """
+        sessions = {}
+        for key in context.asset_partition_keys:
+            try:
+                sessions[key] = read_published(self.lake.paths, key)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f"processed_stock_prices has no partition {key}: materialize it first"
+                ) from error
+        return sessions
+
+
+def _session_metadata(session: ProcessedSession) -> dict[str, Any]:
+    metrics = session.manifest["metrics"]
+    quarantined = sum(metrics["quarantined"].values())
+    metadata: dict[str, Any] = {
+        "dagster/row_count": metrics["valid"],
+        "lines_read": metrics["lines_read"],
+        "quarantined": quarantined,
+        "corporate_actions": metrics["corporate_actions"],
+        "batch_id": session.manifest["batch_id"],
+    }
+    if quarantined:
+        reasons = orjson.dumps(metrics["quarantined"]).decode()
+        metadata["quarantined_by_reason"] = dg.MetadataValue.text(reasons)
+        metadata["quarantine"] = dg.MetadataValue.path(session.objects["quarantine"])
+    return metadata

@@ -1,0 +1,90 @@
+"""Raw JSON in the lake: price lines by session, ERP batches by generation."""
+
+from collections import Counter
+from typing import Any
+
+import dagster as dg
+
+from stock_platform.lake import files, raw_erp, raw_prices
+from stock_platform.lake.raw_erp import ErpBatch
+from stock_platform.lake.raw_prices import RawPriceSpool
+from stock_platform.resources import LakeResource
+from stock_platform.sources.restatement import settle
+
+
+class RawJsonIOManager(dg.ConfigurableIOManager):
+    """Publishes a `RawPriceSpool` session by session, or an `ErpBatch` as the current one.
+
+    Loads the URIs of raw prices by session, or the current `ErpBatch`.
+    """
+
+    lake: LakeResource
+
+    def handle_output(self, context: dg.OutputContext, obj: RawPriceSpool | ErpBatch) -> None:
+        """Write what the asset collected."""
+        if isinstance(obj, ErpBatch):
+            batch = raw_erp.save(self.lake.paths, obj)
+            context.add_output_metadata(_erp_metadata(self.lake, batch))
+        else:
+            with obj as spool:
+                self._publish(context, spool)
+
+    def load_input(self, context: dg.InputContext) -> dict[str, str] | ErpBatch:
+        """References to the partitions asked for, or the current batch.
+
+        Raises:
+            FileNotFoundError: a session was never fetched, or no ERP file was loaded.
+        """
+        paths = self.lake.paths
+        if not context.has_asset_partitions:
+            kind = context.asset_key.path[-1].removeprefix("raw_erp_")
+            return raw_erp.load(paths, "companies" if kind == "companies" else "exchanges")
+        uris = {key: paths.raw_prices(key) for key in context.asset_partition_keys}
+        missing = [key for key, uri in uris.items() if not files.exists(uri)]
+        if missing:
+            raise FileNotFoundError(
+                f"raw_stock_prices has no partition {', '.join(missing[:5])}"
+                f"{' ...' if len(missing) > 5 else ''}: materialize it first"  # noqa: PLR2004
+            )
+        return uris
+
+    def _publish(self, context: dg.OutputContext, spool: RawPriceSpool) -> None:
+        paths = self.lake.paths
+        uri = paths.responses(context.run_id)
+        files.upload(spool.responses_file, uri)
+        outcomes: Counter[str] = Counter()
+        changes: Counter[str] = Counter()
+        for session in context.asset_partition_keys:
+            counts = raw_prices.publish(paths, session, spool.lines(session), settle)
+            outcomes += counts["outcomes"]
+            changes += counts["changes"]
+            context.step_context.add_asset_metadata(
+                {
+                    "dagster/row_count": sum(counts["outcomes"].values()),
+                    "dagster/uri": paths.raw_prices(session),
+                    **_prefixed("outcome", counts["outcomes"]),
+                    **_prefixed("change", counts["changes"]),
+                },
+                partition_key=session,
+            )
+        context.add_output_metadata(
+            {
+                "run_outcomes": dg.MetadataValue.json(dict(outcomes)),
+                "run_changes": dg.MetadataValue.json(dict(changes)),
+                "verbatim_responses": dg.MetadataValue.path(uri),
+            }
+        )
+
+
+def _prefixed(prefix: str, counts: Counter[str]) -> dict[str, int]:
+    return {f"{prefix}_{name}": count for name, count in sorted(counts.items())}
+
+
+def _erp_metadata(lake: LakeResource, batch: ErpBatch) -> dict[str, Any]:
+    return {
+        "dagster/row_count": len(batch.accepted),
+        "dagster/uri": lake.paths.raw_erp(batch.kind, batch.generation),
+        "rejected_rows": len(batch.rejected),
+        "source_file": batch.source_file,
+        "generation": batch.generation,
+    }

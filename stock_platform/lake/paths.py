@@ -1,0 +1,69 @@
+"""Where every object of the lake lies. Nothing else in the platform spells a lake path."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+from urllib.parse import quote
+
+ErpKind = Literal["companies", "exchanges"]
+ProcessedTable = Literal["stock_prices", "corporate_actions", "quarantine"]
+
+ERP_KINDS: Final[tuple[ErpKind, ...]] = ("companies", "exchanges")
+PROCESSED_TABLES: Final[tuple[ProcessedTable, ...]] = (
+    "stock_prices",
+    "corporate_actions",
+    "quarantine",
+)
+
+
+@dataclass(frozen=True)
+class LakePaths:
+    """The lake's layout under a root, a directory or an fsspec URL.
+
+    Names from outside (files, generations, run ids) are percent-encoded, so that none of them
+    can leave its folder.
+    """
+
+    root: str
+
+    def landing(self, kind: ErpKind) -> str:
+        """The folder into which the ERP drops CSV files; never changed by the platform."""
+        return f"{self.root}/landing/erp/{kind}"
+
+    def raw_prices(self, session: str) -> str:
+        """One session's raw lines: gzip JSON, a line a symbol."""
+        return f"{self.root}/raw/stock_prices/date={_session(session)}/prices.json.gz"
+
+    def responses(self, run_id: str) -> str:
+        """A run's verbatim answers: gzip JSON, a line an answer."""
+        return f"{self.root}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"
+
+    def raw_erp(self, kind: ErpKind, generation: str) -> str:
+        """The folder of one accepted generation of an ERP file."""
+        return f"{self.root}/raw/erp/{kind}/{_name(generation)}"
+
+    def current_erp(self, kind: ErpKind) -> str:
+        """The pointer to the generation that the dimensions follow."""
+        return f"{self.root}/raw/erp/{kind}/current.json"
+
+    def processed(self, table: ProcessedTable, session: str) -> str:
+        """One session's Parquet object of a processed table."""
+        return f"{self.root}/processed/{table}/date={_session(session)}/part-00000.parquet"
+
+    def manifest(self, session: str) -> str:
+        """What was published of a session: batch and metrics; written last."""
+        return f"{self.root}/processed/stock_prices/date={_session(session)}/_manifest.json"
+
+    def staging(self, batch_id: str, run_id: str) -> str:
+        """The prefix of a batch in flight; a run's own, so that two runs never mix files."""
+        return f"{self.root}/processed/_staging/{_name(batch_id)}/{_name(run_id)}"
+
+
+def _session(key: str) -> str:
+    return date.fromisoformat(key).isoformat()
+
+
+def _name(text: str) -> str:
+    name = quote(text, safe="")
+    # quote leaves dots alone, and "." and ".." are the names that leave a folder.
+    return name if name.strip(".") else name.replace(".", "%2E")

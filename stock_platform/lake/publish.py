@@ -1,0 +1,136 @@
+"""Publishing a processed batch: from its staging prefix to the partitions, session by session.
+
+Write, audit, publish: the Spark job wrote and measured, this module audits that the files
+hold the rows that were measured, and then replaces each session's objects whole. Staging is
+left until all sessions are published, so a publish that was interrupted is simply done again.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow.parquet as pq
+
+from stock_platform.lake import files
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
+
+SessionMetrics = Mapping[str, Any]
+
+
+class PublishError(RuntimeError):
+    """A staged batch is not what its metrics say; nothing of the session was published."""
+
+
+@dataclass(frozen=True)
+class StagedBatch:
+    """A finished Spark batch that waits for its publication.
+
+    Attributes:
+        uri: its staging prefix.
+        engine: what ran it.
+        sessions: the job's metrics by session.
+    """
+
+    batch_id: str
+    uri: str
+    engine: str
+    sessions: Mapping[str, SessionMetrics]
+
+
+@dataclass(frozen=True)
+class ProcessedSession:
+    """One published session: its manifest, and the objects that it has."""
+
+    manifest: Mapping[str, Any]
+    objects: Mapping[ProcessedTable, str]
+
+
+def read_staged(batch_id: str, uri: str) -> StagedBatch:
+    """The batch that lies under a staging prefix.
+
+    Raises:
+        PublishError: it has no metrics, so it never finished.
+    """
+    fs, path = files.filesystem(f"{uri}/metrics.json")
+    parts = [path] if fs.isfile(path) else sorted(fs.glob(f"{path}/part-*"))
+    content = b"".join(fs.cat_file(part) for part in parts)
+    if not content.strip():
+        raise PublishError(f"{uri} has no metrics.json: batch {batch_id} did not finish; run again")
+    metrics = orjson.loads(content)
+    return StagedBatch(batch_id, uri, metrics["engine"], metrics["sessions"])
+
+
+def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, ProcessedSession]]:
+    """Publish a batch's sessions, one after the other, then remove its staging prefix.
+
+    Raises:
+        PublishError: a session's files do not hold the rows that its metrics tell.
+    """
+    staged = {table: _staged_files(batch.uri, table) for table in PROCESSED_TABLES}
+    for session, metrics in sorted(batch.sessions.items()):
+        sources = {table: found[session] for table, found in staged.items() if session in found}
+        _audit(session, metrics, sources)
+        for table in PROCESSED_TABLES:
+            if table in sources:
+                files.copy(sources[table], paths.processed(table, session))
+            else:
+                files.delete(paths.processed(table, session))
+        manifest = {
+            "session": session,
+            "batch_id": batch.batch_id,
+            "engine": batch.engine,
+            "tables": sorted(sources),
+            "metrics": metrics,
+        }
+        files.write(paths.manifest(session), orjson.dumps(manifest))
+        yield session, read_published(paths, session)
+    files.delete(batch.uri)
+
+
+def read_published(paths: LakePaths, session: str) -> ProcessedSession:
+    """What is published of a session.
+
+    Raises:
+        FileNotFoundError: nothing is.
+    """
+    manifest = orjson.loads(files.read(paths.manifest(session)))
+    objects = {table: paths.processed(table, session) for table in manifest["tables"]}
+    return ProcessedSession(manifest, objects)
+
+
+def expected_rows(metrics: SessionMetrics) -> dict[ProcessedTable, int]:
+    """How many rows a session's metrics say that each table has."""
+    return {
+        "stock_prices": metrics["valid"],
+        "corporate_actions": metrics["corporate_actions"],
+        "quarantine": sum(metrics["quarantined"].values()) + metrics["bad_corporate_actions"],
+    }
+
+
+def _staged_files(staging: str, table: ProcessedTable) -> dict[str, str]:
+    fs, path = files.filesystem(f"{staging}/{table}")
+    found: dict[str, str] = {}
+    for file in fs.glob(f"{path}/date=*/*.parquet"):
+        session = file.rsplit("/", 2)[1].removeprefix("date=")
+        if session in found:
+            raise PublishError(f"{table} of {session} lies in more than one file under {staging}")
+        found[session] = fs.unstrip_protocol(file)
+    return found
+
+
+def _audit(session: str, metrics: SessionMetrics, sources: Mapping[ProcessedTable, str]) -> None:
+    for table, expected in expected_rows(metrics).items():
+        rows = _row_count(sources[table]) if table in sources else 0
+        if rows != expected:
+            raise PublishError(
+                f"{table} of {session}: {rows} rows staged, {expected} measured by the job; "
+                "nothing of this session was published, run it again"
+            )
+
+
+def _row_count(uri: str) -> int:
+    fs, path = files.filesystem(uri)
+    with fs.open(path, "rb") as file:
+        rows: int = pq.read_metadata(file).num_rows
+    return rows

@@ -1,0 +1,92 @@
+"""Dagster's view of the outside: thin shells around lake, warehouse, Spark and market data.
+
+Belongs here: configuration that the UI shows. What the shells wrap is used, and tested,
+without Dagster; which of it a deployment uses is decided in `definitions`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from stock_platform.lake.paths import LakePaths
+from stock_platform.sources.recording import RecordingSession
+from stock_platform.sources.sample import SampleSession
+from stock_platform.sources.transport import YahooSession
+from stock_platform.sources.yahoo import YahooClient
+from stock_platform.spark.batch import SparkRunner
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.port import Warehouse
+
+
+class LakeResource(dg.ConfigurableResource[None]):
+    """The data lake."""
+
+    root: str = Field(description="Directory, or fsspec URL such as gs://bucket/prefix.")
+
+    @property
+    def paths(self) -> LakePaths:
+        """Where everything lies in it."""
+        return LakePaths(self.root)
+
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """The star schema."""
+
+    file: str = Field(description="The DuckDB file.")
+
+    def open(self) -> Warehouse:
+        """The warehouse; connections are opened verb by verb."""
+        return DuckDBWarehouse(Path(self.file))
+
+
+class SparkResource(dg.ConfigurableResource[None]):
+    """What runs the Spark job."""
+
+    engine: Literal["sail", "spark"] = Field(
+        description="sail: Spark's API on a Rust engine, in process. spark: local Spark 3.5."
+    )
+
+    def runner(self) -> SparkRunner:
+        """The runner of the chosen engine."""
+        from stock_platform.spark.local import LocalSparkRunner  # noqa: PLC0415 - heavy import
+        from stock_platform.spark.sail import SailRunner  # noqa: PLC0415 - heavy import
+
+        return SailRunner() if self.engine == "sail" else LocalSparkRunner()
+
+
+class MarketDataResource(dg.ConfigurableResource[None]):
+    """Where daily prices come from; always through the yfinance client."""
+
+    source: Literal["sample", "yahoo"] = Field(
+        description="sample: real prices of 2000-2013, answered in Yahoo's JSON. yahoo: Yahoo."
+    )
+    yahoo_url: str | None = Field(
+        default=None, description="Ask URL/HOST/PATH for every https://HOST/PATH."
+    )
+    requests_per_second: float = Field(
+        default=2.0, gt=0, description="Ceiling for all requests of a run."
+    )
+
+    @contextmanager
+    def client(self) -> Iterator[YahooClient]:
+        """A client with a session and rate limiter of its own, closed at the end."""
+        session: RecordingSession = SampleSession()
+        if self.source == "yahoo":
+            session = YahooSession(self.requests_per_second, self.yahoo_url)
+        client = YahooClient(session, Path(_yfinance_cache().name))
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@cache
+def _yfinance_cache() -> TemporaryDirectory[str]:
+    """Yfinance's cache of time zones and cookies: one a process, for its SQLite files lock."""
+    return TemporaryDirectory(prefix="yfinance-")

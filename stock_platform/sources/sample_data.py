@@ -1,0 +1,138 @@
+"""Real unadjusted daily prices that PyPI's ``bokeh-sampledata`` bundles, and their actions.
+
+Belongs here: reading the file, and deriving the corporate actions that it only implies. How
+Yahoo would tell them is in ``sample``.
+
+The file: AAPL, FB, GOOG, IBM and MSFT from 2000-03-01 to 2013-03-01, as traded, with an
+adjusted close; public domain (Quandl WIKI), 12,154 rows.
+"""
+
+import csv
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import Final
+
+# Between actions, adjusted close / close varies by less than 1e-13; the smallest action
+# (0.13 dollars of IBM's 118.87) moves it by 1.1e-3.
+_NOISE: Final = 1e-9
+# No dividend of the file reaches 12% of the price (MSFT 2004-11-15), no split is under 2:1.
+_SPLIT_MOVE: Final = 0.4
+_LARGEST_DENOMINATOR: Final = 10
+# Dividends come out exact to 1e-9 dollars.
+_DIVIDEND_DECIMALS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TradedBar:
+    """One session as traded, in dollars and shares; the adjusted close is the file's own."""
+
+    session: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    adj_close: float
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """Corporate actions by ex-date.
+
+    Attributes:
+        splits: new shares for one old share.
+        dividends: dollars a share as traded on the ex-date.
+    """
+
+    splits: Mapping[date, Fraction]
+    dividends: Mapping[date, float]
+
+    def later_splits(self, session: date) -> Fraction:
+        """New shares, as of the end, for one share of a session."""
+        return prod((r for day, r in self.splits.items() if day > session), start=Fraction(1))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleExtent:
+    """What the sample covers: symbols, first and last session."""
+
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+
+
+def sample_path() -> Path:
+    """The bundled file: CSV with Ticker, Date, OHLCV as traded and Adj Close, gzipped."""
+    from bokeh_sampledata import package_path  # noqa: PLC0415  not needed to ask Yahoo
+
+    return package_path("stocks.csv.gz")
+
+
+@cache
+def traded_bars() -> Mapping[str, Sequence[TradedBar]]:
+    """All bars by symbol, sessions ascending."""
+    bars: dict[str, list[TradedBar]] = {}
+    with gzip.open(sample_path(), "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            bars.setdefault(row["Ticker"], []).append(
+                TradedBar(
+                    session=date.fromisoformat(row["Date"]),
+                    open=float(row["Open"]),
+                    high=float(row["High"]),
+                    low=float(row["Low"]),
+                    close=float(row["Close"]),
+                    volume=int(row["Volume"]),
+                    adj_close=float(row["Adj Close"]),
+                )
+            )
+    return bars
+
+
+def sample_extent() -> SampleExtent:
+    """Which symbols and sessions the sample has."""
+    bars = traded_bars()
+    return SampleExtent(
+        symbols=tuple(sorted(bars)),
+        first=min(rows[0].session for rows in bars.values()),
+        last=max(rows[-1].session for rows in bars.values()),
+    )
+
+
+def derive_actions(bars: Sequence[TradedBar]) -> Actions:
+    """Derive splits and dividends from the steps of adjusted close / close.
+
+    A step q = f[t] / f[t-1] of the factor f = adjusted close / close is 1 but on ex-dates. A
+    price move of over 40% that the adjusted close does not show is a split of a small ratio
+    s, so a true fall is none (AAPL on 2000-09-29, 52%). What remains is a dividend by the
+    file's own formula, D = C[t] * (q / s - 1): Quandl relates it to the close of the ex-date,
+    not to the one before it as Yahoo does.
+    """
+    splits: dict[date, Fraction] = {}
+    dividends: dict[date, float] = {}
+    for before, bar in pairwise(bars):
+        step = (bar.adj_close / bar.close) / (before.adj_close / before.close)
+        if abs(step - 1) < _NOISE:
+            continue
+        split = _split(step)
+        if split != 1:
+            splits[bar.session] = split
+        rest = step / float(split) - 1
+        if rest > _NOISE:
+            dividends[bar.session] = round(bar.close * rest, _DIVIDEND_DECIMALS)
+    return Actions(splits, dividends)
+
+
+def _split(step: float) -> Fraction:
+    """The split that a step of the factor stands for; 1 if it is too small to be one."""
+    if min(step, 1 / step) > 1 - _SPLIT_MOVE:
+        return Fraction(1)
+    if step < 1:
+        return 1 / Fraction(1 / step).limit_denominator(_LARGEST_DENOMINATOR)
+    return Fraction(step).limit_denominator(_LARGEST_DENOMINATOR)

@@ -1,0 +1,1 @@
+"""The warehouse: a few verbs (port), what fulfils them (duckdb), and SQL in GoogleSQL (sql/)."""

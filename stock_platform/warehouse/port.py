@@ -1,0 +1,59 @@
+"""What the platform asks of a warehouse: a handful of verbs that any adapter fulfils.
+
+Every verb is atomic and may be repeated. `stock_platform_tests/warehouse/test_port.py` is the
+contract that an adapter must pass.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from stock_platform.contracts import Table
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse refused what was asked; nothing of it was applied."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load did: rows now in the replaced part, and rows that stood there before."""
+
+    rows: int
+    replaced: int
+
+
+class Warehouse(Protocol):
+    """A star schema somewhere.
+
+    Statements are GoogleSQL with named parameters (``@name``); values are never pasted.
+    """
+
+    def create_tables(self) -> None:
+        """Create what is missing of the contracts' tables, and (re)create their views."""
+
+    def replace_sessions(
+        self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
+    ) -> Load:
+        """Replace all rows of the sessions by the rows of Parquet objects.
+
+        Raises:
+            WarehouseError: the objects do not fit the contract, hold a session that was not
+                named, or other than the expected number of rows.
+        """
+
+    def replace_table(self, table: Table, rows: pa.Table) -> Load:
+        """Replace all rows of a table.
+
+        Raises:
+            WarehouseError: the rows do not fit the contract.
+        """
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Answer a query."""
+
+    def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
+        """Rows of a table, of some sessions or of all, in the order of its key."""

@@ -1,0 +1,41 @@
+"""No name from outside leaves its folder, and every object has one place."""
+
+import posixpath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stock_platform.lake.paths import LakePaths
+
+PATHS = LakePaths("/lake")
+
+
+@given(st.text(min_size=1))
+def test_a_generation_stays_in_its_folder(name):
+    folder = PATHS.raw_erp("companies", name)
+    assert posixpath.normpath(folder) == folder
+    assert posixpath.dirname(folder) == "/lake/raw/erp/companies"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_two_names_never_share_a_place(one, other):
+    assert (PATHS.responses(one) == PATHS.responses(other)) == (one == other)
+
+
+@pytest.mark.parametrize("key", ["../../etc", "2012-1-3", "", "2012-01-03/.."])
+def test_only_a_day_is_a_partition(key):
+    with pytest.raises(ValueError, match="isoformat"):
+        PATHS.raw_prices(key)
+
+
+def test_the_layout_is_the_documented_one():
+    assert PATHS.raw_prices("2012-01-03") == (
+        "/lake/raw/stock_prices/date=2012-01-03/prices.json.gz"
+    )
+    assert PATHS.processed("quarantine", "2012-01-03") == (
+        "/lake/processed/quarantine/date=2012-01-03/part-00000.parquet"
+    )
+    assert LakePaths("gs://b/p").staging("batch", "run") == (
+        "gs://b/p/processed/_staging/batch/run"
+    )

@@ -1,0 +1,121 @@
+"""Publishing: audited, whole by session, and the same when it is done again."""
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stock_platform.lake import files, publish
+from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.publish import PublishError
+
+DAY, NEXT = "2012-01-03", "2012-01-04"
+
+
+def metrics(valid=0, actions=0, quarantined=None):
+    quarantined = quarantined or {}
+    return {
+        "lines_read": valid + sum(quarantined.values()),
+        "valid": valid,
+        "quarantined": quarantined,
+        "without_bar": {},
+        "corporate_actions": actions,
+        "bad_corporate_actions": 0,
+        "adj_close_unusable": 0,
+    }
+
+
+@pytest.fixture(params=["directory", "memory"])
+def paths(request, tmp_path):
+    root = str(tmp_path) if request.param == "directory" else f"memory://{tmp_path.name}"
+    return LakePaths(root)
+
+
+def put(uri, tickers):
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"Ticker": list(tickers)}), sink)
+    files.write(uri, sink.getvalue().to_pybytes())
+
+
+def stage(paths, sessions, batch_id="b1"):
+    """A batch of {session: {table: tickers}}, with the metrics that a job would write."""
+    uri = paths.staging(batch_id, "run")
+    measured = {}
+    for session, tables in sessions.items():
+        for table, tickers in tables.items():
+            put(f"{uri}/{table}/date={session}/part-0.parquet", tickers)
+        quarantined = len(tables.get("quarantine", ""))
+        measured[session] = metrics(
+            len(tables.get("stock_prices", "")),
+            len(tables.get("corporate_actions", "")),
+            {"null_bar": quarantined} if quarantined else {},
+        )
+    content = {"batch_id": batch_id, "engine": "test", "sessions": measured}
+    files.write(f"{uri}/metrics.json/part-0.txt", orjson.dumps(content))
+    return publish.read_staged(batch_id, uri)
+
+
+def tickers(paths, session, table="stock_prices"):
+    uri = publish.read_published(paths, session).objects[table]
+    fs, path = files.filesystem(uri)
+    with fs.open(path, "rb") as file:
+        return pq.read_table(file)["Ticker"].to_pylist()
+
+
+def test_every_session_becomes_one_object_of_each_table_it_has(paths):
+    batch = stage(paths, {DAY: {"stock_prices": "AB", "quarantine": "C"}, NEXT: {}})
+    published = dict(publish.publish(paths, batch))
+    assert set(published[DAY].objects) == {"stock_prices", "quarantine"}
+    assert set(published[NEXT].objects) == set()
+    assert tickers(paths, DAY) == ["A", "B"]
+    assert published[DAY].manifest["metrics"]["quarantined"] == {"null_bar": 1}
+
+
+def test_staging_is_gone_when_all_is_published(paths):
+    batch = stage(paths, {DAY: {"stock_prices": "A"}})
+    list(publish.publish(paths, batch))
+    assert not files.exists(batch.uri)
+
+
+def test_publishing_replaces_what_was_there_and_removes_what_no_longer_is(paths):
+    list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB", "quarantine": "C"}})))
+    list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "A"}}, "b2")))
+    assert tickers(paths, DAY) == ["A"]
+    assert not files.exists(paths.processed("quarantine", DAY))
+
+
+def test_a_publish_that_was_interrupted_is_done_again(paths):
+    batch = stage(paths, {DAY: {"stock_prices": "A"}, NEXT: {"stock_prices": "B"}})
+    assert next(publish.publish(paths, batch))[0] == DAY  # and the process dies
+    assert dict(publish.publish(paths, batch)).keys() == {DAY, NEXT}
+    assert tickers(paths, NEXT) == ["B"]
+
+
+def test_files_that_lost_a_row_are_not_published(paths):
+    list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB"}})))
+    batch = stage(paths, {DAY: {"stock_prices": "AB"}}, "b2")
+    put(f"{batch.uri}/stock_prices/date={DAY}/part-0.parquet", "A")
+    with pytest.raises(PublishError, match="1 rows staged, 2 measured"):
+        list(publish.publish(paths, batch))
+    assert tickers(paths, DAY) == ["A", "B"]
+
+
+def test_two_files_of_one_session_are_refused(paths):
+    batch = stage(paths, {DAY: {"stock_prices": "A"}})
+    put(f"{batch.uri}/stock_prices/date={DAY}/part-1.parquet", "B")
+    with pytest.raises(PublishError, match="more than one file"):
+        list(publish.publish(paths, batch))
+
+
+def test_a_batch_without_metrics_did_not_finish(paths):
+    with pytest.raises(PublishError, match="did not finish"):
+        publish.read_staged("b1", paths.staging("b1", "run"))
+
+
+def test_a_directory_never_shows_half_an_object(tmp_path):
+    files.write(f"{tmp_path}/a/b.json", b"1")
+    files.copy(f"{tmp_path}/a/b.json", f"{tmp_path}/c/d.json")
+    assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == [
+        "b.json",
+        "d.json",
+    ]

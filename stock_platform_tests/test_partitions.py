@@ -1,0 +1,91 @@
+"""Partitions are the days on which an exchange was open, and nothing else."""
+
+from datetime import date
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.backfill_policy import BackfillPolicyType
+from dagster._serdes import deserialize_value, serialize_value
+
+from stock_platform.calendars import UnknownExchangeError, calendar_code, sessions
+from stock_platform.partitions import (
+    RANGE_RUNS,
+    NotASessionError,
+    require_sessions,
+    trading_days,
+)
+
+NEW_YORK = trading_days(["XNYS", "XNAS"], date(2012, 1, 1), date(2012, 12, 31))
+
+
+def test_a_year_in_new_york_has_250_sessions():
+    assert len(NEW_YORK.get_partition_keys()) == 250
+
+
+@pytest.mark.parametrize(
+    ("day", "why"),
+    [
+        ("2012-01-02", "New Year observed"),
+        ("2012-01-07", "Saturday"),
+        ("2012-10-29", "hurricane Sandy"),
+        ("2011-12-30", "before the start"),
+        ("2013-01-02", "after the end"),
+        ("not-a-day", "no day at all"),
+    ],
+)
+def test_a_day_without_a_session_is_refused_by_name(day, why):
+    with pytest.raises(NotASessionError, match=day):
+        require_sessions(NEW_YORK, ["2012-01-03", day])
+    assert not NEW_YORK.has_partition_key(day), why
+
+
+def test_sessions_are_accepted():
+    require_sessions(NEW_YORK, ["2012-01-03", "2012-12-31"])
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2012-03-09", 24), ("2012-11-02", 24)])
+def test_a_friday_before_a_change_of_clocks_is_its_own_day(day, hours):
+    window = NEW_YORK.time_window_for_partition_key(day)
+    assert (window.end - window.start).total_seconds() / 3600 == hours
+
+
+def test_partitions_are_the_union_of_the_exchanges():
+    both = trading_days(["XNYS", "XLON"], date(2012, 6, 1), date(2012, 7, 31))
+    assert both.has_partition_key("2012-06-04")  # the Queen's jubilee: London shut, New York open
+    assert both.has_partition_key("2012-07-04")  # Independence Day, the other way round
+    assert not trading_days(["XLON"], date(2012, 6, 1), date(2012, 7, 31)).has_partition_key(
+        "2012-06-04"
+    )
+
+
+def test_a_market_that_trades_on_sunday_has_its_sundays():
+    tel_aviv = trading_days(["XTAE"], date(2012, 2, 1), date(2012, 2, 29))
+    assert tel_aviv.has_partition_key("2012-02-05")
+    assert not tel_aviv.has_partition_key("2012-02-03")
+
+
+def test_an_open_end_reaches_the_last_finished_day():
+    days = trading_days(["XNYS"], date(2026, 1, 2), None)
+    assert date.fromisoformat(days.get_last_partition_key()) < date.today()  # noqa: DTZ011
+
+
+def test_days_that_the_calendar_package_wrongly_calls_sessions_are_none():
+    assert date(2023, 9, 1) not in sessions("XHKG", date(2023, 8, 30), date(2023, 9, 11))
+    assert date(2023, 9, 4) in sessions("XHKG", date(2023, 8, 30), date(2023, 9, 11))
+
+
+def test_an_unknown_exchange_is_named():
+    assert calendar_code("XXXX") is None
+    with pytest.raises(UnknownExchangeError, match="XXXX"):
+        trading_days(["XXXX"], date(2012, 1, 1), None)
+
+
+def test_venues_share_the_calendar_of_the_exchange_they_follow():
+    assert calendar_code("XNAS") == calendar_code("BATS") == "XNYS"
+
+
+def test_the_command_line_takes_ranges_in_one_run_and_the_daemon_cuts_them_into_years():
+    assert RANGE_RUNS.policy_type is BackfillPolicyType.SINGLE_RUN
+    in_the_daemon = deserialize_value(serialize_value(RANGE_RUNS), dg.BackfillPolicy)
+    assert in_the_daemon == dg.BackfillPolicy.multi_run(252)
+    assert in_the_daemon.policy_type is BackfillPolicyType.MULTI_RUN
