@@ -4,7 +4,9 @@ Belongs here: the reading of `exchange_calendars` and its known errors. Partitio
 asset graph are made of these in `partitions`; nothing here knows of Dagster.
 """
 
-from datetime import date, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +38,16 @@ class UnknownExchangeError(ValueError):
     """No trading calendar is known for a MIC."""
 
 
+@dataclass(frozen=True)
+class SessionHours:
+    """One session of an exchange: its day there, and its regular hours in UTC."""
+
+    day: date
+    opens_at: datetime
+    closes_at: datetime
+    is_half_day: bool
+
+
 def calendar_code(mic: str) -> str | None:
     """The name of the calendar that an exchange keeps, or None where none is known.
 
@@ -58,33 +70,24 @@ def sessions(mic: str, start: date, end: date) -> list[date]:
         UnknownExchangeError: no calendar is known for the MIC.
     """
     closed = _CLOSURES.get(mic, frozenset())
-    calendar = exchange_calendar(mic, start, end)
-    days = (
-        stamp.date() for stamp in calendar.sessions_in_range(start.isoformat(), end.isoformat())
-    )
+    calendar = _calendar(_known_code(mic), start, end)
+    days = (it.date() for it in calendar.sessions_in_range(start.isoformat(), end.isoformat()))
     return [day for day in days if day not in closed]
 
 
-@lru_cache(maxsize=64)
-def exchange_calendar(mic: str, start: date, end: date) -> "ExchangeCalendar":
-    """The calendar that an exchange keeps, built for a range of days.
+def session_hours(mic: str, start: date, end: date) -> Iterator[SessionHours]:
+    """The sessions of an exchange with their hours.
 
     Raises:
         UnknownExchangeError: no calendar is known for the MIC.
     """
-    import exchange_calendars as xcals  # noqa: PLC0415 - heavy import
-    import pandas as pd  # noqa: PLC0415 - heavy import
-
-    code = calendar_code(mic)
-    if code is None:
-        raise UnknownExchangeError(
-            f"no trading calendar is known for exchange {mic!r}; "
-            "use an ISO 10383 MIC such as XNYS, or add its calendar in calendars.py"
-        )
-    # A calendar refuses a range without any session, such as one weekend: build it wider.
-    return xcals.get_calendar(
-        code, start=pd.Timestamp(start - _PADDING), end=pd.Timestamp(end + _PADDING)
-    )
+    calendar = _calendar(_known_code(mic), start, end)
+    half_days = {stamp.date() for stamp in calendar.early_closes}
+    schedule = calendar.schedule.loc[start.isoformat() : end.isoformat(), ["open", "close"]]
+    hours = {stamp.date(): (opens, closes) for stamp, opens, closes in schedule.itertuples()}
+    for day in sessions(mic, start, end):
+        opens, closes = hours[day]
+        yield SessionHours(day, opens.to_pydatetime(), closes.to_pydatetime(), day in half_days)
 
 
 def calendar_version() -> str:
@@ -92,3 +95,24 @@ def calendar_version() -> str:
     import exchange_calendars as xcals  # noqa: PLC0415 - heavy import
 
     return f"exchange_calendars {xcals.__version__}"
+
+
+def _known_code(mic: str) -> str:
+    code = calendar_code(mic)
+    if code is None:
+        raise UnknownExchangeError(
+            f"no trading calendar is known for exchange {mic!r}; "
+            "use an ISO 10383 MIC such as XNYS, or add its calendar in calendars.py"
+        )
+    return code
+
+
+@lru_cache(maxsize=64)
+def _calendar(code: str, start: date, end: date) -> "ExchangeCalendar":
+    import exchange_calendars as xcals  # noqa: PLC0415 - heavy import
+    import pandas as pd  # noqa: PLC0415 - heavy import
+
+    # A calendar refuses a range without any session, such as one weekend: build it wider.
+    return xcals.get_calendar(
+        code, start=pd.Timestamp(start - _PADDING), end=pd.Timestamp(end + _PADDING)
+    )

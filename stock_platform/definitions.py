@@ -4,6 +4,7 @@ Belongs here: which assets, checks, jobs and resources there are, and which reso
 chooses. No implementation of any of them.
 """
 
+import warnings
 from datetime import date
 from typing import Any
 
@@ -37,6 +38,15 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  
         settings: of the deployment.
         overrides: resources by name, in place of those that the settings choose.
     """
+    with warnings.catch_warnings():
+        # Backfill policies and code links are beta in Dagster 1.13, partitioned checks a
+        # preview; its minor version is pinned for that.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return _build(settings, overrides)
+
+
+def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     check_dialects()
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
     last_day = settings.last_date or date.today()  # noqa: DTZ011 - a year's end is what counts

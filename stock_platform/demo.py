@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from stock_platform.contracts import TABLES
-from stock_platform.definitions import build_definitions
+from stock_platform.definitions import defs
 from stock_platform.lake import files
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
-from stock_platform.partitions import RANGE_RUNS, require_sessions, trading_days
+from stock_platform.partitions import RANGE_RUNS, require_sessions
 from stock_platform.settings import Settings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Warehouse
@@ -57,7 +57,7 @@ def main(key_range: str) -> int:
         drop_sample_erp(LakePaths(settings.lake))
         warehouse = DuckDBWarehouse(settings.warehouse_file)
         before = fingerprints(warehouse)
-        summaries = run_all(settings, sessions_between(settings, key_range), console)
+        summaries = run_all(sessions_between(key_range), console)
         console.print(_summary_grid(summaries))
         console.print(_change_grid(before, fingerprints(warehouse), warehouse))
         console.print(f"\n[bold]{_QUESTION}[/bold]")
@@ -76,7 +76,7 @@ def drop_sample_erp(paths: LakePaths) -> None:
             files.upload(SAMPLE_ERP / f"{kind}.csv", f"{paths.landing(kind)}/{kind}.csv")
 
 
-def sessions_between(settings: Settings, key_range: str) -> list[str]:
+def sessions_between(key_range: str) -> list[str]:
     """The sessions of a range, both ends included.
 
     Raises:
@@ -86,32 +86,31 @@ def sessions_between(settings: Settings, key_range: str) -> list[str]:
     first, found, last = key_range.partition("...")
     if not found:
         raise ValueError(f"{key_range!r} is no range; write FIRST...LAST")
-    days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
+    days = defs.resolve_assets_def("raw_stock_prices").partitions_def
+    if not isinstance(days, dg.TimeWindowPartitionsDefinition):
+        raise TypeError("raw_stock_prices is not partitioned by trading days")
     require_sessions(days, [first, last])
     return list(days.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))
 
 
-def run_all(
-    settings: Settings, sessions: list[str], console: Console
-) -> dict[str, AssetSummary]:
+def run_all(sessions: list[str], console: Console) -> dict[str, AssetSummary]:
     """Run the jobs in the order of the data.
 
     Raises:
         DemoFailedError: a run failed.
     """
-    defs = build_definitions(settings)
     summaries: dict[str, AssetSummary] = defaultdict(AssetSummary)
     size = RANGE_RUNS.max_partitions_per_run or len(sessions)
     years = [sessions[at : at + size] for at in range(0, len(sessions), size)]
     with dg.DagsterInstance.get() as instance:
         for name in ("erp_load", "reference_data"):
-            _run(defs, name, {}, instance, summaries, console)
+            _run(name, {}, instance, summaries, console)
         for year in years:
             tags = {
                 "dagster/asset_partition_range_start": year[0],
                 "dagster/asset_partition_range_end": year[-1],
             }
-            _run(defs, "daily_stock_prices", tags, instance, summaries, console)
+            _run("daily_stock_prices", tags, instance, summaries, console)
     return summaries
 
 
@@ -128,7 +127,6 @@ def fingerprints(warehouse: Warehouse) -> dict[str, str]:
 
 
 def _run(
-    defs: dg.Definitions,
     job: str,
     tags: dict[str, str],
     instance: dg.DagsterInstance,
@@ -158,7 +156,11 @@ def _collect(result: dg.ExecuteInProcessResult, summaries: dict[str, AssetSummar
             summary.materializations += 1
             count = metadata.get("dagster/row_count")
             summary.rows += count.value if isinstance(count, dg.IntMetadataValue) else 0
-    for evaluation in result.get_asset_check_evaluations():
+    evaluations = result.get_asset_check_evaluations()
+    by_session = {it.asset_check_key for it in evaluations if it.partition}
+    for evaluation in evaluations:
+        if evaluation.asset_check_key in by_session and not evaluation.partition:
+            continue  # the sum over the sessions
         state = "passed" if evaluation.passed else "failed"
         if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN:
             state = "warned"

@@ -24,8 +24,7 @@ _PLOTTED_TICKERS: Final = 8
 def table_preview(warehouse: Warehouse, table: Table) -> dg.MarkdownMetadataValue:
     """The first rows of a table in the order of its key."""
     rows = warehouse.query(
-        f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)} "
-        f"LIMIT {_PREVIEW_ROWS}"
+        f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)} LIMIT {_PREVIEW_ROWS}"
     )
     return _markdown(rows.to_pandas())
 
@@ -47,10 +46,9 @@ def session_previews(
 
 
 def total_return_plot(warehouse: Warehouse) -> dg.MarkdownMetadataValue:
-    """Month-end total-return closes of the tickers with the longest history, on a log scale."""
+    """Week-end total-return closes of the tickers with the longest history, on a log scale."""
     rows = warehouse.query(
-        "SELECT Ticker, MAX(TradeDate) AS Day, "
-        "ARRAY_AGG(TotalReturnClose ORDER BY TradeDate DESC LIMIT 1)[OFFSET(0)] AS Price "
+        "SELECT Ticker, MAX(TradeDate) AS Day, MAX_BY(TotalReturnClose, TradeDate) AS Price "
         f"FROM {STOCK_PRICE_ADJUSTED.name} "
         "GROUP BY Ticker, DATE_TRUNC(TradeDate, WEEK) ORDER BY Ticker, Day"
     ).to_pandas()

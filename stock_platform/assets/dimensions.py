@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from stock_platform.assets.common import OWNERS, table_description, table_metadata
-from stock_platform.calendars import calendar_code, calendar_version, exchange_calendar, sessions
+from stock_platform.calendars import calendar_code, calendar_version, session_hours
 from stock_platform.contracts import (
     DIM_COMPANY,
     DIM_DATE,
@@ -122,17 +122,13 @@ def _day(day: date) -> dict[str, Any]:
 
 
 def _trading_sessions(mic: str, first: date, last: date) -> Iterator[dict[str, Any]]:
-    calendar = exchange_calendar(mic, first, last)
-    half_days = {stamp.date() for stamp in calendar.early_closes}
-    hours = calendar.schedule
     version = calendar_version()
-    for day in sessions(mic, first, last):
-        opening, closing = hours.loc[day.isoformat(), ["open", "close"]]
+    for session in session_hours(mic, first, last):
         yield {
             "ExchangeCode": mic,
-            "DateKey": _date_key(day),
-            "OpenUtc": opening.to_pydatetime(),
-            "CloseUtc": closing.to_pydatetime(),
-            "IsHalfDay": day in half_days,
+            "DateKey": _date_key(session.day),
+            "OpenUtc": session.opens_at,
+            "CloseUtc": session.closes_at,
+            "IsHalfDay": session.is_half_day,
             "CalendarVersion": version,
         }

@@ -16,6 +16,7 @@ from stock_platform.partitions import RANGE_RUNS, require_sessions
 from stock_platform.resources import LakeResource, MarketDataResource
 from stock_platform.sources.erp import ErpFile, is_active, read_companies, read_exchanges
 from stock_platform.sources.outcomes import PriceRequest
+from stock_platform.sources.universe import fetch_universe
 
 GROUP: Final = "raw"
 # A line of progress for each so many symbols: about every ten seconds at two requests a second.
@@ -80,14 +81,13 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
         requests = list(_requests(raw_erp_companies, keys))
         spool = RawPriceSpool()
         with market_data.client() as client:
-            for done, request in enumerate(requests, start=1):
-                answer = client.fetch(request)
+            for done, answer in enumerate(fetch_universe(client, requests), start=1):
                 spool.archive(answer.responses)
                 spool.add(answer.lines)
                 if done % _PROGRESS_EVERY == 0 or done == len(requests):
                     context.log.info(
                         f"fetched {done} of {len(requests)} symbols "
-                        f"for {len(keys)} sessions, last {request.symbol}"
+                        f"for {len(keys)} sessions, last {answer.symbol}"
                     )
         return dg.MaterializeResult(
             value=spool,

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 import pyarrow as pa
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.display import session_previews, table_preview
 from stock_platform.resources import WarehouseResource
 from stock_platform.warehouse.port import Load, Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
             {"run_rows_loaded": load.rows, "run_rows_replaced": load.replaced}
         )
 
-    def load_input(self, context: dg.InputContext) -> pd.DataFrame | pa.Table:
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pa.Table":
         """Rows of the table in the order of its key."""
         table = TABLES[context.asset_key.path[-1]]
         sessions = None

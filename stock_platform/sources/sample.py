@@ -97,6 +97,7 @@ def _stamp(session: date, at: time = _OPEN) -> int:
 def _meta(symbol: str, last: TradedBar) -> dict[str, Any]:
     exchange, first_trade_date = _LISTINGS[symbol]
     opening, closing = _stamp(last.session), _stamp(last.session, _CLOSE)
+    zone = {"timezone": "EST", "gmtoffset": -18_000}  # of 2013-03-01, nine days before summer time
     return {
         "currency": "USD",
         "symbol": symbol,
@@ -108,9 +109,9 @@ def _meta(symbol: str, last: TradedBar) -> dict[str, Any]:
         "exchangeTimezoneName": _ZONE.key,
         "priceHint": 2,
         "currentTradingPeriod": {
-            "pre": {"start": _stamp(last.session, time(4)), "end": opening},
-            "regular": {"start": opening, "end": closing},
-            "post": {"start": closing, "end": _stamp(last.session, time(20))},
+            "pre": {"start": _stamp(last.session, time(4)), "end": opening, **zone},
+            "regular": {"start": opening, "end": closing, **zone},
+            "post": {"start": closing, "end": _stamp(last.session, time(20)), **zone},
         },
         "dataGranularity": "1d",
         "range": "",

@@ -112,7 +112,8 @@ def derive_actions(bars: Sequence[TradedBar]) -> Actions:
     price move of over 40% that the adjusted close does not show is a split of a small ratio
     s, so a true fall is none (AAPL on 2000-09-29, 52%). What remains is a dividend by the
     file's own formula, D = C[t] * (q / s - 1): Quandl relates it to the close of the ex-date,
-    not to the one before it as Yahoo does.
+    not to the one before it as Yahoo does. On the day of a split a dividend is told apart from
+    it up to 0.4% of the price; the file has no such day.
     """
     splits: dict[date, Fraction] = {}
     dividends: dict[date, float] = {}

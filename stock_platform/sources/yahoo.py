@@ -18,6 +18,7 @@ from stock_platform.sources.recording import RecordingSession
 
 CLIENT: Final = f"yfinance/{version('yfinance')}"
 
+_LOG: Final = logging.getLogger(__name__)
 _TIMEOUT_SECONDS: Final = 30
 # Where a day begins first (Kiritimati): no exchange's date is ahead of it.
 _EARLIEST_ZONE: Final = timezone(timedelta(hours=14))
@@ -82,5 +83,7 @@ class YahooClient:
                 timeout=_TIMEOUT_SECONDS,
             )
         except Exception as error:  # noqa: BLE001  the recorded answers decide, whatever it made of them
-            return f"{type(error).__name__}: {error}"
+            failure = f"{type(error).__name__}: {error}"
+            _LOG.debug("yfinance failed on %s: %s", symbol, failure)
+            return failure
         return None

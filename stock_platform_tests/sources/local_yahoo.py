@@ -32,9 +32,11 @@ class Yahoo:
     asked: list[str] = field(default_factory=list)
 
     def serve(self, symbol: str, *answers: Served) -> None:
+        """Set a symbol's charts."""
         self.charts[symbol] = list(answers)
 
     def data_requests(self, symbol: str) -> list[str]:
+        """The paths that asked for a symbol's prices, in the order they came."""
         return [
             path
             for path in self.asked
@@ -42,6 +44,7 @@ class Yahoo:
         ]
 
     def answer(self, path: str) -> Served:
+        """What a path gets: a chart, a cookie, a crumb or 404."""
         self.asked.append(path)
         parts = urlsplit(path)
         if not parts.path.startswith(CHART_PATH):

@@ -47,7 +47,9 @@ def lines(request: PriceRequest, *answers: HttpAnswer) -> Mapping[str, RawPriceL
 
 
 def outcome(body: bytes, status: int | None = 200, **kwargs: Any) -> str:
-    return lines(price_request("T", MONDAY, **kwargs), answered(body, status))[str(MONDAY)]["outcome"]
+    return lines(price_request("T", MONDAY, **kwargs), answered(body, status))[str(MONDAY)][
+        "outcome"
+    ]
 
 
 def test_a_line_tells_everything_of_a_session():
@@ -95,7 +97,11 @@ def test_every_answer_is_kept_as_it_came():
     page = b"<html>\xff</html>"
     answers = [answered(page, 502), answered(b"", None), answered(chart_body("T"))]
     kept = symbol_answer(price_request("T", MONDAY), answers, "c").responses
-    assert [(r["status"], r["error"]) for r in kept] == [(502, None), (None, "timed out"), (200, None)]
+    assert [(r["status"], r["error"]) for r in kept] == [
+        (502, None),
+        (None, "timed out"),
+        (200, None),
+    ]
     assert kept[0] == {
         "url": DATA_URL,
         "status": 502,
@@ -145,9 +151,7 @@ def test_a_bar_without_volume_or_currency_is_ok_for_a_source():
 
 def test_an_unfinished_bar_is_live_and_is_kept():
     regular = {"start": opening(MONDAY), "end": opening(MONDAY, 20, 0)}
-    body = chart_body(
-        "T", {opening(MONDAY) + 60: ROW}, currentTradingPeriod={"regular": regular}
-    )
+    body = chart_body("T", {opening(MONDAY) + 60: ROW}, currentTradingPeriod={"regular": regular})
     line = lines(price_request("T", MONDAY), answered(body))[str(MONDAY)]
     assert line["outcome"] == Outcome.LIVE_BAR
     assert line["bar"]
@@ -231,7 +235,9 @@ def test_later_splits_are_those_strictly_after_the_session(splits: dict[int, tup
     }
     body = chart_body("T", {opening(day): ROW for day in days}, events={"splits": events})
     for n, line in enumerate(lines(price_request("T", *days), answered(body)).values()):
-        factor = prod(Fraction(int(s["numerator"]), int(s["denominator"])) for s in line["later_splits"])
+        factor = prod(
+            Fraction(int(s["numerator"]), int(s["denominator"])) for s in line["later_splits"]
+        )
         assert factor == prod(Fraction(*ratio) for m, ratio in splits.items() if m > n)
         dates = [s["date"] for s in line["later_splits"]]
         assert dates == sorted(dates)

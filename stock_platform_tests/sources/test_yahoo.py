@@ -14,6 +14,7 @@ from stock_platform.sources.outcomes import Outcome
 from stock_platform.sources.transport import YahooSession
 from stock_platform.sources.yahoo import YahooClient
 from stock_platform_tests.sources.local_yahoo import (
+    CHART_PATH,
     MONDAY,
     Served,
     Yahoo,
@@ -88,15 +89,20 @@ def test_a_throttled_answer_is_overcome_and_every_attempt_is_kept(
     assert len(waits) == 1
 
 
+def test_a_refused_crumb_is_left_to_yfinance_which_asks_again(client: YahooClient, yahoo: Yahoo):
+    yahoo.serve("T", Served(401, b"{}"), Served(body=chart_body("T", GOOD)))
+    assert outcomes(client, "T", MONDAY) == ["ok"]
+
+
 def test_an_unknown_symbol_costs_one_request_and_is_never_called_delisted(
     client: YahooClient, yahoo: Yahoo
 ):
     yahoo.time_zones["GONE"] = Served(404, UNKNOWN)
     yahoo.serve("GONE", Served(404, UNKNOWN))
     assert outcomes(client, "GONE", MONDAY, TUESDAY) == [Outcome.UNKNOWN_SYMBOL] * 2
-    assert [path for path in yahoo.asked if "crumb" not in path and "fc." not in path] == [
-        "/query2.finance.yahoo.com/v8/finance/chart/GONE?range=1d&interval=1d"
-    ]
+    asked = [urlsplit(path).path for path in yahoo.asked]
+    cookie_and_crumb = {"/fc.yahoo.com/", "/query1.finance.yahoo.com/v1/test/getcrumb"}
+    assert [path for path in asked if path not in cookie_and_crumb] == [f"{CHART_PATH}GONE"]
 
 
 @pytest.mark.parametrize("served", [Served(429), Served(200, b"<html>"), Served(200, b"{}")])
@@ -160,12 +166,14 @@ def test_yfinance_keeps_quiet(
     assert capfd.readouterr() == ("", "")
 
 
+# The recorded IBM is left out: its rows were cut, and yfinance moves an action without a row
+# to another one.
 RECORDED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "yahoo_chart"
 BODIES = [
     *sorted(RECORDED.glob("vintage_*.json")),
     *sorted(RECORDED.glob("yf2_*-via-chart-*.json")),
     *sorted(RECORDED.glob("yf2_chart-*-2020-*.json")),
-    *sorted(RECORDED.glob("pricehist_*.json")),
+    *sorted(RECORDED.glob("pricehist_inrx*.json")),
 ]
 
 
@@ -188,13 +196,21 @@ def test_what_is_read_is_yfinances_own_frame_where_that_is_not_lossy(
     )
     chart = read_chart(body, pd.Timestamp.now("UTC").to_pydatetime())
     assert [stamp.date() for stamp in frame.index] == list(chart.bars)
-    columns = {"open": "Open", "high": "High", "low": "Low", "close": "Close", "adj_close": "Adj Close"}
+    columns = {
+        "open": "Open",
+        "high": "High",
+        "low": "Low",
+        "close": "Close",
+        "adj_close": "Adj Close",
+    }
     for ours, theirs in columns.items():
         answered = [getattr(bar, ours) for bar in chart.bars.values()]
         assert [None if pd.isna(v) else v for v in frame[theirs]] == answered
     assert list(frame["Volume"]) == [bar.volume or 0 for bar in chart.bars.values()]
     sessions = [stamp.date() for stamp in frame.index]
-    for day, dividend, split in zip(sessions, frame["Dividends"], frame["Stock Splits"], strict=True):
+    for day, dividend, split in zip(
+        sessions, frame["Dividends"], frame["Stock Splits"], strict=True
+    ):
         ratio = chart.splits.get(day)
         assert dividend == chart.dividends.get(day, 0)
         assert split == (ratio.numerator / ratio.denominator if ratio else 0)

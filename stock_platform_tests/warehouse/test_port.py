@@ -62,9 +62,7 @@ def closes(warehouse, sessions=None):
 
 
 def test_creating_tables_again_keeps_their_rows(warehouse, parquet):
-    warehouse.replace_sessions(
-        FACT_STOCK_PRICE, [parquet("m", [price(MONDAY, "A")])], [MONDAY], 1
-    )
+    warehouse.replace_sessions(FACT_STOCK_PRICE, [parquet("m", [price(MONDAY, "A")])], [MONDAY], 1)
     warehouse.create_tables()
     assert warehouse.read(FACT_STOCK_PRICE).num_rows == 1
     assert all(warehouse.read(table).num_rows in {0, 1} for table in TABLES.values())
@@ -105,7 +103,7 @@ def test_a_session_without_objects_becomes_empty(warehouse, parquet):
 )
 def test_a_load_that_is_wrong_changes_nothing(warehouse, parquet, rows, sessions, expected):
     warehouse.replace_sessions(FACT_STOCK_PRICE, [parquet("m", [price(MONDAY, "Z")])], [MONDAY], 1)
-    loose = pa.schema([field.with_nullable(True) for field in arrow_schema(FACT_STOCK_PRICE)])
+    loose = pa.schema([field.with_nullable(nullable=True) for field in arrow_schema(FACT_STOCK_PRICE)])
     with pytest.raises(WarehouseError):
         warehouse.replace_sessions(
             FACT_STOCK_PRICE, [parquet("bad", rows, loose)], sessions, expected

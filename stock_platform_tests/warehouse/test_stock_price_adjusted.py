@@ -108,8 +108,6 @@ def test_an_action_without_a_bar_on_its_day_still_counts(adjusted):
 
 
 def test_cash_above_the_price_is_left_out_rather_than_made_a_negative_price(adjusted):
-    rows = adjusted(
-        [price(DAYS[0], 1.0), price(DAYS[1], 1.0)], [action(DAYS[1], "dividend", 5.0)]
-    )
+    rows = adjusted([price(DAYS[0], 1.0), price(DAYS[1], 1.0)], [action(DAYS[1], "dividend", 5.0)])
     assert all(math.isfinite(value) for value in column(rows, "TotalReturnClose"))
     assert column(rows, "TotalReturnClose") == [1.0, 1.0]
