@@ -1,0 +1,1 @@
+"""Jobs that are uploaded to Spark as they are: one self-contained file each."""

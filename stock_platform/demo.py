@@ -22,7 +22,7 @@ from stock_platform.contracts import TABLES
 from stock_platform.definitions import defs
 from stock_platform.lake import files
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
-from stock_platform.partitions import RANGE_RUNS, require_sessions
+from stock_platform.partitions import RANGE_RUNS, NotASessionError, require_sessions
 from stock_platform.settings import Settings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Warehouse
@@ -193,4 +193,7 @@ def _answer_grid(warehouse: Warehouse) -> Grid:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(sys.argv[1]))
+    except (DemoFailedError, NotASessionError, ValueError) as error:
+        sys.exit(str(error))

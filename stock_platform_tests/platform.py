@@ -20,6 +20,7 @@ from stock_platform.sources.yahoo import YahooClient
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
 SAMPLE_ERP = Path(__file__).resolve().parents[1] / "data" / "sample" / "erp"
+SAMPLE_COMPANIES = (SAMPLE_ERP / "companies.csv").read_text().splitlines()[1:]
 _CACHE = TemporaryDirectory(prefix="yfinance-tests-")
 
 
@@ -73,7 +74,7 @@ class Platform:
 
     def load_sample_dimensions(self) -> None:
         """Drop the sample's ERP export, and load all dimensions."""
-        self.drop_companies(*(SAMPLE_ERP / "companies.csv").read_text().splitlines()[1:])
+        self.drop_companies(*SAMPLE_COMPANIES)
         self.run("erp_load")
         self.run("reference_data")
 

@@ -6,6 +6,13 @@ import dagster as dg
 
 from stock_platform.contracts import Table
 from stock_platform.contracts.render import dagster_schema
+from stock_platform.partitions import require_sessions
+
+_PARTITION_TAGS: Final = (
+    "dagster/partition",
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+)
 
 OWNERS: Final = ["team:market-data"]
 
@@ -20,9 +27,17 @@ def table_metadata(table: Table) -> dict[str, Any]:
     return {"dagster/table_name": table.name, "dagster/column_schema": dagster_schema(table)}
 
 
-def session_keys(context: dg.AssetExecutionContext) -> list[str]:
+def session_keys(
+    context: dg.AssetExecutionContext, days: dg.TimeWindowPartitionsDefinition
+) -> list[str]:
     """The sessions of a run, ascending.
 
-    A run's time window also covers holidays; only its keys are sessions.
+    A run's tags may name a day that is no session: Dagster then hands out the next one's key,
+    so what was asked for is read from the tags.
+
+    Raises:
+        NotASessionError: the run names a day that is none.
     """
+    named = [context.run.tags[tag] for tag in _PARTITION_TAGS if tag in context.run.tags]
+    require_sessions(days, named)
     return sorted(context.partition_keys)

@@ -21,7 +21,7 @@ from stock_platform.display import table_preview, total_return_plot
 from stock_platform.io_managers.warehouse_table import SessionLoad
 from stock_platform.lake.paths import ProcessedTable
 from stock_platform.lake.publish import ProcessedSession, expected_rows
-from stock_platform.partitions import RANGE_RUNS, require_sessions
+from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import WarehouseResource
 
 GROUP: Final = "warehouse"
@@ -48,7 +48,7 @@ def fact_asset(
     def fact(
         context: dg.AssetExecutionContext, processed_stock_prices: dict[str, ProcessedSession]
     ) -> SessionLoad:
-        require_sessions(days, session_keys(context))
+        session_keys(context, days)
         return session_load(processed_stock_prices, source)
 
     return fact

@@ -1,9 +1,7 @@
 """The processed layer: validated, as-traded Parquet, made by the Spark job."""
 
 import hashlib
-import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Final
 
 import dagster as dg
@@ -13,7 +11,7 @@ from stock_platform.assets.common import OWNERS, session_keys
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
 from stock_platform.lake.raw_erp import ErpBatch
-from stock_platform.partitions import RANGE_RUNS, require_sessions
+from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import LakeResource, SparkResource
 from stock_platform.spark.batch import JOB_FILE, SparkBatch
 
@@ -46,26 +44,19 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         One Spark batch for the range writes a staging prefix and measures it; the sessions are
         published from there, one by one, each whole.
         """
-        keys = session_keys(context)
-        require_sessions(days, keys)
+        keys = session_keys(context, days)
         symbols = sorted(row["TICKER"] for row in raw_erp_companies.accepted)
         batch_id = _batch_id(keys, symbols, raw_stock_prices)
-        staging = lake.paths.staging(batch_id, context.run_id)
+        staging = lake.paths.staging(batch_id, context.run.run_id)
         files.delete(staging)
         request = {"batch_id": batch_id, "inputs": raw_stock_prices, "symbols": symbols}
         files.write(f"{staging}/request.json", orjson.dumps(request))
         context.log.info(f"batch {batch_id}: {len(keys)} sessions, staging {staging}")
-        started = time.monotonic()
-        spark.runner().run(
-            SparkBatch(batch_id, f"{staging}/request.json", staging), context.log.info
-        )
-        batch = read_staged(batch_id, staging)
+        spark_batch = SparkBatch(batch_id, f"{staging}/request.json", staging)
+        done = spark.runner().run(spark_batch, context.log.info)
         return dg.MaterializeResult(
-            value=batch,
-            metadata={
-                "engine": batch.engine,
-                "run_spark_seconds": round(time.monotonic() - started, 3),
-            },
+            value=read_staged(batch_id, staging),
+            metadata={"engine": done.engine, "run_spark_seconds": round(done.duration_s, 3)},
         )
 
     return processed_stock_prices
@@ -77,7 +68,7 @@ def _batch_id(keys: list[str], symbols: Iterable[str], inputs: Mapping[str, str]
     The same inputs give the same id, and with it the same rows; the form fits Dataproc's
     pattern for batch ids, ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
     """
-    digest = hashlib.sha256(Path(JOB_FILE).read_bytes())
+    digest = hashlib.sha256(JOB_FILE.read_bytes())
     for symbol in symbols:
         digest.update(symbol.encode() + b"\n")
     for key in keys:

@@ -12,7 +12,7 @@ from stock_platform.calendars import sessions
 from stock_platform.lake.paths import ErpKind
 from stock_platform.lake.raw_erp import ErpBatch, newest_file
 from stock_platform.lake.raw_prices import RawPriceSpool
-from stock_platform.partitions import RANGE_RUNS, require_sessions
+from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import LakeResource, MarketDataResource
 from stock_platform.sources.erp import ErpFile, is_active, read_companies, read_exchanges
 from stock_platform.sources.outcomes import PriceRequest
@@ -76,8 +76,7 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
         are known. A symbol without a price still has a line, whose outcome says why. Numbers
         are Yahoo's own: split-adjusted as of `fetched_at`.
         """
-        keys = session_keys(context)
-        require_sessions(days, keys)
+        keys = session_keys(context, days)
         requests = list(_requests(raw_erp_companies, keys))
         spool = RawPriceSpool()
         with market_data.client() as client:

@@ -52,9 +52,9 @@ def read_staged(batch_id: str, uri: str) -> StagedBatch:
     Raises:
         PublishError: it has no metrics, so it never finished.
     """
+    # Spark and Sail write a folder with a text file whose name is their own.
     fs, path = files.filesystem(f"{uri}/metrics.json")
-    parts = [path] if fs.isfile(path) else sorted(fs.glob(f"{path}/part-*"))
-    content = b"".join(fs.cat_file(part) for part in parts)
+    content = b"".join(fs.cat_file(part) for part in sorted(fs.glob(f"{path}/*.txt")))
     if not content.strip():
         raise PublishError(f"{uri} has no metrics.json: batch {batch_id} did not finish; run again")
     metrics = orjson.loads(content)

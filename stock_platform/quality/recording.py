@@ -100,7 +100,7 @@ def _sum(verdicts: Mapping[str, Verdict]) -> Verdict:
     return Verdict(
         offending=sum(verdict.offending for verdict in failed.values()),
         says=f"{len(failed)} of {len(verdicts)} sessions fail",
-        tolerable=all(verdict.tolerable for verdict in failed.values()),
+        tolerable=bool(failed) and all(verdict.tolerable for verdict in failed.values()),
         sample=tuple(f"{session}: {verdict.says}" for session, verdict in failed.items())[:20],
     )
 

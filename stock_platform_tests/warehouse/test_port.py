@@ -103,7 +103,9 @@ def test_a_session_without_objects_becomes_empty(warehouse, parquet):
 )
 def test_a_load_that_is_wrong_changes_nothing(warehouse, parquet, rows, sessions, expected):
     warehouse.replace_sessions(FACT_STOCK_PRICE, [parquet("m", [price(MONDAY, "Z")])], [MONDAY], 1)
-    loose = pa.schema([field.with_nullable(nullable=True) for field in arrow_schema(FACT_STOCK_PRICE)])
+    loose = pa.schema(
+        [field.with_nullable(nullable=True) for field in arrow_schema(FACT_STOCK_PRICE)]
+    )
     with pytest.raises(WarehouseError):
         warehouse.replace_sessions(
             FACT_STOCK_PRICE, [parquet("bad", rows, loose)], sessions, expected

@@ -1,0 +1,51 @@
+"""One real Sail session for the job's tests, and the job's verbs over it."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spark_jobs import process_stock_prices as job
+from stock_platform.spark.batch import SparkBatch
+from stock_platform.spark.sail import sail_session
+from stock_platform_tests.spark_jobs.raw_lake import SESSION, SYMBOLS, RawLake
+
+Judge = Callable[..., list[dict[str, Any]]]
+RunJob = Callable[[SparkBatch], None]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    with sail_session() as session:
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        yield session
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> RawLake:
+    return RawLake(tmp_path)
+
+
+@pytest.fixture
+def run_job(spark: Any) -> RunJob:
+    def run(batch: SparkBatch) -> None:
+        job.run(spark, batch.request_uri, batch.output_uri, "sail")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def judge(spark: Any) -> Judge:
+    """Judges lines as if they lay in one session's file; answers in their order."""
+
+    def judged(*lines: str, session: str = SESSION) -> list[dict[str, Any]]:
+        content = gzip.compress("\n".join(lines).encode())
+        marked = [(session, *line) for line in job.json_lines("prices.json.gz", content)]
+        frame = spark.createDataFrame(marked, "date string, Record string, IsJson boolean")
+        verdicts = job.judge(frame, job.Request("batch-1", {}, list(SYMBOLS))).collect()
+        rows = [verdict.asDict(recursive=True) for verdict in verdicts]
+        return sorted(rows, key=lambda row: lines.index(row["Record"]))
+
+    return judged

@@ -1,0 +1,104 @@
+"""Raw price lines and a lake of them, made for the job's tests, and reading what it wrote."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stock_platform.spark.batch import SparkBatch
+
+SESSION = "2012-01-03"
+SYMBOLS = ("AAPL", "MSFT", "NA")
+BAR = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "adj_close": 10.5, "volume": 1000}
+
+
+def raw_line(symbol: str | None = "AAPL", session: str | None = SESSION, **fields: Any) -> str:
+    """A good line as the source writes it, with the given fields in place of its own."""
+    bar = BAR | fields.pop("bar_fields", {})
+    line = {
+        "symbol": symbol,
+        "session_date": session,
+        "outcome": "ok",
+        "exchange": "XNAS",
+        "currency": "USD",
+        "bar": bar,
+        "dividend": None,
+        "capital_gain": None,
+        "split": None,
+        "later_splits": [],
+        "fetched_at": "2026-11-22T21:05:35.123456+00:00",
+        "client": "yfinance/1.7.0",
+        "response_sha256": "ab" * 32,
+        "error": None,
+    }
+    return json.dumps(line | fields)
+
+
+def split(numerator: Any, denominator: Any, day: str = "2014-06-09") -> dict[str, Any]:
+    """A later split as a raw line holds it."""
+    return {"date": day, "numerator": numerator, "denominator": denominator}
+
+
+class RawLake:
+    """A lake in a folder, its requests, and the job's output."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.inputs: dict[str, str] = {}
+        # A sibling that partition discovery would stumble over.
+        responses = folder / "raw" / "stock_prices" / "responses" / "run"
+        responses.mkdir(parents=True)
+        (responses / "responses.json.gz").write_bytes(gzip.compress(b"{}\n"))
+
+    def add(self, session: str, *lines: str) -> Self:
+        """Writes a session's file of these lines."""
+        file = self.folder / "raw" / "stock_prices" / f"date={session}" / "prices.json.gz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+        self.inputs[session] = str(file)
+        return self
+
+    def batch(self, name: str = "batch-1") -> SparkBatch:
+        """Writes the request for all sessions."""
+        staging = self.folder / "processed" / "_staging" / name
+        staging.mkdir(parents=True)
+        request = {"batch_id": "batch-1", "inputs": self.inputs, "symbols": SYMBOLS}
+        (staging / "request.json").write_text(json.dumps(request))
+        return SparkBatch("batch-1", str(staging / "request.json"), str(staging))
+
+
+def metrics_of(batch: SparkBatch) -> dict[str, Any]:
+    """The batch's metrics by session, proven to account for every line."""
+    (part,) = Path(batch.output_uri, "metrics.json").glob("[!._]*")
+    metrics: dict[str, Any] = json.loads(part.read_text())
+    for measured in metrics["sessions"].values():
+        ends = [*measured["quarantined"].values(), *measured["without_bar"].values()]
+        assert measured["lines_read"] == measured["valid"] + sum(ends)
+    return metrics
+
+
+def files_of(batch: SparkBatch, table: str) -> dict[str, Path]:
+    """The one file of each session that has rows."""
+    files = sorted(Path(batch.output_uri, table).glob("date=*/*.parquet"))
+    by_session = {file.parent.name.removeprefix("date="): file for file in files}
+    assert len(by_session) == len(files), "a session has more than one file"
+    return by_session
+
+
+def table_of(batch: SparkBatch, table: str) -> pa.Table:
+    """All rows, in the order of sessions and within a session as written."""
+    return pa.concat_tables(
+        pq.ParquetFile(file).read().replace_schema_metadata()
+        for file in files_of(batch, table).values()
+    )
+
+
+def rows_of(batch: SparkBatch, table: str) -> list[dict[str, Any]]:
+    """The rows as dictionaries; none where no session has any."""
+    rows: list[dict[str, Any]] = []
+    for file in files_of(batch, table).values():
+        rows += pq.ParquetFile(file).read().to_pylist()
+    return rows
