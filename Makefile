@@ -9,6 +9,8 @@ BIN := .venv/bin
 RANGE ?= 2012-07-02...2012-09-28
 export DAGSTER_HOME := $(CURDIR)/.dagster_home
 export UV_PROJECT_ENVIRONMENT := .venv
+# Sail tells of every start and stop of its server otherwise.
+export RUST_LOG ?= error
 
 # One at a time, so that `make demo` and `make test` may be started together.
 LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \

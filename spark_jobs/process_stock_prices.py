@@ -105,7 +105,7 @@ def json_lines(path: str, content: bytes) -> list[tuple[str, bool]]:
         number = float(text)
         return number if math.isfinite(number) else refuse(text)
 
-    decoder = json.JSONDecoder(parse_float=finite, parse_constant=refuse)
+    decoder = json.JSONDecoder(parse_float=finite, parse_int=finite, parse_constant=refuse)
 
     def is_object(line: str) -> bool:
         try:
@@ -169,7 +169,7 @@ def parse(lines: DataFrame) -> DataFrame:
     """Adds the fields of the raw line, as answered, with FetchedAt and the split Factor."""
     is_time = fn.col("fetched_at").rlike(r"^\d{4}-\d{2}-\d{2}T")
     return (
-        lines.withColumn("raw", fn.from_json("Record", RAW_LINE))
+        lines.withColumn("raw", fn.from_json(fn.when(fn.col("IsJson"), fn.col("Record")), RAW_LINE))
         .select("date", "Record", "IsJson", "raw.*")
         .withColumn("FetchedAt", fn.when(is_time, fn.col("fetched_at").cast("timestamp")))
         .withColumn("Factor", split_factor())

@@ -155,7 +155,7 @@ def _collect(result: dg.ExecuteInProcessResult, summaries: dict[str, AssetSummar
             metadata = event.step_materialization_data.materialization.metadata
             summary.materializations += 1
             count = metadata.get("dagster/row_count")
-            summary.rows += count.value if isinstance(count, dg.IntMetadataValue) else 0
+            summary.rows += (isinstance(count, dg.IntMetadataValue) and count.value) or 0
     evaluations = result.get_asset_check_evaluations()
     by_session = {it.asset_check_key for it in evaluations if it.partition}
     for evaluation in evaluations:

@@ -46,7 +46,7 @@ def session_previews(
 
 
 def total_return_plot(warehouse: Warehouse) -> dg.MarkdownMetadataValue:
-    """Week-end total-return closes of the tickers with the longest history, on a log scale."""
+    """Week-end total-return closes of the tickers with the longest history, the first at 100."""
     rows = warehouse.query(
         "SELECT Ticker, MAX(TradeDate) AS Day, MAX_BY(TotalReturnClose, TradeDate) AS Price "
         f"FROM {STOCK_PRICE_ADJUSTED.name} "
@@ -63,12 +63,12 @@ def _png(rows: "pd.DataFrame") -> str:
     longest = rows["Ticker"].value_counts().index[:_PLOTTED_TICKERS]
     for ticker in sorted(longest):
         series = rows[rows["Ticker"] == ticker]
-        axes.plot(series["Day"], series["Price"], label=ticker, linewidth=1.2)
-    axes.set_yscale("log")
-    axes.set_ylabel("total-return close")
+        grown = 100 * series["Price"] / series["Price"].iloc[0]
+        axes.plot(series["Day"], grown, label=ticker, linewidth=1.2)
+    axes.set_ylabel("total return, first week = 100")
     axes.grid(visible=True, alpha=0.3)
     if len(longest):
-        axes.legend(ncols=len(longest), fontsize="small", frameon=False)
+        figure.legend(loc="outside upper center", ncols=len(longest), frameon=False)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=80)
     return f"data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}"

@@ -74,8 +74,11 @@ class Ui:
         request = Request(  # noqa: S310 - loopback
             f"{self.url}/graphql", body, {"Content-Type": "application/json"}
         )
-        with urlopen(request, timeout=60) as answer:  # noqa: S310
-            content = orjson.loads(answer.read())
+        try:
+            with urlopen(request, timeout=60) as answer:  # noqa: S310
+                content = orjson.loads(answer.read())
+        except urllib.error.HTTPError as refused:  # the status of a PythonError; the body tells
+            content = orjson.loads(refused.read())
         assert "errors" not in content, content
         return content["data"]
 

@@ -19,6 +19,7 @@ REJECTED = {
     "NaN": ("not_json", raw_line(bar_fields={"open": float("nan")})),
     "Infinity": ("not_json", raw_line(bar_fields={"open": float("inf")})),
     "beyond a double": ("not_json", WHOLE.replace("10.0", "1e400")),
+    "a number of 400 digits": ("not_json", WHOLE.replace("1000", "1" * 400)),
     "nested without end": ("not_json", '{"symbol":' + "[" * 50_000),
     "an empty object": ("missing_field", "{}"),
     "no symbol": ("missing_field", raw_line(symbol=None)),
