@@ -28,12 +28,19 @@ from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Warehouse
 
 SAMPLE_ERP: Final = Path(__file__).resolve().parents[1] / "data" / "sample" / "erp"
-_QUESTION: Final = (
-    "SELECT Ticker, COUNT(*) AS Sessions, MIN(TradeDate) AS First, MAX(TradeDate) AS Last, "
-    "ROUND(100 * (MAX_BY(TotalReturnClose, TradeDate) / MIN_BY(TotalReturnClose, TradeDate) - 1), "
-    "2) AS TotalReturnPercent "
-    "FROM stock_price_adjusted GROUP BY Ticker ORDER BY TotalReturnPercent DESC"
-)
+_QUESTION: Final = """\
+SELECT
+  Ticker,
+  COUNT(*) AS Sessions,
+  MIN(TradeDate) AS FirstSession,
+  MAX(TradeDate) AS LastSession,
+  ROUND(100 * (MAX_BY(TotalReturnClose, TradeDate)
+               / MIN_BY(TotalReturnClose, TradeDate) - 1), 2) AS TotalReturnPercent
+FROM stock_price_adjusted
+GROUP BY Ticker
+ORDER BY TotalReturnPercent DESC"""
+
+_NO_ROWS: Final = hashlib.sha256().hexdigest()
 
 
 @dataclass
@@ -60,10 +67,13 @@ def main(key_range: str) -> int:
         summaries = run_all(sessions_between(key_range), console)
         console.print(_summary_grid(summaries))
         console.print(_change_grid(before, fingerprints(warehouse), warehouse))
-        console.print(f"\n[bold]{_QUESTION}[/bold]")
+        console.print(f"\n{_QUESTION}", highlight=False, soft_wrap=True)
         console.print(_answer_grid(warehouse))
     failed = sum(it.checks["failed"] for it in summaries.values())
-    console.print(f"\n{settings.warehouse}\n{settings.lake}\n`make dev` shows it in the UI.")
+    console.print(
+        f"\nwarehouse  {settings.warehouse_file}\nlake       {settings.lake}", soft_wrap=True
+    )
+    console.print("`make dev` shows it in the UI.")
     return 1 if failed else 0
 
 
@@ -122,7 +132,7 @@ def fingerprints(warehouse: Warehouse) -> dict[str, str]:
         digest = hashlib.sha256()
         for batch in warehouse.read(table).to_batches():
             digest.update(batch.to_pandas().to_csv(index=False).encode())
-        digests[table.name] = digest.hexdigest()[:12]
+        digests[table.name] = digest.hexdigest()
     return digests
 
 
@@ -136,12 +146,13 @@ def _run(
     span = " ... ".join(tags.values())
     console.print(f"[bold]{job}[/bold] {span}")
     started = time.monotonic()
-    result = defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        tags=tags,
-        run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
-        raise_on_error=False,
-    )
+    with console.status(f"{job} is running"):
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags=tags,
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+            raise_on_error=False,
+        )
     _collect(result, summaries)
     if not result.success:
         raise DemoFailedError(f"{job} {span} failed: `make dev`, run {result.run_id}")
@@ -176,11 +187,11 @@ def _summary_grid(summaries: dict[str, AssetSummary]) -> Grid:
 
 
 def _change_grid(before: dict[str, str], after: dict[str, str], warehouse: Warehouse) -> Grid:
-    grid = Grid("table", "rows", "before", "after", title="Warehouse")
+    grid = Grid("table", "rows", "against the run before", title="Warehouse")
     for name, digest in after.items():
         rows = warehouse.read(TABLES[name]).num_rows
-        same = "unchanged" if before[name] == digest else before[name]
-        grid.add_row(name, f"{rows:,}", same, digest)
+        told = "unchanged" if before[name] == digest else "changed"
+        grid.add_row(name, f"{rows:,}", "new" if before[name] == _NO_ROWS else told)
     return grid
 
 

@@ -1,0 +1,88 @@
+"""The commands of the README, as a person types them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stock_platform.contracts import FACT_STOCK_PRICE
+from stock_platform.demo import drop_sample_erp
+from stock_platform.lake.paths import LakePaths
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def environment(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(ROOT / "dagster.yaml", home)
+    return os.environ | {
+        "DAGSTER_HOME": str(home),
+        "STOCK_PLATFORM_LAKE": str(tmp_path / "lake"),
+        "STOCK_PLATFORM_WAREHOUSE": f"duckdb:///{tmp_path}/w.duckdb",
+        "COLUMNS": "120",
+    }
+
+
+def call(environment, *command):
+    return subprocess.run(  # noqa: S603 - our own commands
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def demo(environment, key_range):
+    return call(environment, sys.executable, "-m", "stock_platform.demo", key_range)
+
+
+def test_the_demo_twice_changes_no_row(environment):
+    first = demo(environment, "2012-08-06...2012-08-10")
+    assert first.returncode == 0, first.stderr[-2000:]
+    assert "TotalReturnPercent" in first.stdout
+    again = demo(environment, "2012-08-06...2012-08-10")
+    assert again.returncode == 0
+    assert again.stdout.count("unchanged") == 7
+
+
+@pytest.mark.parametrize("key_range", ["2012-09-03...2012-09-05", "2012-08-06", "x...y"])
+def test_the_demo_refuses_what_is_no_range_of_sessions_in_one_line(environment, key_range):
+    refused = demo(environment, key_range)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert "not a trading day" in refused.stderr or "no range" in refused.stderr
+
+
+def test_a_range_from_the_command_line_needs_no_further_flags(environment, tmp_path):
+    drop_sample_erp(LakePaths(environment["STOCK_PLATFORM_LAKE"]))
+    materialize = (BIN / "dagster", "asset", "materialize", "-m", "stock_platform.definitions")
+    erp = call(environment, *materialize, "--select", "raw_erp_companies")
+    assert erp.returncode == 0, erp.stderr[-2000:]
+    assets = "raw_stock_prices,processed_stock_prices,fact_stock_price"
+    span = "2012-08-31...2012-09-05"
+    prices = call(environment, *materialize, "--select", assets, "--partition-range", span)
+    assert prices.returncode == 0, prices.stderr[-2000:]
+    facts = DuckDBWarehouse(tmp_path / "w.duckdb").read(FACT_STOCK_PRICE).to_pandas()
+    assert facts.groupby("TradeDate").size().tolist() == [5, 5, 5]
+
+
+def test_a_holiday_is_refused_on_the_command_line(environment):
+    refused = call(
+        environment,
+        *(BIN / "dagster", "asset", "materialize", "-m", "stock_platform.definitions"),
+        *("--select", "raw_stock_prices", "--partition", "2012-09-03"),
+    )
+    assert refused.returncode != 0
+    assert "2012-09-03" in refused.stderr + refused.stdout
