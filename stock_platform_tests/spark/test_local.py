@@ -1,5 +1,6 @@
 """The child process of classic Spark: its environment, its log, its end. No JVM is started."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -29,12 +30,12 @@ def job(monkeypatch, tmp_path):
 def test_the_job_gets_its_arguments_this_python_and_no_trace_of_connect(job, monkeypatch):
     monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
     monkeypatch.setenv("SPARK_HOME", "/opt/spark-4")
-    job("import os, sys; print(sys.argv[1:]); [print(k, v) for k, v in os.environ.items()]")
+    job("import json, os, sys; print(sys.argv[1:]); print(json.dumps(dict(os.environ)))")
     said = []
     run = LocalSparkRunner().run(BATCH, said.append)
     assert run.engine.startswith("spark 3.5")
     assert said[0] == "['--request', '/lake/request.json', '--output', '/lake/out']"
-    environment = dict(line.split(" ", 1) for line in said[1:])
+    environment = json.loads(said[1])
     assert environment["PYSPARK_PYTHON"] == sys.executable
     assert environment["JAVA_HOME"] == "/java/17"
     assert "--driver-memory 2g" in environment["PYSPARK_SUBMIT_ARGS"]
