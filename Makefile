@@ -6,11 +6,9 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-RANGE ?= 2012-07-02...2012-09-28
+QUARTER := 2012-07-02...2012-09-28
 export DAGSTER_HOME := $(CURDIR)/.dagster_home
 export UV_PROJECT_ENVIRONMENT := .venv
-# Sail tells of every start and stop of its server otherwise.
-export RUST_LOG ?= error
 
 # One at a time, so that `make demo` and `make test` may be started together.
 LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
@@ -28,7 +26,7 @@ setup:
 		mkdir -p $(DAGSTER_HOME); cp dagster.yaml $(DAGSTER_HOME)/'
 
 demo: setup
-	$(BIN)/python -m stock_platform.demo $(RANGE)
+	$(BIN)/python -m stock_platform.demo $(or $(RANGE),$(QUARTER))
 
 dev: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000

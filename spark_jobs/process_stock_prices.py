@@ -54,7 +54,8 @@ BAD_ACTION = "bad_corporate_action"
 RAW_LINE = """
     symbol string, session_date string, outcome string, exchange string, currency string,
     bar struct<open double, high double, low double, close double, adj_close double, volume double>,
-    dividend double, capital_gain double, split struct<numerator double, denominator double>,
+    dividend double, dividend_currency string, capital_gain double,
+    split struct<numerator double, denominator double>,
     later_splits array<struct<date string, numerator double, denominator double>>,
     fetched_at string
 """
@@ -216,6 +217,7 @@ def price_rules() -> dict[str, Column]:
     too_low = fn.col("High") < fn.greatest("Open", "Low", "Close") * (1 - OHLC_TOLERANCE)
     too_high = fn.col("Low") > fn.least("Open", "High", "Close") * (1 + OHLC_TOLERANCE)
     return {
+        "bar_on_closed_session": fn.col("outcome") == "no_session",
         "live_bar": fn.col("outcome") == "live_bar",
         "null_bar": reduce(
             or_, (fn.col(name).isNull() for name in answered), fn.col("outcome") == "null_bar"
@@ -248,7 +250,13 @@ def actions_of_line() -> Column:
     actions = (
         fn.when(
             fn.col(kind).isNotNull(),
-            fn.struct(fn.lit(kind).alias("ActionType"), positive(value).alias("Value")),
+            fn.struct(
+                fn.lit(kind).alias("ActionType"),
+                positive(value).alias("Value"),
+                (fn.col("dividend_currency") if kind == "dividend" else fn.lit(None))
+                .cast("string")
+                .alias("PaidIn"),
+            ),
         )
         for kind, value in values.items()
     )
@@ -263,7 +271,10 @@ def judge(lines: DataFrame, request: Request) -> DataFrame:
     """
     identity = first_broken(identity_rules(request.symbols))
     is_line = fn.col("Record").isNotNull()
-    without_bar = fn.when(fn.col("outcome").isin(*WITHOUT_BAR), fn.col("outcome"))
+    is_closed_with_price = (fn.col("outcome") == "no_session") & fn.col("bar.close").isNotNull()
+    without_bar = fn.when(
+        fn.col("outcome").isin(*WITHOUT_BAR) & ~is_closed_with_price, fn.col("outcome")
+    )
     return (
         as_traded(parse(lines))
         .withColumn("Identity", identity)
@@ -299,8 +310,12 @@ def prices(judged: DataFrame) -> DataFrame:
 
 
 def corporate_actions(judged: DataFrame) -> DataFrame:
-    """One row an action, of any line that has a ticker and session; Value null where not usable."""
-    return judged.withColumn("action", fn.explode("Actions")).select("*", "action.*")
+    """One row an action, of any line that has a ticker and session; Value null where not usable.
+
+    Its Currency is the quote's, unless a dividend names its own.
+    """
+    actions = judged.withColumn("action", fn.explode("Actions")).select("*", "action.*")
+    return actions.withColumn("Currency", fn.coalesce("PaidIn", "Currency"))
 
 
 def latest_actions(judged: DataFrame) -> DataFrame:

@@ -66,13 +66,31 @@ def calendar_code(mic: str) -> str | None:
 def sessions(mic: str, start: date, end: date) -> list[date]:
     """The days on which an exchange was open, from start to end, both included, ascending.
 
+    A day outside `known_days` is none of them.
+
     Raises:
         UnknownExchangeError: no calendar is known for the MIC.
     """
     closed = _CLOSURES.get(mic, frozenset())
+    days = (stamp.date() for stamp in _calendar(_known_code(mic), start, end).sessions)
+    return [day for day in days if start <= day <= end and day not in closed]
+
+
+def known_days(mic: str, start: date, end: date) -> tuple[date, date]:
+    """The part of a range for which an exchange's holidays are recorded.
+
+    Shanghai, Bombay and Singapore are recorded a year ahead at most, some markets since a
+    given year only.
+
+    Raises:
+        UnknownExchangeError: no calendar is known for the MIC.
+    """
     calendar = _calendar(_known_code(mic), start, end)
-    days = (it.date() for it in calendar.sessions_in_range(start.isoformat(), end.isoformat()))
-    return [day for day in days if day not in closed]
+    first, last = calendar.bound_min(), calendar.bound_max()
+    return (
+        max(start, first.date()) if first is not None else start,
+        min(end, last.date()) if last is not None else end,
+    )
 
 
 def session_hours(mic: str, start: date, end: date) -> Iterator[SessionHours]:
@@ -113,6 +131,11 @@ def _calendar(code: str, start: date, end: date) -> "ExchangeCalendar":
     import pandas as pd  # noqa: PLC0415 - heavy import
 
     # A calendar refuses a range without any session, such as one weekend: build it wider.
-    return xcals.get_calendar(
-        code, start=pd.Timestamp(start - _PADDING), end=pd.Timestamp(end + _PADDING)
-    )
+    first, last = pd.Timestamp(start - _PADDING), pd.Timestamp(end + _PADDING)
+    try:
+        return xcals.get_calendar(code, start=first, end=last)
+    except ValueError:  # it reaches beyond the recorded holidays, which only an instance tells
+        recorded = xcals.get_calendar(code)
+        first = max(filter(None, (first, recorded.bound_min())))
+        last = min(filter(None, (last, recorded.bound_max())))
+        return xcals.get_calendar(code, start=first, end=last)

@@ -5,7 +5,6 @@ chooses. No implementation of any of them.
 """
 
 import warnings
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -15,7 +14,7 @@ from stock_platform.assets.facts import fact_assets
 from stock_platform.assets.processed import processed_stock_prices_asset
 from stock_platform.assets.raw import raw_erp_companies, raw_erp_exchanges, raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
-from stock_platform.automation.schedules import daily_schedule
+from stock_platform.automation.schedules import schedules
 from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
@@ -27,7 +26,7 @@ from stock_platform.resources import (
     SparkResource,
     WarehouseResource,
 )
-from stock_platform.settings import Settings
+from stock_platform.settings import Settings, load_settings
 from stock_platform.warehouse.statements import check_dialects
 
 
@@ -49,21 +48,22 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  
 def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     check_dialects()
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
-    last_day = settings.last_date or date.today()  # noqa: DTZ011 - a year's end is what counts
     assets = [
         raw_erp_companies,
         raw_erp_exchanges,
         raw_stock_prices_asset(days),
         processed_stock_prices_asset(days),
-        *dimension_assets(settings.start_date, last_day.replace(month=12, day=31)),
+        *dimension_assets(settings.start_date, settings.last_date),
         *fact_assets(days),
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
         asset_checks=all_checks(days),
         jobs=JOBS,
-        schedules=[daily_schedule(on=settings.market_data == "yahoo")],
+        schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
+        # Dagster's own events are in the UI; a terminal shows what the assets say.
+        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
         # A step in a process of its own costs 8 s on 2 cores; the work is Spark's anyway.
         executor=dg.in_process_executor,
     )
@@ -88,4 +88,4 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     }
 
 
-defs = build_definitions(Settings())
+defs = build_definitions(load_settings())

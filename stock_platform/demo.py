@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from stock_platform.contracts import TABLES
-from stock_platform.definitions import defs
 from stock_platform.lake import files
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.partitions import RANGE_RUNS, NotASessionError, require_sessions
-from stock_platform.settings import Settings
+from stock_platform.settings import load_settings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Warehouse
 
@@ -40,6 +40,8 @@ FROM stock_price_adjusted
 GROUP BY Ticker
 ORDER BY TotalReturnPercent DESC"""
 
+_DEMO_TAG: Final = "stock_platform/demo"
+_SHOWN_REASONS: Final = 10
 _NO_ROWS: Final = hashlib.sha256().hexdigest()
 
 
@@ -59,7 +61,7 @@ class DemoFailedError(RuntimeError):
 def main(key_range: str) -> int:
     """Run the demo over a range of sessions, ``FIRST...LAST``; returns the exit code."""
     console = Console()
-    settings = Settings()
+    settings = load_settings()
     with FileLock(Path(os.environ["DAGSTER_HOME"]) / "demo.lock"):
         drop_sample_erp(LakePaths(settings.lake))
         warehouse = DuckDBWarehouse(settings.warehouse_file)
@@ -82,25 +84,25 @@ def drop_sample_erp(paths: LakePaths) -> None:
     for kind in ERP_KINDS:
         fs, folder = files.filesystem(paths.landing(kind))
         fs.makedirs(folder, exist_ok=True)
-        if not fs.glob(f"{folder}/*.csv"):
+        if not any(path.endswith(".csv") for path in fs.find(folder, maxdepth=1)):
             files.upload(SAMPLE_ERP / f"{kind}.csv", f"{paths.landing(kind)}/{kind}.csv")
 
 
 def sessions_between(key_range: str) -> list[str]:
-    """The sessions of a range, both ends included.
+    """The sessions of a range, ``FIRST...LAST``, both ends included, or of one day.
 
     Raises:
         NotASessionError: an end is no trading day.
-        ValueError: it is not ``FIRST...LAST``.
+        ValueError: its ends are reversed.
     """
-    first, found, last = key_range.partition("...")
-    if not found:
-        raise ValueError(f"{key_range!r} is no range; write FIRST...LAST")
-    days = defs.resolve_assets_def("raw_stock_prices").partitions_def
+    first, _, last = key_range.partition("...")
+    days = _definitions().resolve_assets_def("raw_stock_prices").partitions_def
     if not isinstance(days, dg.TimeWindowPartitionsDefinition):
         raise TypeError("raw_stock_prices is not partitioned by trading days")
-    require_sessions(days, [first, last])
-    return list(days.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))
+    require_sessions(days, [first, last or first])
+    if last and last < first:
+        raise ValueError(f"{key_range}: {last} lies before {first}")
+    return list(days.get_partition_keys_in_range(dg.PartitionKeyRange(first, last or first)))
 
 
 def run_all(sessions: list[str], console: Console) -> dict[str, AssetSummary]:
@@ -113,6 +115,7 @@ def run_all(sessions: list[str], console: Console) -> dict[str, AssetSummary]:
     size = RANGE_RUNS.max_partitions_per_run or len(sessions)
     years = [sessions[at : at + size] for at in range(0, len(sessions), size)]
     with dg.DagsterInstance.get() as instance:
+        _free_what_dead_demos_hold(instance)
         for name in ("erp_load", "reference_data"):
             _run(name, {}, instance, summaries, console)
         for year in years:
@@ -144,19 +147,62 @@ def _run(
     console: Console,
 ) -> None:
     span = " ... ".join(tags.values())
-    console.print(f"[bold]{job}[/bold] {span}")
+    console.print(f"[bold]{job}[/bold] {span}".rstrip())
     started = time.monotonic()
     with console.status(f"{job} is running"):
-        result = defs.resolve_job_def(job).execute_in_process(
-            instance=instance,
-            tags=tags,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
-            raise_on_error=False,
+        result = (
+            _definitions()
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance, tags={**tags, _DEMO_TAG: "true"}, raise_on_error=False
+            )
         )
     _collect(result, summaries)
     if not result.success:
-        raise DemoFailedError(f"{job} {span} failed: `make dev`, run {result.run_id}")
+        raise DemoFailedError(
+            f"{job} {span} failed:\n{_reasons(result)}\n"
+            f"`make dev` shows the run: http://127.0.0.1:3000/runs/{result.run_id}"
+        )
     console.print(f"  done in {time.monotonic() - started:.1f} s")
+
+
+def _reasons(result: dg.ExecuteInProcessResult) -> str:
+    """What failed: blocking checks by their sentence, steps by the error at the bottom."""
+    checks = [
+        f"  {it.asset_key.to_user_string()} {it.check_name}: {it.description}"
+        for it in result.get_asset_check_evaluations()
+        if not it.passed and it.severity is dg.AssetCheckSeverity.ERROR
+    ]
+    steps = []
+    for event in result.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None and not checks:
+            steps.append(f"  {event.step_key}: {error.message.strip()}")
+    return "\n".join(checks[-_SHOWN_REASONS:] or steps)
+
+
+def _free_what_dead_demos_hold(instance: dg.DagsterInstance) -> None:
+    """Close the runs of demos that were killed: their slots in the pools would never be free.
+
+    Only for the holder of the demo's lock: no other demo is alive.
+    """
+    unfinished = dg.RunsFilter(
+        tags={_DEMO_TAG: "true"},
+        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING],
+    )
+    for run in instance.get_runs(unfinished):
+        instance.report_run_failed(run, "the process of this run is gone")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+@cache
+def _definitions() -> dg.Definitions:
+    # Loaded here so that a wrong setting is told before, in a line of its own.
+    from stock_platform.definitions import defs  # noqa: PLC0415
+
+    return defs
 
 
 def _collect(result: dg.ExecuteInProcessResult, summaries: dict[str, AssetSummary]) -> None:
@@ -206,5 +252,5 @@ def _answer_grid(warehouse: Warehouse) -> Grid:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
-    except (DemoFailedError, NotASessionError, ValueError) as error:
+    except (DemoFailedError, NotASessionError, OSError, ValueError) as error:
         sys.exit(str(error))

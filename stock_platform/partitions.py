@@ -6,18 +6,15 @@ long and a day with a change of clocks is what it was; `end_offset` stays 0, bec
 and exclusions together give wrong keys (dagster issue 33551).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
 
-from stock_platform.calendars import sessions
+from stock_platform.calendars import known_days, sessions
 
 SESSION_FORMAT: Final = "%Y-%m-%d"
-# Exclusions are part of a partitions definition's identity, so they reach a little into the
-# future: exchanges announce their holidays about a year ahead.
-_CALENDAR_AHEAD: Final = timedelta(days=366)
 _WEEK: Final = 7
 
 
@@ -46,7 +43,7 @@ RANGE_RUNS: Final = BackfillPolicy(max_partitions_per_run=252)
 
 
 def trading_days(
-    exchanges: Iterable[str], start: date, end: date | None, timezone: str = "America/New_York"
+    exchanges: Sequence[str], start: date, end: date | None, timezone: str = "America/New_York"
 ) -> dg.TimeWindowPartitionsDefinition:
     """Daily partitions on the days when at least one exchange was open.
 
@@ -58,8 +55,19 @@ def trading_days(
 
     Raises:
         UnknownExchangeError: no calendar is known for a MIC.
+        ValueError: a calendar is recorded from a later day than the start only.
     """
-    horizon = end or date.today() + _CALENDAR_AHEAD  # noqa: DTZ011 - a bound, not a fact
+    # Exclusions are part of the definition's identity: a horizon that moved with each day would
+    # make it another definition each day.
+    next_year = date.today().year + 1  # noqa: DTZ011 - a bound, not a fact
+    horizon = end or date(next_year, 12, 31)
+    for mic in exchanges:
+        known_from, known_to = known_days(mic, start, horizon)
+        if known_from > start:
+            raise ValueError(
+                f"the holidays of {mic} are recorded from {known_from}; set START_DATE to it"
+            )
+        horizon = min(horizon, known_to)
     open_days = {day for mic in exchanges for day in sessions(mic, start, horizon)}
     every_day = [start + timedelta(days=n) for n in range((horizon - start).days + 1)]
     never_open = sorted(set(range(_WEEK)) - {day.isoweekday() % _WEEK for day in open_days})
@@ -79,7 +87,7 @@ def trading_days(
     )
 
 
-def require_sessions(days: dg.PartitionsDefinition[str], keys: Sequence[str]) -> None:
+def require_sessions(days: dg.TimeWindowPartitionsDefinition, keys: Sequence[str]) -> None:
     """Refuse keys that are no trading day.
 
     Raises:
@@ -88,7 +96,16 @@ def require_sessions(days: dg.PartitionsDefinition[str], keys: Sequence[str]) ->
     unknown = [key for key in keys if not days.has_partition_key(key)]
     if unknown:
         raise NotASessionError(
-            f"{', '.join(unknown)}: not a trading day of this deployment. Weekends, exchange "
-            "holidays and days outside START_DATE..END_DATE have no partition; choose a session "
-            "from the asset's Partitions tab."
+            f"{', '.join(unknown)}: not a trading day of this deployment. Weekends and exchange "
+            "holidays have no partition; sessions go from "
+            f"{days.get_first_partition_key()} to {days.get_last_partition_key()}"
+            f"{_next_session(days, unknown[0])}."
         )
+
+
+def _next_session(days: dg.TimeWindowPartitionsDefinition, key: str) -> str:
+    try:
+        following = days.time_window_for_partition_key(key).start
+    except (StopIteration, ValueError):
+        return ""
+    return f", the next one after {key} is {following.strftime(SESSION_FORMAT)}"

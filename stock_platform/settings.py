@@ -4,11 +4,13 @@ Every variable has the prefix ``STOCK_PLATFORM_``; the README's table is this fi
 Derived names (paths, tables) are made where they are used, never copied here.
 """
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AnyHttpUrl, Field, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # The first and last day that bokeh-sampledata's stocks.csv.gz covers.
@@ -16,16 +18,17 @@ SAMPLE_START: Final = date(2000, 3, 1)
 SAMPLE_END: Final = date(2013, 3, 1)
 
 _DUCKDB: Final = "duckdb:///"
+_PREFIX: Final = "STOCK_PLATFORM_"
+
+
+class SettingsError(ValueError):
+    """The environment is not usable; the message has a line for each wrong variable."""
 
 
 class Settings(BaseSettings):
-    """Validated settings of one deployment.
+    """Validated settings of one deployment."""
 
-    Raises:
-        pydantic.ValidationError: naming each variable that is wrong and what it may be.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="STOCK_PLATFORM_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     deployment: Literal["local"] = Field("local", description="Which deployment this is.")
     lake: str = Field("lake", description="Directory, or fsspec URL such as gs://bucket/prefix.")
@@ -86,12 +89,40 @@ class Settings(BaseSettings):
 
     @property
     def last_date(self) -> date | None:
-        """The last day that may be a partition; the sample's own end unless set."""
-        if self.end_date is None and self.market_data == "sample":
-            return SAMPLE_END
+        """The last day that may be a partition; with the sample, its own end at the latest."""
+        if self.market_data == "sample":
+            return min(self.end_date or SAMPLE_END, SAMPLE_END)
         return self.end_date
 
     @property
     def warehouse_file(self) -> Path:
         """The DuckDB file."""
         return Path(self.warehouse.removeprefix(_DUCKDB))
+
+
+def load_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        SettingsError: a variable is wrong, or none that there is.
+    """
+    unknown = [
+        name
+        for name in sorted(os.environ)
+        if name.startswith(_PREFIX)
+        and name.removeprefix(_PREFIX).lower() not in Settings.model_fields
+    ]
+    if unknown:
+        known = ", ".join(_PREFIX + name.upper() for name in Settings.model_fields)
+        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {known}")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_complaint, error.errors()))) from None
+
+
+def _complaint(error: ErrorDetails) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return said
+    return f"{_PREFIX}{str(error['loc'][0]).upper()}={error['input']}: {said}"

@@ -59,7 +59,7 @@ class Platform:
     def use_yahoo(self, url: str, **settings: Any) -> None:
         """Point the graph at a local Yahoo."""
         self.defs = build_definitions(
-            self.settings.model_copy(update=settings),
+            self.settings.model_copy(update={"market_data": "yahoo", **settings}),
             market_data=ImpatientYahoo(source="yahoo", yahoo_url=url),
         )
 
@@ -84,6 +84,32 @@ class Platform:
             instance=self.instance, tags=range_tags(first, last), raise_on_error=False
         )
 
+    @property
+    def days(self) -> Any:
+        """The trading days of the deployment."""
+        return self.defs.resolve_assets_def("raw_stock_prices").partitions_def
+
+    def materialize_assets(self, *assets: str) -> Any:
+        """Materialize some unpartitioned assets."""
+        return self.run_selection(dg.AssetSelection.assets(*assets))
+
+    def run_own(self, asset: Any, first: str | None = None, last: str | None = None) -> Any:
+        """Materialize an asset that somebody adds to the graph."""
+        defs = dg.Definitions.merge(self.defs, dg.Definitions(assets=[asset]))
+        job = dg.define_asset_job("own", selection=dg.AssetSelection.assets(asset))
+        return self._execute(defs, job, range_tags(first, last))
+
+    def run_selection(self, selection: Any, first: str | None = None) -> Any:
+        """Run what is selected, of one session or of none."""
+        job = dg.define_asset_job("some", selection=selection)
+        return self._execute(self.defs, job, range_tags(first, None))
+
+    def _execute(self, defs: dg.Definitions, job: Any, tags: dict[str, str]) -> Any:
+        merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+        return merged.resolve_job_def(job.name).execute_in_process(
+            instance=self.instance, tags=tags, raise_on_error=False
+        )
+
     def materialize(
         self, *assets: str, first: str, last: str | None = None, checks: bool = True
     ) -> Any:
@@ -92,10 +118,7 @@ class Platform:
         if not checks:
             selection = selection.without_checks()
         job = dg.define_asset_job("some", selection=selection)
-        defs = dg.Definitions.merge(self.defs, dg.Definitions(jobs=[job]))
-        return defs.resolve_job_def("some").execute_in_process(
-            instance=self.instance, tags=range_tags(first, last), raise_on_error=False
-        )
+        return self._execute(self.defs, job, range_tags(first, last))
 
     def table(self, name: str) -> pd.DataFrame:
         """All rows of a warehouse table."""
@@ -115,10 +138,12 @@ def range_tags(first: str | None, last: str | None) -> dict[str, str]:
     }
 
 
-def verdicts(result: Any, check: str) -> dict[str | None, tuple[bool, str]]:
+def verdicts(
+    result: Any, check: str, asset: str | None = None
+) -> dict[str | None, tuple[bool, str]]:
     """By session: whether a check passed, and its severity."""
     return {
         it.partition: (it.passed, it.severity.value)
         for it in result.get_asset_check_evaluations()
-        if it.check_name == check
+        if it.check_name == check and asset in {None, it.asset_key.to_user_string()}
     }

@@ -153,6 +153,38 @@ def test_an_answer_of_yesterday_survives_a_throttled_day(platform, yahoo):
     assert materialization.metadata["change_kept_earlier"].value == 1
 
 
+def test_an_outage_that_lost_nothing_is_still_seen(platform, yahoo):
+    platform.use_yahoo(yahoo.url, **RANGE)
+    platform.drop_companies(company("GOOD"))
+    platform.run("erp_load")
+    yahoo.serve("GOOD", chart("GOOD"))
+    platform.materialize("raw_stock_prices", first=SESSION)
+    for failure in ("BROKEN", "UNKNOWN"):
+        yahoo.serve("GOOD", *SERVED[failure])
+        result = platform.materialize("raw_stock_prices", first=SESSION)
+        assert [it["outcome"] for it in raw_lines(platform)] == ["ok"]
+        assert verdicts(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
+
+
+def test_a_session_whose_raw_lines_are_gone_does_not_empty_the_fact(fetched):
+    platform, _ = fetched
+    files.write(platform.paths.raw_prices(SESSION), gzip.compress(b""))
+    result = platform.materialize("processed_stock_prices", first=SESSION)
+    assert verdicts(result, "every_line_accounted_for") == {SESSION: (False, "ERROR")}
+
+
+def test_a_dividend_in_its_own_currency_is_not_taken_for_the_quotes(platform, yahoo):
+    platform.use_yahoo(yahoo.url, **RANGE)
+    platform.drop_companies(company("GOOD"))
+    platform.run("erp_load")
+    platform.run("reference_data")
+    paid = {"amount": 0.25, "date": opening(MONDAY), "currency": "EUR"}
+    yahoo.serve("GOOD", chart("GOOD", events={"dividends": {"x": paid}}))
+    assert platform.run("daily_stock_prices", SESSION).success
+    (action,) = platform.table("fact_corporate_action").to_dict("records")
+    assert (action["Value"], action["Currency"]) == (0.25, "EUR")
+
+
 def test_a_ban_is_not_prolonged_by_asking_for_the_rest(platform, yahoo):
     platform.use_yahoo(yahoo.url, **RANGE)
     symbols = [f"S{n}" for n in range(6)]

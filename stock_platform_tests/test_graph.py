@@ -1,6 +1,8 @@
 """The graph on real prices: single sessions, ranges, repetitions, and what the checks say."""
 
+import dagster as dg
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from stock_platform_tests.platform import SAMPLE_COMPANIES, verdicts
@@ -60,7 +62,10 @@ def test_one_session_says_what_it_did_in_its_metadata(loaded):
     assert view.metadata["total_return"].value.startswith("![total return](data:image/png;base64,")
 
 
-@pytest.mark.parametrize(("first", "last"), [("2012-09-03", None), ("2012-09-02", "2012-09-05")])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("2012-09-03", None), ("2012-09-02", "2012-09-05"), ("2012-09-07", "2012-09-04")],
+)
 def test_a_day_that_is_no_session_is_refused_by_name(loaded, first, last):
     result = loaded.materialize("raw_stock_prices", first=first, last=last)
     assert not result.success
@@ -84,11 +89,65 @@ def test_without_an_erp_file_the_graph_says_where_to_drop_one(platform):
     )
 
 
-def test_a_session_that_was_not_processed_again_does_not_reconcile(loaded):
-    loaded.run("daily_stock_prices", FIRST)
-    loaded.drop_companies(*SAMPLE_COMPANIES[:3])
-    loaded.run("erp_load")
-    loaded.materialize("raw_stock_prices", first=FIRST)
-    result = loaded.materialize("fact_stock_price", first=FIRST)
+def test_a_session_that_was_not_processed_again_does_not_reconcile(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES[:3])
+    platform.run("erp_load")
+    platform.run("daily_stock_prices", FIRST)
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    platform.materialize_assets("raw_erp_companies")
+    platform.materialize("raw_stock_prices", first=FIRST)
+    result = platform.materialize("fact_stock_price", first=FIRST)
     assert verdicts(result, "rows_reconcile") == {FIRST: (False, "ERROR")}
-    assert verdicts(result, "foreign_keys_resolve") == {FIRST: (False, "ERROR")}
+    assert verdicts(result, "foreign_keys_resolve") == {FIRST: (False, "ERROR")}  # no dim_date
+
+
+def test_a_company_that_left_or_broke_keeps_its_history(loaded):
+    loaded.run("daily_stock_prices", FIRST)
+    before = loaded.table("fact_stock_price")
+    inactive = SAMPLE_COMPANIES[2].replace(",Y,", ",N,")
+    broken = SAMPLE_COMPANIES[0].replace("2000-03-01", "01.03.2000")
+    loaded.drop_companies(broken, inactive, *SAMPLE_COMPANIES[3:5])  # and FB vanished
+    erp = loaded.run("erp_load")
+    assert verdicts(erp, "every_row_accepted", "raw_erp_companies")[None] == (False, "WARN")
+    again = loaded.run("daily_stock_prices", FIRST)
+    assert again.success
+    pd.testing.assert_frame_equal(before, loaded.table("fact_stock_price"))
+    assert set(before["Ticker"]) <= set(loaded.table("dim_company")["Symbol"])
+
+
+def test_a_session_alone_and_in_a_range_has_the_same_rows(loaded):
+    loaded.run("daily_stock_prices", FIRST, LAST)
+    before = loaded.table("fact_stock_price")
+    loaded.run("daily_stock_prices", "2012-09-05")
+    pd.testing.assert_frame_equal(before, loaded.table("fact_stock_price"))
+
+
+def test_checks_alone_judge_a_named_session_and_refuse_none(loaded):
+    loaded.run("daily_stock_prices", FIRST)
+    selection = dg.AssetSelection.checks_for_assets("fact_stock_price")
+    assert verdicts(loaded.run_selection(selection, FIRST), "rows_reconcile") == {
+        FIRST: (True, "ERROR")
+    }
+    refused = loaded.run_selection(selection)
+    assert "execute them for a partition" in str(
+        refused.get_step_failure_events()[0].event_specific_data
+    )
+
+
+def test_somebodys_own_asset_gets_frames_as_it_annotates_them(loaded):
+    loaded.run("daily_stock_prices", FIRST, LAST)
+
+    @dg.asset(partitions_def=loaded.days)
+    def closes(fact_stock_price: pd.DataFrame) -> None:
+        seen["pandas"] = fact_stock_price
+
+    @dg.asset
+    def everything(fact_stock_price: pa.Table, stock_price_adjusted: pd.DataFrame) -> None:
+        seen["arrow"], seen["view"] = fact_stock_price, stock_price_adjusted
+
+    seen = {}
+    assert loaded.run_own(closes, FIRST, "2012-09-05").success
+    assert loaded.run_own(everything).success
+    assert sorted(seen["pandas"]["TradeDate"].astype(str).unique()) == SESSIONS[:3]
+    assert isinstance(seen["arrow"], pa.Table)
+    assert seen["arrow"].num_rows == len(seen["view"]) == 25

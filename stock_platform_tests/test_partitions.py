@@ -1,13 +1,18 @@
 """Partitions are the days on which an exchange was open, and nothing else."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.backfill_policy import BackfillPolicyType
 from dagster._serdes import deserialize_value, serialize_value
 
-from stock_platform.calendars import UnknownExchangeError, calendar_code, sessions
+from stock_platform.calendars import (
+    UnknownExchangeError,
+    calendar_code,
+    known_days,
+    sessions,
+)
 from stock_platform.partitions import (
     RANGE_RUNS,
     NotASessionError,
@@ -37,6 +42,11 @@ def test_a_day_without_a_session_is_refused_by_name(day, why):
     with pytest.raises(NotASessionError, match=day):
         require_sessions(NEW_YORK, ["2012-01-03", day])
     assert not NEW_YORK.has_partition_key(day), why
+
+
+def test_the_refusal_names_the_next_session():
+    with pytest.raises(NotASessionError, match="the next one after 2012-10-29 is 2012-10-31"):
+        require_sessions(NEW_YORK, ["2012-10-29"])
 
 
 def test_sessions_are_accepted():
@@ -89,3 +99,22 @@ def test_the_command_line_takes_ranges_in_one_run_and_the_daemon_cuts_them_into_
     in_the_daemon = deserialize_value(serialize_value(RANGE_RUNS), dg.BackfillPolicy)
     assert in_the_daemon == dg.BackfillPolicy.multi_run(252)
     assert in_the_daemon.policy_type is BackfillPolicyType.MULTI_RUN
+
+
+def test_holidays_that_nobody_announced_yet_are_not_made_up():
+    # Bombay's are recorded to the end of a year: beyond it weekdays stay partitions.
+    first, last = known_days("XBOM", date(2024, 1, 1), date(2099, 12, 31))
+    assert first == date(2024, 1, 1)
+    assert last < date(2099, 12, 31)
+    assert trading_days(["XBOM"], date(2024, 1, 1), None).get_partition_keys()
+
+
+def test_a_start_before_the_recorded_holidays_is_refused():
+    with pytest.raises(ValueError, match="recorded from 2021-01-01"):
+        trading_days(["XSAU"], date(2019, 1, 1), None)
+
+
+def test_tomorrow_the_partitions_are_still_the_same_definition():
+    last_holiday = trading_days(["XNYS"], date(2026, 1, 2), None).exclusions[-1]
+    year = datetime.fromtimestamp(last_holiday.timestamp, UTC).year
+    assert year == date.today().year + 1  # noqa: DTZ011

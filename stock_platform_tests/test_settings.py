@@ -4,9 +4,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from stock_platform.settings import Settings
+from stock_platform.settings import Settings, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -53,5 +52,21 @@ def test_the_environment_overrides(monkeypatch, tmp_path):
 )
 def test_a_wrong_value_is_refused_with_what_it_may_be(monkeypatch, name, value, says):
     monkeypatch.setenv(f"STOCK_PLATFORM_{name}", value)
-    with pytest.raises(ValidationError, match=says):
-        Settings()
+    with pytest.raises(SettingsError, match=says):
+        load_settings()
+
+
+def test_the_complaint_names_the_variable_and_its_value(monkeypatch):
+    monkeypatch.setenv("STOCK_PLATFORM_START_DATE", "tomorrow")
+    with pytest.raises(SettingsError, match="STOCK_PLATFORM_START_DATE=tomorrow: "):
+        load_settings()
+
+
+def test_a_misspelt_variable_is_no_silent_default(monkeypatch):
+    monkeypatch.setenv("STOCK_PLATFORM_LAEK", "x")
+    with pytest.raises(SettingsError, match=r"LAEK: no such setting; there are .*_LAKE"):
+        load_settings()
+
+
+def test_partitions_do_not_go_beyond_the_sample():
+    assert Settings(end_date=date(2014, 1, 2)).last_date == date(2013, 3, 1)

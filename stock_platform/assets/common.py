@@ -6,7 +6,7 @@ import dagster as dg
 
 from stock_platform.contracts import Table
 from stock_platform.contracts.render import dagster_schema
-from stock_platform.partitions import require_sessions
+from stock_platform.partitions import NotASessionError, require_sessions
 
 _PARTITION_TAGS: Final = (
     "dagster/partition",
@@ -40,4 +40,7 @@ def session_keys(
     """
     named = [context.run.tags[tag] for tag in _PARTITION_TAGS if tag in context.run.tags]
     require_sessions(days, named)
-    return sorted(context.partition_keys)
+    keys = sorted(context.partition_keys)
+    if not keys:
+        raise NotASessionError(f"{' ... '.join(named)} names no session: its ends are reversed")
+    return keys

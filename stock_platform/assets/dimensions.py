@@ -1,7 +1,7 @@
 """The dimensions: small tables, replaced whole."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
@@ -23,12 +23,12 @@ from stock_platform.sources.erp import is_active
 GROUP: Final = "warehouse"
 
 
-def dimension_assets(first: date, last: date) -> list[dg.AssetsDefinition]:
-    """The dimension assets, covering the days from first to last.
+def dimension_assets(first: date, last: date | None) -> list[dg.AssetsDefinition]:
+    """The dimension assets.
 
     Args:
         first: the first day that may be a partition.
-        last: the last day that dim_date and dim_trading_session reach.
+        last: the last day that may be one; None where they go on.
     """
 
     @_dimension(DIM_EXCHANGE)
@@ -37,21 +37,29 @@ def dimension_assets(first: date, last: date) -> list[dg.AssetsDefinition]:
 
     @_dimension(DIM_COMPANY)
     def dim_company(raw_erp_companies: ErpBatch) -> pa.Table:
-        rows = (_company(row, raw_erp_companies) for row in raw_erp_companies.accepted)
-        return _table(DIM_COMPANY, rows)
+        return _table(DIM_COMPANY, map(_company, raw_erp_companies.accepted))
 
     @_dimension(DIM_DATE)
     def dim_date() -> pa.Table:
-        return _table(DIM_DATE, map(_day, _days(first.replace(month=1, day=1), last)))
+        return _table(DIM_DATE, map(_day, _days(first.replace(month=1, day=1), _end(last))))
 
     @_dimension(DIM_TRADING_SESSION)
     def dim_trading_session(raw_erp_exchanges: ErpBatch) -> pa.Table:
         mics = [row["EXCH_CODE"] for row in raw_erp_exchanges.accepted]
         known = [mic for mic in mics if calendar_code(mic)]
-        rows = (row for mic in known for row in _trading_sessions(mic, first, last))
+        rows = (row for mic in known for row in _trading_sessions(mic, first, _end(last)))
         return _table(DIM_TRADING_SESSION, rows)
 
     return [dim_exchange, dim_company, dim_date, dim_trading_session]
+
+
+def _end(last: date | None) -> date:
+    """The last day that days and sessions are told of: a year's end, next year's while they go on.
+
+    Asked in the run: a code server may live for longer than a year.
+    """
+    until = last or date.today() + timedelta(days=366)  # noqa: DTZ011 - a year's end is what counts
+    return until.replace(month=12, day=31)
 
 
 def _dimension(table: Table) -> Callable[[Callable[..., pa.Table]], dg.AssetsDefinition]:
@@ -83,7 +91,7 @@ def _exchange(row: Any) -> dict[str, Any]:  # noqa: ANN401
     }
 
 
-def _company(row: Any, batch: ErpBatch) -> dict[str, Any]:  # noqa: ANN401
+def _company(row: Any) -> dict[str, Any]:  # noqa: ANN401
     return {
         "Symbol": row["TICKER"],
         "CompanyName": row["COMPANY_NAME"],
@@ -94,8 +102,8 @@ def _company(row: Any, batch: ErpBatch) -> dict[str, Any]:  # noqa: ANN401
         "Isin": row["ISIN"] or None,
         "IsActive": is_active(row),
         "EffectiveFrom": date.fromisoformat(row["LAST_CHANGED"]),
-        "SourceFile": batch.source_file,
-        "LoadedAt": batch.loaded_at,
+        "SourceFile": row["SOURCE_FILE"],
+        "LoadedAt": datetime.fromisoformat(row["LOADED_AT"]),
     }
 
 

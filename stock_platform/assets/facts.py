@@ -66,6 +66,8 @@ def session_load(processed: Mapping[str, ProcessedSession], source: ProcessedTab
     group_name=GROUP,
     owners=OWNERS,
     kinds={"view"},
+    # Nothing is written by it; whoever depends on the view gets its rows.
+    io_manager_key="warehouse_table",
     deps=[FACT_STOCK_PRICE.name, FACT_CORPORATE_ACTION.name],
     description=table_description(STOCK_PRICE_ADJUSTED),
     metadata=table_metadata(STOCK_PRICE_ADJUSTED),

@@ -10,7 +10,7 @@ import dagster as dg
 from stock_platform.assets.common import OWNERS, session_keys
 from stock_platform.calendars import sessions
 from stock_platform.lake.paths import ErpKind
-from stock_platform.lake.raw_erp import ErpBatch, newest_file
+from stock_platform.lake.raw_erp import ErpBatch, current_rows, newest_file
 from stock_platform.lake.raw_prices import RawPriceSpool
 from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import LakeResource, MarketDataResource
@@ -19,6 +19,10 @@ from stock_platform.sources.outcomes import PriceRequest
 from stock_platform.sources.universe import fetch_universe
 
 GROUP: Final = "raw"
+_READERS: Final = {
+    "companies": (read_companies, "TICKER"),
+    "exchanges": (read_exchanges, "EXCH_CODE"),
+}
 # A line of progress for each so many symbols: about every ten seconds at two requests a second.
 _PROGRESS_EVERY: Final = 20
 
@@ -78,6 +82,11 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
         """
         keys = session_keys(context, days)
         requests = list(_requests(raw_erp_companies, keys))
+        for mic, days_lost in _sessions_without_partition(requests).items():
+            context.log.warning(
+                f"{mic} was open on {days_lost} days of the range that are no partition: their "
+                f"prices and corporate actions are not kept; add {mic} to EXCHANGES"
+            )
         spool = RawPriceSpool()
         with market_data.client() as client:
             for done, answer in enumerate(fetch_universe(client, requests), start=1):
@@ -97,9 +106,18 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
 
 
 def _erp_batch(lake: LakeResource, kind: ErpKind) -> ErpBatch:
+    """The rows of the newest file, and those of the batch before whose key it lacks.
+
+    A key that vanished, or whose row was rejected, keeps its last good row: one bad line must
+    not take a company's history out of the warehouse.
+    """
     file = newest_file(lake.paths, kind)
-    read = read_companies if kind == "companies" else read_exchanges
+    read, key = _READERS[kind]
     rows: ErpFile = read(file.content)
+    loaded_at = datetime.now(UTC)
+    stamp = {"SOURCE_FILE": file.name, "LOADED_AT": loaded_at.isoformat()}
+    accepted = {row[key]: {**row, **stamp} for row in rows.accepted}
+    known = {row[key]: row for row in current_rows(lake.paths, kind)}
     rejected: list[dict[str, Any]] = [
         {"line": row.line, "reason": row.reason, "record": row.record} for row in rows.rejected
     ]
@@ -107,10 +125,20 @@ def _erp_batch(lake: LakeResource, kind: ErpKind) -> ErpBatch:
         kind=kind,
         generation=file.generation,
         source_file=file.name,
-        loaded_at=datetime.now(UTC),
-        accepted=rows.accepted,
+        loaded_at=loaded_at,
+        accepted=list((known | accepted).values()),
         rejected=rejected,
     )
+
+
+def _sessions_without_partition(requests: list[PriceRequest]) -> dict[str, int]:
+    """By exchange: its own sessions within the range that are not asked for."""
+    lost = {}
+    for mic, asked in {it.exchange: it.sessions for it in requests}.items():
+        count = len(set(sessions(mic, asked[0], asked[-1])).difference(asked))
+        if count:
+            lost[mic] = count
+    return lost
 
 
 def _requests(companies: ErpBatch, keys: list[str]) -> Iterator[PriceRequest]:

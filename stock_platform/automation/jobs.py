@@ -27,7 +27,7 @@ ERP_LOAD: Final = dg.define_asset_job(
 REFERENCE_DATA: Final = dg.define_asset_job(
     "reference_data",
     selection=dg.AssetSelection.assets("dim_date", "dim_trading_session"),
-    description="Days and trading sessions; once, and when the calendar package changes.",
+    description="Days and trading sessions, a year ahead.",
 )
 
 JOBS: Final = (DAILY_STOCK_PRICES, ERP_LOAD, REFERENCE_DATA)

@@ -4,22 +4,32 @@ from typing import Any
 
 import dagster as dg
 
-from stock_platform.automation.jobs import DAILY_STOCK_PRICES
+from stock_platform.automation.jobs import DAILY_STOCK_PRICES, REFERENCE_DATA
 
 
-def daily_schedule(*, on: bool) -> Any:  # noqa: ANN401 - resolved with its partitions later; a private class
-    """Each session's prices, two hours after its day ended in New York.
+def schedules(*, on: bool) -> list[Any]:
+    """Prices each morning, days and sessions each month.
 
-    By then Yahoo has settled the closing auction's volume. Days without a session are skipped.
+    Prices: two hours after a session's day ended in New York; by then Yahoo has settled the
+    closing auction's volume. After a day without one the session before is asked for under the
+    same run key, which starts no second run.
 
     Args:
-        on: whether it runs without being switched on in the UI.
+        on: whether they run without being switched on in the UI.
     """
-    return dg.build_schedule_from_partitioned_job(
-        DAILY_STOCK_PRICES,
-        name="daily_stock_prices_schedule",
-        hour_of_day=2,
-        default_status=(
-            dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+    status = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+    return [
+        dg.build_schedule_from_partitioned_job(
+            DAILY_STOCK_PRICES,
+            name="daily_stock_prices_schedule",
+            hour_of_day=2,
+            default_status=status,
         ),
-    )
+        dg.ScheduleDefinition(
+            name="reference_data_schedule",
+            job=REFERENCE_DATA,
+            cron_schedule="0 1 1 * *",
+            execution_timezone="America/New_York",
+            default_status=status,
+        ),
+    ]

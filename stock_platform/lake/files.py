@@ -6,6 +6,7 @@ object is written beside its place and renamed into it.
 
 import posixpath
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,33 +40,20 @@ def read(uri: str) -> bytes:
 def write(uri: str, content: bytes) -> None:
     """Put an object in its place, whole; an earlier one is replaced."""
     fs, path = filesystem(uri)
-    _make_parent(fs, path)
-    if isinstance(fs, LocalFileSystem):
-        beside = f"{path}.{uuid.uuid4().hex}.tmp"
-        fs.pipe_file(beside, content)
-        fs.mv(beside, path)
-    else:
-        fs.pipe_file(path, content)
+    _in_place(fs, path, lambda target: fs.pipe_file(target, content))
 
 
 def upload(file: Path, uri: str) -> None:
     """Put a local file's content at the URI without holding it in memory."""
     fs, path = filesystem(uri)
-    _make_parent(fs, path)
-    fs.put_file(str(file), path)
+    _in_place(fs, path, lambda target: fs.put_file(str(file), target))
 
 
 def copy(source: str, target: str) -> None:
     """Copy an object within one file system, whole; an earlier target is replaced."""
     fs, path = filesystem(target)
-    _make_parent(fs, path)
     origin = filesystem(source)[1]
-    if isinstance(fs, LocalFileSystem):
-        beside = f"{path}.{uuid.uuid4().hex}.tmp"
-        fs.cp_file(origin, beside)
-        fs.mv(beside, path)
-    else:
-        fs.cp_file(origin, path)
+    _in_place(fs, path, lambda place: fs.cp_file(origin, place))
 
 
 def delete(uri: str) -> None:
@@ -75,5 +63,11 @@ def delete(uri: str) -> None:
         fs.rm(path, recursive=True)
 
 
-def _make_parent(fs: Any, path: str) -> None:  # noqa: ANN401 - fsspec has no types
+def _in_place(fs: Any, path: str, put: Callable[[str], object]) -> None:  # noqa: ANN401 - untyped
     fs.makedirs(posixpath.dirname(path), exist_ok=True)
+    if isinstance(fs, LocalFileSystem):
+        beside = f"{path}.{uuid.uuid4().hex}.tmp"
+        put(beside)
+        fs.mv(beside, path)
+    else:
+        put(path)

@@ -34,6 +34,10 @@ class LakePaths:
         """One session's raw lines: gzip JSON, a line a symbol."""
         return f"{self.root}/raw/stock_prices/date={_session(session)}/prices.json.gz"
 
+    def last_fetch(self, session: str) -> str:
+        """What each symbol's outcome was when the session was last fetched."""
+        return f"{self.root}/raw/stock_prices/date={_session(session)}/_last_fetch.json"
+
     def responses(self, run_id: str) -> str:
         """A run's verbatim answers: gzip JSON, a line an answer."""
         return f"{self.root}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"

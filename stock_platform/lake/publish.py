@@ -2,7 +2,7 @@
 
 Write, audit, publish: the Spark job wrote and measured, this module audits that the files
 hold the rows that were measured, and then replaces each session's objects whole. Staging is
-left until all sessions are published, so a publish that was interrupted is simply done again.
+left until all sessions are published, so publishing again after an interruption ends the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ def read_staged(batch_id: str, uri: str) -> StagedBatch:
     """
     # Spark and Sail write a folder with a text file whose name is their own.
     fs, path = files.filesystem(f"{uri}/metrics.json")
-    content = b"".join(fs.cat_file(part) for part in sorted(fs.glob(f"{path}/*.txt")))
+    content = b"".join(fs.cat_file(part) for part in fs.find(path) if part.endswith(".txt"))
     if not content.strip():
         raise PublishError(f"{uri} has no metrics.json: batch {batch_id} did not finish; run again")
     metrics = orjson.loads(content)
@@ -64,6 +64,9 @@ def read_staged(batch_id: str, uri: str) -> StagedBatch:
 def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, ProcessedSession]]:
     """Publish a batch's sessions, one after the other, then remove its staging prefix.
 
+    A session whose rows are those that are published, but for their BatchId, stays as it is:
+    the batch that first told them keeps its name on them.
+
     Raises:
         PublishError: a session's files do not hold the rows that its metrics tell.
     """
@@ -71,6 +74,12 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
     for session, metrics in sorted(batch.sessions.items()):
         sources = {table: found[session] for table, found in staged.items() if session in found}
         _audit(session, metrics, sources)
+        if _is_published(paths, session, metrics, sources):
+            yield session, read_published(paths, session)
+            continue
+        # Without a manifest a session is not there: if the process dies here, it is refused
+        # until it is published whole.
+        files.delete(paths.manifest(session))
         for table in PROCESSED_TABLES:
             if table in sources:
                 files.copy(sources[table], paths.processed(table, session))
@@ -108,10 +117,37 @@ def expected_rows(metrics: SessionMetrics) -> dict[ProcessedTable, int]:
     }
 
 
+def _is_published(
+    paths: LakePaths,
+    session: str,
+    metrics: SessionMetrics,
+    sources: Mapping[ProcessedTable, str],
+) -> bool:
+    if not files.exists(paths.manifest(session)):
+        return False
+    published = read_published(paths, session)
+    if published.manifest["metrics"] != metrics or set(published.objects) != set(sources):
+        return False
+    return all(
+        files.exists(published.objects[table])
+        and _rows(published.objects[table]).equals(_rows(sources[table]))
+        for table in sources
+    )
+
+
+def _rows(uri: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+    fs, path = files.filesystem(uri)
+    with fs.open(path, "rb") as file:
+        rows = pq.read_table(file)
+    return rows.drop_columns([name for name in ("BatchId",) if name in rows.column_names])
+
+
 def _staged_files(staging: str, table: ProcessedTable) -> dict[str, str]:
     fs, path = files.filesystem(f"{staging}/{table}")
     found: dict[str, str] = {}
-    for file in fs.glob(f"{path}/date=*/*.parquet"):
+    for file in fs.find(path):
+        if not file.endswith(".parquet"):
+            continue
         session = file.rsplit("/", 2)[1].removeprefix("date=")
         if session in found:
             raise PublishError(f"{table} of {session} lies in more than one file under {staging}")

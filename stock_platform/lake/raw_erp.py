@@ -44,6 +44,11 @@ class ErpBatch:
     rejected: Sequence[Mapping[str, Any]]
 
 
+def current_rows(paths: LakePaths, kind: ErpKind) -> Sequence[Mapping[str, str]]:
+    """The accepted rows of the current batch; none where there is no batch."""
+    return load(paths, kind).accepted if files.exists(paths.current_erp(kind)) else ()
+
+
 def newest_file(paths: LakePaths, kind: ErpKind) -> LandedFile:
     """The CSV file that was dropped last.
 
@@ -51,7 +56,7 @@ def newest_file(paths: LakePaths, kind: ErpKind) -> LandedFile:
         NoErpFileError: there is none.
     """
     fs, folder = files.filesystem(paths.landing(kind))
-    found = [fs.info(path) for path in fs.glob(f"{folder}/*.csv")]
+    found = [fs.info(path) for path in fs.find(folder, maxdepth=1) if path.endswith(".csv")]
     if not found:
         raise NoErpFileError(
             f"no CSV file in {paths.landing(kind)}: drop the ERP's export of {kind} there "

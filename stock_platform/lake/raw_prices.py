@@ -5,8 +5,9 @@ publishing of a session's object. What makes two lines the same is not decided h
 """
 
 import gzip
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
@@ -86,38 +87,68 @@ def publish(
 ) -> dict[str, Counter[str]]:
     """Make one session's object of new lines and of what the lake already knows.
 
-    An object whose lines all stay as they were is not written again, so its bytes, and with
-    them the identity of every batch made of it, stay the same.
+    Lines of symbols that were not asked for this time stay: a company that left the universe
+    keeps its history. An object whose lines all stay as they were is not written again, so its
+    bytes, and with them the identity of every batch made of it, stay the same.
 
     Returns:
         Counts of ``outcomes`` in the object and of ``changes`` against the earlier one.
     """
-    uri = paths.raw_prices(session)
-    earlier = {line["symbol"]: line for line in read(paths, session)} if files.exists(uri) else {}
-    settled = [settle(earlier.get(line["symbol"]), line) for line in lines]
-    kept = sorted((line for line, _ in settled), key=lambda line: str(line["symbol"]))
-    changes = Counter(change for _, change in settled)
-    if set(earlier) != {line["symbol"] for line in kept} or set(changes) - {"unchanged"}:
-        files.write(uri, pack(kept))
-    return {"outcomes": Counter(str(line["outcome"]) for line in kept), "changes": changes}
+    asked = list(lines)
+    known, intact = _known(paths, session)
+    settled = {line["symbol"]: settle(known.get(line["symbol"]), line) for line in asked}
+    kept = known | {symbol: line for symbol, (line, _) in settled.items()}
+    changes = Counter(change for _, change in settled.values())
+    if not intact or set(changes) & {"new", "restated"}:
+        files.write(paths.raw_prices(session), pack(kept[symbol] for symbol in sorted(kept)))
+    fetch = {line["symbol"]: str(line["outcome"]) for line in asked}
+    files.write(paths.last_fetch(session), orjson.dumps(fetch))
+    return {"outcomes": Counter(str(line["outcome"]) for line in kept.values()), "changes": changes}
 
 
-def read(paths: LakePaths, session: str) -> Iterator[Line]:
-    """The readable lines of one session's object.
+def read(paths: LakePaths, session: str) -> list[Line]:
+    """The usable lines of one session's object: JSON objects with a symbol and an outcome.
 
-    Lines that are no JSON object with a symbol are left out: the Spark job counts and
-    quarantines those.
+    Others are left out: the Spark job counts and quarantines those.
 
     Raises:
         FileNotFoundError: the session has no object.
     """
-    for text in gzip.decompress(files.read(paths.raw_prices(session))).splitlines():
-        try:
-            line = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(line, dict) and "symbol" in line:
-            yield line
+    try:
+        texts = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
+    except (OSError, EOFError, zlib.error) as damage:
+        if isinstance(damage, FileNotFoundError):
+            raise
+        return []
+    return [line for line in map(_usable, texts) if line is not None]
+
+
+def last_fetch(paths: LakePaths, session: str) -> dict[str, str]:
+    """The outcome that each symbol had when the session was last fetched.
+
+    It differs from the object's lines where an earlier answer was kept.
+    """
+    outcomes: dict[str, str] = orjson.loads(files.read(paths.last_fetch(session)))
+    return outcomes
+
+
+def _known(paths: LakePaths, session: str) -> tuple[dict[str, Line], bool]:
+    """The lines that an earlier object has, and whether it is there and undamaged."""
+    if not files.exists(paths.raw_prices(session)):
+        return {}, False
+    known = {line["symbol"]: line for line in read(paths, session)}
+    return known, files.read(paths.raw_prices(session)) == pack(known[it] for it in sorted(known))
+
+
+def _usable(text: bytes) -> Line | None:
+    try:
+        line = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    named = isinstance(line, dict) and all(
+        isinstance(line.get(name), str) for name in ("symbol", "outcome")
+    )
+    return line if named else None
 
 
 def pack(lines: Iterable[Line]) -> bytes:

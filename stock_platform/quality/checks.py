@@ -15,7 +15,7 @@ from stock_platform.contracts import (
     FACT_STOCK_PRICE,
     Table,
 )
-from stock_platform.lake.paths import ProcessedTable
+from stock_platform.lake.paths import ERP_KINDS, ErpKind, ProcessedTable
 from stock_platform.quality import measures, rules
 from stock_platform.quality.recording import latest_materializations, result, sessions_result
 from stock_platform.quality.rules import Verdict
@@ -33,6 +33,7 @@ class Bound:
     blocking: bool = False
 
 
+ERP_RULES = (Bound(rules.every_row_accepted),)
 RAW_RULES = (
     Bound(rules.complete_for_session, blocking=True),
     Bound(rules.no_upstream_errors, blocking=True),
@@ -56,6 +57,7 @@ DIMENSION_RULES = (
 def all_checks(days: dg.TimeWindowPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
     """Every check of the graph, over the deployment's trading days."""
     return [
+        *(_erp_checks(kind, ERP_RULES) for kind in ERP_KINDS),
         _session_checks("raw_stock_prices", RAW_RULES, _raw, days),
         _session_checks("processed_stock_prices", PROCESSED_RULES, _processed, days),
         _session_checks(
@@ -99,12 +101,26 @@ def _session_checks(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         asset_key = dg.AssetKey(asset)
-        keys = _session_keys(context, asset_key)
+        keys = _session_keys(context)
         targets = latest_materializations(context.instance, asset_key, keys)
         measured = measure(lake, warehouse, keys)
         for check, rule in _selected(context, asset_key, bound):
             verdicts = {session: rule(measured[session]) for session in keys}
             yield sessions_result(context, check, verdicts, targets)
+
+    return checks
+
+
+def _erp_checks(kind: ErpKind, bound: Sequence[Bound]) -> dg.AssetChecksDefinition:
+    asset = f"raw_erp_{kind}"
+
+    @dg.multi_asset_check(name=f"{asset}_checks", specs=_specs(asset, bound, None), can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        measured = measures.erp_batch(lake.paths, kind)
+        for check, rule in _selected(context, dg.AssetKey(asset), bound):
+            yield result(check, rule(measured))
 
     return checks
 
@@ -147,8 +163,15 @@ def _selected(
             yield check, it.rule
 
 
-def _session_keys(context: dg.AssetCheckExecutionContext, asset_key: dg.AssetKey) -> list[str]:
-    """The sessions of the run; of a run without any, all that were materialized."""
-    if context.has_partition_key or context.has_partition_key_range:
-        return sorted(context.partition_keys)
-    return sorted(context.instance.get_materialized_partitions(asset_key))
+def _session_keys(context: dg.AssetCheckExecutionContext) -> list[str]:
+    """The sessions of the run.
+
+    Raises:
+        dagster.Failure: the run names none; Dagster could not tell what was judged.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise dg.Failure(
+            "these checks are judged session by session: execute them for a partition, or for a "
+            "range of them, as the asset's Materialize dialog does"
+        )
+    return sorted(context.partition_keys)

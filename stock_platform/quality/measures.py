@@ -4,6 +4,7 @@ Belongs here: reading and counting, the counting of tables by SQL in the warehou
 """
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -12,9 +13,9 @@ import pyarrow.parquet as pq
 
 from stock_platform.contracts import Table
 from stock_platform.lake import files, raw_erp, raw_prices
-from stock_platform.lake.paths import LakePaths, ProcessedTable
+from stock_platform.lake.paths import ErpKind, LakePaths, ProcessedTable
 from stock_platform.lake.publish import expected_rows, read_published
-from stock_platform.quality.rules import ProcessedMeasure, RawSession, TableMeasure
+from stock_platform.quality.rules import ErpMeasure, ProcessedMeasure, RawSession, TableMeasure
 from stock_platform.sources.erp import is_active
 from stock_platform.warehouse.port import Warehouse
 
@@ -26,10 +27,21 @@ def raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSess
     return {
         session: RawSession(
             expected,
-            {line["symbol"]: str(line["outcome"]) for line in raw_prices.read(paths, session)},
+            frozenset(line["symbol"] for line in raw_prices.read(paths, session)),
+            raw_prices.last_fetch(paths, session),
         )
         for session in sessions
     }
+
+
+def erp_batch(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
+    """What became of the rows of the current ERP file."""
+    batch = raw_erp.load(paths, kind)
+    return ErpMeasure(
+        len(batch.accepted),
+        Counter(str(row["reason"]) for row in batch.rejected),
+        sum(row["SOURCE_FILE"] != batch.source_file for row in batch.accepted),
+    )
 
 
 def processed_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, ProcessedMeasure]:
@@ -88,7 +100,8 @@ def fact_sessions(
 
 
 def _raw_lines(paths: LakePaths, session: str) -> int:
-    return len(gzip.decompress(files.read(paths.raw_prices(session))).splitlines())
+    lines = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
+    return sum(1 for line in lines if line.strip())
 
 
 def _parquet_rows(uri: str) -> int:

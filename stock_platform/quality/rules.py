@@ -42,10 +42,27 @@ class Verdict:
 
 @dataclass(frozen=True)
 class RawSession:
-    """A session of raw lines: the universe, and the outcome that each symbol's line tells."""
+    """A session of raw lines.
+
+    Attributes:
+        expected: the universe.
+        lines: symbols that have a line.
+        fetched: each symbol's outcome when the session was last fetched; the line may be an
+            earlier, better one.
+    """
 
     expected: frozenset[str]
-    outcomes: Mapping[str, str]
+    lines: frozenset[str]
+    fetched: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ErpMeasure:
+    """An ERP batch: accepted rows, rejected ones by reason, rows kept from the batch before."""
+
+    accepted: int
+    rejected: Mapping[str, int]
+    kept: int
 
 
 @dataclass(frozen=True)
@@ -73,30 +90,47 @@ class TableMeasure:
     stages: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+def every_row_accepted(batch: ErpMeasure) -> Verdict:
+    """Each row of the ERP file was accepted, and none that was known is missing from it.
+
+    A rejected row is kept with its line and reason beside the accepted ones; a key that
+    vanished or was rejected keeps its last good row. Mend the export and drop it again.
+    """
+    reasons = dict(batch.rejected) | ({"vanished_or_rejected": batch.kept} if batch.kept else {})
+    return Verdict(
+        sum(reasons.values()),
+        f"{batch.accepted} accepted, {sum(batch.rejected.values())} rejected, {batch.kept} kept",
+        tolerable=True,
+        sample=tuple(f"{reason}: {count}" for reason, count in sorted(reasons.items())),
+    )
+
+
 def complete_for_session(session: RawSession) -> Verdict:
     """Every active company has a line. A missing line is a loss; fetch the session again."""
-    missing = session.expected - session.outcomes.keys()
+    missing = session.expected - session.lines
     return _verdict(missing, f"of {len(session.expected)} expected symbols have no line")
 
 
 def no_upstream_errors(session: RawSession) -> Verdict:
-    """Every symbol was answered with a usable bar, or has none for a good reason.
+    """At its last fetch, every symbol had a usable bar, or none for a good reason.
 
     Unknown symbols, throttling, errors of Yahoo, null and unfinished bars warn; when more than
     a fifth of the symbols fail, the source is taken to be down and downstream is stopped.
     Look at the outcome, then fetch the session again.
     """
-    failed = {s: o for s, o in session.outcomes.items() if o not in _FINE}
-    share = len(failed) / max(len(session.outcomes), 1)
+    failed = {s: o for s, o in session.fetched.items() if o not in _FINE}
+    share = len(failed) / max(len(session.fetched), 1)
     return _verdict(
         (f"{symbol}: {outcome}" for symbol, outcome in failed.items()),
-        f"of {len(session.outcomes)} symbols have no usable bar",
+        f"of {len(session.fetched)} symbols were answered without a usable bar",
         tolerable=share <= FAILED_SHARE_LIMIT,
     )
 
 
 def every_line_accounted_for(measure: ProcessedMeasure) -> Verdict:
     """Each raw line is a price, a quarantined record or a counted absence; files hold as many.
+
+    A session without any line is none: its universe was empty, or its raw object is damaged.
 
     A difference means lost rows. Do not load the session; process it again, then look at the
     job.
@@ -108,7 +142,7 @@ def every_line_accounted_for(measure: ProcessedMeasure) -> Verdict:
         + sum(metrics["without_bar"].values())
     )
     differences = [f"{metrics['lines_read']} lines read, {ends} accounted for"]
-    offending = abs(metrics["lines_read"] - ends)
+    offending = abs(metrics["lines_read"] - ends) + (metrics["lines_read"] == 0)
     for table, (measured, present) in _pairs(measure).items():
         offending += abs(measured - present)
         differences.append(f"{table}: {measured} measured, {present} in the lake")
@@ -121,12 +155,14 @@ def quarantine_share(measure: ProcessedMeasure) -> Verdict:
     Few warn, for one bad bar says nothing of the others; above 5 % of the lines the session is
     taken to be wrong as a whole.
     """
-    reasons = measure.metrics["quarantined"]
+    reasons = dict(measure.metrics["quarantined"])
+    if measure.metrics["bad_corporate_actions"]:
+        reasons["bad_corporate_action"] = measure.metrics["bad_corporate_actions"]
     quarantined = sum(reasons.values())
     lines = measure.metrics["lines_read"]
     return Verdict(
         quarantined,
-        f"{quarantined} of {lines} lines are quarantined",
+        f"{quarantined} records of {lines} lines are quarantined",
         tolerable=quarantined <= QUARANTINE_SHARE_LIMIT * lines or quarantined == 1,
         sample=tuple(f"{reason}: {count}" for reason, count in sorted(reasons.items())),
     )
@@ -175,6 +211,7 @@ def _pairs(measure: ProcessedMeasure) -> dict[str, tuple[int, int]]:
     measured = {
         "stock_prices": metrics["valid"],
         "corporate_actions": metrics["corporate_actions"],
+        "quarantine": sum(metrics["quarantined"].values()) + metrics["bad_corporate_actions"],
     }
     return {table: (count, measure.rows.get(table, 0)) for table, count in measured.items()}
 

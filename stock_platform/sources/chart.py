@@ -76,6 +76,7 @@ class ChartAnswer:
         bars: by session; of several rows of one session the last one, which is the newest:
             Yahoo repeats the running session in a row of its own.
         dividends: cash a share by ex-date, split-adjusted as of the answer.
+        dividend_currencies: what they count, where Yahoo names it.
         capital_gains: cash a share by ex-date, split-adjusted as of the answer.
         splits: by ex-date.
         live_session: the last bar's session, if that bar is not final yet.
@@ -87,6 +88,7 @@ class ChartAnswer:
     first_trade_date: date | None
     bars: Mapping[date, Bar]
     dividends: Mapping[date, Number]
+    dividend_currencies: Mapping[date, str]
     capital_gains: Mapping[date, Number]
     splits: Mapping[date, Split]
     live_session: date | None
@@ -130,6 +132,11 @@ def _answer(result: Result, fetched_at: datetime) -> ChartAnswer:
         first_trade_date=None if first is None else session_of(first, meta),
         bars=dict(_bars(result)),
         dividends=_cash(events.dividends.values(), meta),
+        dividend_currencies={
+            session_of(it.date, meta): it.currency
+            for it in events.dividends.values()
+            if it.currency
+        },
         capital_gains=_cash(events.capital_gains.values(), meta),
         splits=_splits(events.splits.values(), meta),
         live_session=live_session(result, fetched_at),

@@ -80,10 +80,14 @@ class Indicators(_Wire):
 
 
 class Cash(_Wire):
-    """A dividend or capital gain, split-adjusted, on its ex-date."""
+    """A dividend or capital gain, split-adjusted, on its ex-date.
+
+    Yahoo names a currency where it is not the quote's: dollars paid on a share quoted in pence.
+    """
 
     date: _Stamp
     amount: _Number
+    currency: str | None = None
 
 
 class SplitEvent(_Wire):

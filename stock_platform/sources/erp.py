@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from stock_platform.calendars import calendar_code
+
 ErpRow = Mapping[str, str]
 
 COMPANY_COLUMNS: Final = (
@@ -90,12 +92,12 @@ def _read(
     except UnicodeDecodeError as error:
         raise ErpFileError(f"the file is not UTF-8 ({error}); export it as UTF-8 CSV") from error
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ErpFileError(f"the header lacks {', '.join(missing)}; found {reader.fieldnames}")
     accepted: dict[str, ErpRow] = {}
     rejected: list[RejectedRow] = []
     try:
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ErpFileError(f"the header lacks {', '.join(missing)}; found {reader.fieldnames}")
         for values in reader:
             row = {name: (values[name] or "").strip(_BLANKS) for name in columns}
             row[key] = row[key].upper()
@@ -119,6 +121,8 @@ def _company_defect(row: ErpRow) -> str | None:
         return "missing_value"
     if row["ACTIVE"] not in {"Y", "N"}:
         return "active_not_y_or_n"
+    if is_active(row) and calendar_code(row["EXCH_CODE"]) is None:
+        return "exchange_without_calendar"
     return None if _is_date(row["LAST_CHANGED"]) else "last_changed_no_iso_date"
 
 

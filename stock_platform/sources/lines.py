@@ -25,7 +25,7 @@ from stock_platform.sources.outcomes import (
 )
 
 # What a failure knows of the symbol.
-_NO_CHART: Final = ChartAnswer("", None, "", None, {}, {}, {}, {}, None)
+_NO_CHART: Final = ChartAnswer("", None, "", None, {}, {}, {}, {}, {}, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ def _line(
         currency=chart.currency,
         bar=None if bar is None else _raw_bar(bar),
         dividend=chart.dividends.get(session),
+        dividend_currency=chart.dividend_currencies.get(session),
         capital_gain=chart.capital_gains.get(session),
         split=None if split is None else _raw_split(split),
         later_splits=[

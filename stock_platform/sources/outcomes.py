@@ -109,6 +109,7 @@ class RawPriceLine(TypedDict):
     currency: str | None
     bar: RawBar | None
     dividend: float | None
+    dividend_currency: str | None
     capital_gain: float | None
     split: RawSplit | None
     later_splits: list[RawLaterSplit]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from stock_platform.sources.outcomes import TRANSIENT_OUTCOMES
+from stock_platform.sources.outcomes import TRANSIENT_OUTCOMES, Outcome
 
 Line = Mapping[str, Any]
 
@@ -30,18 +30,26 @@ class Change(StrEnum):
 def settle(earlier: Line | None, line: Line) -> tuple[Line, Change]:
     """The line to keep of an earlier one and a new one of the same symbol and session.
 
-    - A transient failure (throttled, upstream error) never replaces an earlier answer.
+    - An answer without a usable bar never replaces one that had it, whatever it says: a 404 or
+      an empty chart tells of Yahoo's day, not of the session. A transient failure replaces
+      nothing but a transient failure.
     - An answer that says the same keeps the earlier line, so that its `fetched_at` tells
       since when this is known and nothing downstream changes.
     - Everything else replaces: Yahoo restated its history.
     """
     if earlier is None:
         return line, Change.NEW
-    if line["outcome"] in TRANSIENT_OUTCOMES and earlier["outcome"] not in TRANSIENT_OUTCOMES:
+    if _knows_less(line["outcome"], earlier["outcome"]):
         return earlier, Change.KEPT_EARLIER
     if _same(earlier, line):
         return earlier, Change.UNCHANGED
     return line, Change.RESTATED
+
+
+def _knows_less(outcome: str, before: str) -> bool:
+    if before == Outcome.OK:
+        return outcome != Outcome.OK
+    return outcome in TRANSIENT_OUTCOMES and before not in TRANSIENT_OUTCOMES
 
 
 def _same(earlier: Line, line: Line) -> bool:

@@ -57,6 +57,8 @@ def sail_session() -> "Iterator[SparkSession]":
     from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy import
 
     before = os.environ.get(_CONNECT_MODE)
+    # Sail's Rust log tells of each start and stop of the server otherwise.
+    os.environ.setdefault("RUST_LOG", "error")
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     try:

@@ -101,7 +101,14 @@ class DuckDBWarehouse:
             wait=wait_random_exponential(multiplier=0.05, max=1),
             reraise=True,
         )
-        with patience(duckdb.connect, str(self._file)) as connection:
+        try:
+            opened = patience(duckdb.connect, str(self._file))
+        except duckdb.IOException as error:
+            raise WarehouseError(
+                f"{self._file} cannot be opened: {error}. DuckDB lets one process at a time hold a "
+                "file; close the one that is named"
+            ) from error
+        with opened as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
 

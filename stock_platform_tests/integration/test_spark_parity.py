@@ -29,7 +29,9 @@ def messy(lake):
         "2012-01-03",
         *(line for _, line in REJECTED.values()),
         *(raw_line(fetched_at=at, bar_fields={"volume": n}) for n, at in enumerate(times)),
-        raw_line("MSFT", dividend=0.2, capital_gain=0.1, fetched_at=times[0]),
+        raw_line(
+            "MSFT", dividend=0.2, dividend_currency="EUR", capital_gain=0.1, fetched_at=times[0]
+        ),
         raw_line("MSFT", dividend=0.3, split={"numerator": 3, "denominator": 2}),
         raw_line("NA", outcome="throttled", bar=None, dividend=-1),
         raw_line("NA", bar_fields={"adj_close": 0, "volume": 12.5}),

@@ -31,9 +31,10 @@ def paths(request, tmp_path):
     return LakePaths(root)
 
 
-def put(uri, tickers):
+def put(uri, tickers, batch_id="b1"):
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({"Ticker": list(tickers)}), sink)
+    columns = {"Ticker": list(tickers), "BatchId": [batch_id] * len(tickers)}
+    pq.write_table(pa.table(columns), sink)
     files.write(uri, sink.getvalue().to_pybytes())
 
 
@@ -43,7 +44,7 @@ def stage(paths, sessions, batch_id="b1"):
     measured = {}
     for session, tables in sessions.items():
         for table, tickers in tables.items():
-            put(f"{uri}/{table}/date={session}/part-0.parquet", tickers)
+            put(f"{uri}/{table}/date={session}/part-0.parquet", tickers, batch_id)
         quarantined = len(tables.get("quarantine", ""))
         measured[session] = metrics(
             len(tables.get("stock_prices", "")),
@@ -98,6 +99,33 @@ def test_files_that_lost_a_row_are_not_published(paths):
     with pytest.raises(PublishError, match="1 rows staged, 2 measured"):
         list(publish.publish(paths, batch))
     assert tickers(paths, DAY) == ["A", "B"]
+
+
+def test_a_session_that_says_the_same_keeps_the_batch_that_told_it_first(paths):
+    list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB"}})))
+    wider = stage(paths, {DAY: {"stock_prices": "AB"}, NEXT: {"stock_prices": "A"}}, "b2")
+    published = dict(publish.publish(paths, wider))
+    assert published[DAY].manifest["batch_id"] == "b1"
+    assert published[NEXT].manifest["batch_id"] == "b2"
+
+
+def test_a_session_whose_publish_died_halfway_is_refused_and_not_mixed(paths, monkeypatch):
+    list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB"}})))
+    batch = stage(paths, {DAY: {"stock_prices": "A", "quarantine": "B"}}, "b2")
+    copy = files.copy
+
+    def die_after_the_first(source, target):
+        copy(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "copy", die_after_the_first)
+        with pytest.raises(KeyboardInterrupt):
+            list(publish.publish(paths, batch))
+    with pytest.raises(FileNotFoundError):
+        publish.read_published(paths, DAY)
+    list(publish.publish(paths, batch))
+    assert tickers(paths, DAY) == ["A"]
 
 
 def test_two_files_of_one_session_are_refused(paths):

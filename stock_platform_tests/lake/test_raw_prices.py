@@ -79,21 +79,37 @@ def test_an_answer_replaces_a_failure(paths):
     assert stored(paths)["A"]["outcome"] == "ok"
 
 
-def test_what_yahoo_says_for_good_replaces_what_it_said(paths):
+@pytest.mark.parametrize("outcome", ["unknown_symbol", "null_bar", "not_listed", "live_bar"])
+def test_an_answer_without_a_usable_bar_never_replaces_one_that_had_it(paths, outcome):
     publish(paths, line())
-    assert publish(paths, line(outcome="unknown_symbol")) == {"restated": 1}
+    assert publish(paths, line(outcome=outcome)) == {"kept_earlier": 1}
+    assert stored(paths)["A"]["outcome"] == "ok"
+    assert raw_prices.last_fetch(paths, SESSION) == {"A": outcome}
 
 
-def test_a_symbol_that_left_the_universe_leaves_the_session(paths):
+def test_a_symbol_that_left_the_universe_keeps_its_history(paths):
     publish(paths, line("A"), line("B"))
     publish(paths, line("A"))
-    assert list(stored(paths)) == ["A"]
+    assert list(stored(paths)) == ["A", "B"]
+    assert raw_prices.last_fetch(paths, SESSION) == {"A": "ok"}
 
 
-def test_a_damaged_object_is_replaced(paths):
-    files.write(paths.raw_prices(SESSION), gzip.compress(b"not json\n[1]\n{}\n"))
-    assert publish(paths, line()) == {"new": 1}
-    assert list(stored(paths)) == ["A"]
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: gzip.compress(gzip.decompress(whole) + b"not json\n[1]\n{}\n"),
+        lambda whole: whole[:-20],
+        lambda _: b"no gzip",
+        lambda _: b"",
+    ],
+    ids=["lines that are none", "cut off", "no gzip", "empty"],
+)
+def test_a_damaged_object_is_healed_by_the_next_fetch(paths, damage):
+    publish(paths, line())
+    whole = files.read(paths.raw_prices(SESSION))
+    files.write(paths.raw_prices(SESSION), damage(whole))
+    publish(paths, line())
+    assert files.read(paths.raw_prices(SESSION)) == whole
 
 
 def test_a_spool_turns_symbols_into_sessions(monkeypatch):

@@ -45,6 +45,7 @@ def test_a_byte_order_mark_spaces_and_lower_case_keys_are_no_trouble():
         (company(ticker=" "), "missing_value"),
         (company(mic=""), "missing_value"),
         (company(active="yes"), "active_not_y_or_n"),
+        (company(mic="XNSA"), "exchange_without_calendar"),
         (company(changed="01.02.2020"), "last_changed_no_iso_date"),
         (company() + ",one,more", "ragged_row"),
         ("C-1,AAPL", "ragged_row"),

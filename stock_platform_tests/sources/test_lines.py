@@ -58,7 +58,7 @@ def test_a_line_tells_everything_of_a_session():
         "T",
         {ex_date: ROW},
         events={
-            "dividends": {"a": {"amount": 0.5, "date": ex_date}},
+            "dividends": {"a": {"amount": 0.5, "date": ex_date, "currency": "EUR"}},
             "splits": {
                 "a": {"numerator": 2, "denominator": 1, "date": ex_date},
                 "b": {"numerator": 3, "denominator": 2, "date": later},
@@ -82,6 +82,7 @@ def test_a_line_tells_everything_of_a_session():
                 "volume": 1234,
             },
             "dividend": 0.5,
+            "dividend_currency": "EUR",
             "capital_gain": None,
             "split": {"numerator": 2, "denominator": 1},
             "later_splits": [{"date": "2024-06-11", "numerator": 3, "denominator": 2}],

@@ -26,6 +26,7 @@ def raw_line(symbol: str | None = "AAPL", session: str | None = SESSION, **field
         "currency": "USD",
         "bar": bar,
         "dividend": None,
+        "dividend_currency": None,
         "capital_gain": None,
         "split": None,
         "later_splits": [],

@@ -21,7 +21,9 @@ def test_apple_before_its_two_splits_is_as_the_newspaper_had_it(judge):
     assert row["Close"] == pytest.approx(411.23, abs=0.005)
     assert row["Volume"] == 10_793_600
     assert row["AdjClose"] == 10.5
-    assert row["Actions"] == [{"ActionType": "dividend", "Value": pytest.approx(2.65, abs=1e-4)}]
+    assert row["Actions"] == [
+        {"ActionType": "dividend", "Value": pytest.approx(2.65, abs=1e-4), "PaidIn": None}
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -42,7 +44,7 @@ def test_half_a_share_is_rounded_up(judge):
 
 def test_the_ratio_of_a_split_is_new_shares_for_one_old(judge):
     (row,) = judge(raw_line(split={"numerator": 3, "denominator": 2}))
-    assert row["Actions"] == [{"ActionType": "split", "Value": 1.5}]
+    assert row["Actions"] == [{"ActionType": "split", "Value": 1.5, "PaidIn": None}]
 
 
 def test_actions_are_told_by_lines_whose_bar_is_none(judge):

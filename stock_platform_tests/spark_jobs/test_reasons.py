@@ -32,6 +32,10 @@ REJECTED = {
     "another session": ("wrong_session", raw_line(session="2012-01-04")),
     "a foreign ticker": ("unknown_ticker", raw_line(symbol="GOOG")),
     "a symbol that is a number": ("unknown_ticker", raw_line(symbol=5)),
+    "a price on a day without a session": (
+        "bar_on_closed_session",
+        raw_line(outcome="no_session"),
+    ),
     "a live bar": ("live_bar", raw_line(outcome="live_bar")),
     "outcome null_bar": ("null_bar", raw_line(outcome="null_bar")),
     "no bar": ("null_bar", raw_line(bar=None)),

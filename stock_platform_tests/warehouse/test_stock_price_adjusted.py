@@ -102,6 +102,12 @@ def test_one_tickers_actions_do_not_touch_another(adjusted):
     assert column(rows, "SplitFactor", "B") == [1.0, 1.0]
 
 
+def test_cash_in_another_currency_is_left_out(adjusted):
+    paid_in_dollars = {**action(DAYS[1], "dividend", 2.0), "Currency": "EUR"}
+    rows = adjusted([price(DAYS[0], 100.0), price(DAYS[1], 98.0)], [paid_in_dollars])
+    assert column(rows, "TotalReturnClose") == [100.0, 98.0]
+
+
 def test_an_action_without_a_bar_on_its_day_still_counts(adjusted):
     rows = adjusted([price(DAYS[0], 100.0), price(DAYS[2], 50.0)], [action(DAYS[1], "split", 2.0)])
     assert column(rows, "AdjClose") == pytest.approx([50.0, 50.0])

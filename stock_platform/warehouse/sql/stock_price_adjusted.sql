@@ -4,7 +4,8 @@
 -- TotalReturnClose: the split-adjusted close, times (1 - cash / close before) for each later
 -- ex-date with cash, both split-adjusted; the convention of Yahoo's adjusted close and of CRSP's
 -- backward adjustment. The close before is the last one in the fact before the ex-date; cash
--- with none before it changes nothing, for no row lies before it.
+-- with none before it changes nothing, for no row lies before it. Cash in another currency than
+-- the price's is left out: what it was worth is not known here.
 WITH splits AS (
   SELECT Ticker, TradeDate AS ExDate, LN(Value) AS LogRatio
   FROM fact_corporate_action
@@ -20,17 +21,18 @@ split_adjusted AS (
   GROUP BY price.DateKey, price.Ticker
 ),
 cash AS (
-  SELECT action.Ticker, action.TradeDate AS ExDate, SUM(action.Value) AS Cash
+  SELECT action.Ticker, action.TradeDate AS ExDate, action.Currency, SUM(action.Value) AS Cash
   FROM fact_corporate_action AS action
   WHERE action.ActionType IN ('dividend', 'capital_gain')
-  GROUP BY action.Ticker, action.TradeDate
+  GROUP BY action.Ticker, action.TradeDate, action.Currency
 ),
 day_before AS (
-  SELECT cash.Ticker, cash.ExDate, cash.Cash, MAX(price.TradeDate) AS TradeDate
+  SELECT
+    cash.Ticker, cash.ExDate, cash.Currency, cash.Cash, MAX(price.TradeDate) AS TradeDate
   FROM cash
   INNER JOIN fact_stock_price AS price
     ON price.Ticker = cash.Ticker AND price.TradeDate < cash.ExDate
-  GROUP BY cash.Ticker, cash.ExDate, cash.Cash
+  GROUP BY cash.Ticker, cash.ExDate, cash.Currency, cash.Cash
 ),
 payouts AS (
   SELECT
@@ -42,6 +44,7 @@ payouts AS (
   FROM day_before
   INNER JOIN fact_stock_price AS price
     ON price.Ticker = day_before.Ticker AND price.TradeDate = day_before.TradeDate
+    AND price.Currency = day_before.Currency
   LEFT JOIN splits
     ON splits.Ticker = day_before.Ticker AND splits.ExDate = day_before.ExDate
   WHERE day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) < price.Close
