@@ -62,8 +62,6 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         jobs=JOBS,
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
-        # Dagster's own events are in the UI; a terminal shows what the assets say.
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
         # A step in a process of its own costs 8 s on 2 cores; the work is Spark's anyway.
         executor=dg.in_process_executor,
     )

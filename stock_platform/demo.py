@@ -252,5 +252,7 @@ def _answer_grid(warehouse: Warehouse) -> Grid:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
-    except (DemoFailedError, NotASessionError, OSError, ValueError) as error:
+    except OSError as error:
+        sys.exit(f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data goes")
+    except (DemoFailedError, NotASessionError, ValueError) as error:
         sys.exit(str(error))

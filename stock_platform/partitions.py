@@ -93,7 +93,7 @@ def require_sessions(days: dg.TimeWindowPartitionsDefinition, keys: Sequence[str
     Raises:
         NotASessionError: naming the keys that are none.
     """
-    unknown = [key for key in keys if not days.has_partition_key(key)]
+    unknown = [key for key in dict.fromkeys(keys) if not days.has_partition_key(key)]
     if unknown:
         raise NotASessionError(
             f"{', '.join(unknown)}: not a trading day of this deployment. Weekends and exchange "
