@@ -72,14 +72,15 @@ def newest_file(paths: LakePaths, kind: ErpKind) -> LandedFile:
 def save(paths: LakePaths, batch: ErpBatch) -> ErpBatch:
     """Store a batch and make it the current one of its kind.
 
-    A generation that is current already is left as it is, with the moment of its first load.
+    A generation that is current already, read to the same rows, is left as it is, with the
+    moment of its first load.
 
     Returns:
         The batch that is current now.
     """
     if files.exists(paths.current_erp(batch.kind)):
         current = load(paths, batch.kind)
-        if current.generation == batch.generation:
+        if current.generation == batch.generation and _read_alike(current, batch):
             return current
     folder = paths.raw_erp(batch.kind, batch.generation)
     files.write(f"{folder}/accepted.json.gz", _pack(batch.accepted))
@@ -111,6 +112,14 @@ def load(paths: LakePaths, kind: ErpKind) -> ErpBatch:
         accepted=_unpack(files.read(f"{folder}/accepted.json.gz")),
         rejected=_unpack(files.read(f"{folder}/rejected.json.gz")),
     )
+
+
+def _read_alike(one: ErpBatch, other: ErpBatch) -> bool:
+    def facts(batch: ErpBatch) -> list[dict[str, Any]]:
+        rows = [*batch.accepted, *batch.rejected]
+        return [{name: row[name] for name in row if name != "LOADED_AT"} for row in rows]
+
+    return facts(one) == facts(other)
 
 
 def _modified(info: Mapping[str, Any]) -> datetime:
