@@ -57,12 +57,43 @@ def test_the_demo_twice_changes_no_row(environment):
     assert again.stdout.count("unchanged") == 7
 
 
-@pytest.mark.parametrize("key_range", ["2012-09-03...2012-09-05", "2012-08-06", "x...y"])
-def test_the_demo_refuses_what_is_no_range_of_sessions_in_one_line(environment, key_range):
+@pytest.mark.parametrize(
+    ("key_range", "says"),
+    [
+        ("2012-09-03...2012-09-05", "2012-09-03: not a trading day"),
+        ("2012-08-10...2012-08-06", "2012-08-06 lies before 2012-08-10"),
+        ("x...y", "x, y: not a trading day"),
+    ],
+)
+def test_the_demo_refuses_what_is_no_range_of_sessions_in_one_line(environment, key_range, says):
     refused = demo(environment, key_range)
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
-    assert "not a trading day" in refused.stderr or "no range" in refused.stderr
+    assert says in refused.stderr
+
+
+def test_the_demo_refuses_a_wrong_setting_in_one_line(environment):
+    refused = demo(environment | {"STOCK_PLATFORM_SPARK": "flink"}, "2012-08-06")
+    assert refused.returncode == 1
+    assert refused.stderr == "STOCK_PLATFORM_SPARK=flink: Input should be 'sail' or 'spark'\n"
+
+
+def test_a_demo_after_one_that_was_killed_is_whole(environment):
+    command = [sys.executable, "-m", "stock_platform.demo", "2012-08-06...2012-08-10"]
+    killed = subprocess.Popen(  # noqa: S603 - our own command
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    with killed:
+        # The pool's slot is claimed, the Spark batch about to run.
+        assert any("batch stock-prices" in line for line in killed.stderr)
+        killed.kill()
+    again = demo(environment, "2012-08-06...2012-08-10")
+    assert again.returncode == 0, again.stderr[-2000:]
 
 
 def test_a_range_from_the_command_line_needs_no_further_flags(environment, tmp_path):
