@@ -25,6 +25,7 @@ class ProcessedParquetIOManager(dg.ConfigurableIOManager):
             context.step_context.add_asset_metadata(
                 _session_metadata(published), partition_key=session
             )
+        context.log.info(f"published {len(obj.sessions)} sessions of {obj.batch_id}")
 
     def load_input(self, context: dg.InputContext) -> dict[str, ProcessedSession]:
         """What is published of each session asked for.

@@ -67,6 +67,7 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
                 },
                 partition_key=session,
             )
+        context.log.info(f"published {len(context.asset_partition_keys)} sessions: {dict(changes)}")
         context.add_output_metadata(
             {
                 "run_outcomes": dg.MetadataValue.json(dict(outcomes)),
