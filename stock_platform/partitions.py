@@ -15,6 +15,8 @@ import dagster as dg
 from stock_platform.calendars import known_days, sessions
 
 SESSION_FORMAT: Final = "%Y-%m-%d"
+# Its midnight ends a session's day.
+_TIMEZONE: Final = "America/New_York"
 _WEEK: Final = 7
 
 
@@ -43,7 +45,7 @@ RANGE_RUNS: Final = BackfillPolicy(max_partitions_per_run=252)
 
 
 def trading_days(
-    exchanges: Sequence[str], start: date, end: date | None, timezone: str = "America/New_York"
+    exchanges: Sequence[str], start: date, end: date | None
 ) -> dg.TimeWindowPartitionsDefinition:
     """Daily partitions on the days when at least one exchange was open.
 
@@ -51,7 +53,6 @@ def trading_days(
         exchanges: MICs whose sessions make the partitions.
         start: the first day that may be a partition.
         end: the last day that may be a partition; None follows the calendar.
-        timezone: in which midnight ends a session's day.
 
     Raises:
         UnknownExchangeError: no calendar is known for a MIC.
@@ -72,7 +73,7 @@ def trading_days(
     every_day = [start + timedelta(days=n) for n in range((horizon - start).days + 1)]
     never_open = sorted(set(range(_WEEK)) - {day.isoweekday() % _WEEK for day in open_days})
     holidays = [
-        datetime(day.year, day.month, day.day)  # noqa: DTZ001 - Dagster reads it in `timezone`
+        datetime(day.year, day.month, day.day)  # noqa: DTZ001 - Dagster reads it in the zone
         for day in every_day
         if day not in open_days and day.isoweekday() % _WEEK not in never_open
     ]
@@ -82,7 +83,7 @@ def trading_days(
         end=(end + timedelta(days=1)).isoformat() if end else None,
         fmt=SESSION_FORMAT,
         cron_schedule="0 0 * * *",
-        timezone=timezone,
+        timezone=_TIMEZONE,
         exclusions=[*weekends, *holidays],
     )
 

@@ -114,8 +114,7 @@ def _erp_batch(lake: LakeResource, kind: ErpKind) -> ErpBatch:
     file = newest_file(lake.paths, kind)
     read, key = _READERS[kind]
     rows: ErpFile = read(file.content)
-    loaded_at = datetime.now(UTC)
-    stamp = {"SOURCE_FILE": file.name, "LOADED_AT": loaded_at.isoformat()}
+    stamp = {"SOURCE_FILE": file.name, "LOADED_AT": datetime.now(UTC).isoformat()}
     accepted = {row[key]: {**row, **stamp} for row in rows.accepted}
     known = {row[key]: row for row in current_rows(lake.paths, kind)}
     rejected: list[dict[str, Any]] = [
@@ -125,7 +124,6 @@ def _erp_batch(lake: LakeResource, kind: ErpKind) -> ErpBatch:
         kind=kind,
         generation=file.generation,
         source_file=file.name,
-        loaded_at=loaded_at,
         accepted=list((known | accepted).values()),
         rejected=rejected,
     )

@@ -157,7 +157,7 @@ def _staged_files(staging: str, table: ProcessedTable) -> dict[str, str]:
 
 def _audit(session: str, metrics: SessionMetrics, sources: Mapping[ProcessedTable, str]) -> None:
     for table, expected in expected_rows(metrics).items():
-        rows = _row_count(sources[table]) if table in sources else 0
+        rows = row_count(sources[table]) if table in sources else 0
         if rows != expected:
             raise PublishError(
                 f"{table} of {session}: {rows} rows staged, {expected} measured by the job; "
@@ -165,7 +165,8 @@ def _audit(session: str, metrics: SessionMetrics, sources: Mapping[ProcessedTabl
             )
 
 
-def _row_count(uri: str) -> int:
+def row_count(uri: str) -> int:
+    """The rows of a Parquet object, by its footer."""
     fs, path = files.filesystem(uri)
     with fs.open(path, "rb") as file:
         rows: int = pq.read_metadata(file).num_rows

@@ -32,14 +32,13 @@ class ErpBatch:
     """The rows of one generation of an ERP file.
 
     Attributes:
-        loaded_at: when this generation was first read, UTC.
+        accepted: each with its SOURCE_FILE and LOADED_AT, when it was first read.
         rejected: line number, reason and record of each row that broke the contract.
     """
 
     kind: ErpKind
     generation: str
     source_file: str
-    loaded_at: datetime
     accepted: Sequence[Mapping[str, str]]
     rejected: Sequence[Mapping[str, Any]]
 
@@ -88,7 +87,6 @@ def save(paths: LakePaths, batch: ErpBatch) -> ErpBatch:
     pointer = {
         "generation": batch.generation,
         "source_file": batch.source_file,
-        "loaded_at": batch.loaded_at.isoformat(),
     }
     files.write(paths.current_erp(batch.kind), orjson.dumps(pointer))
     return batch
@@ -108,7 +106,6 @@ def load(paths: LakePaths, kind: ErpKind) -> ErpBatch:
         kind=kind,
         generation=pointer["generation"],
         source_file=pointer["source_file"],
-        loaded_at=datetime.fromisoformat(pointer["loaded_at"]),
         accepted=_unpack(files.read(f"{folder}/accepted.json.gz")),
         rejected=_unpack(files.read(f"{folder}/rejected.json.gz")),
     )

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from stock_platform.contracts import Table
 from stock_platform.lake import files, raw_erp, raw_prices
 from stock_platform.lake.paths import ErpKind, LakePaths, ProcessedTable
-from stock_platform.lake.publish import expected_rows, read_published
+from stock_platform.lake.publish import expected_rows, read_published, row_count
 from stock_platform.quality.rules import ErpMeasure, ProcessedMeasure, RawSession, TableMeasure
 from stock_platform.sources.erp import is_active
 from stock_platform.warehouse.port import Warehouse
@@ -50,7 +48,7 @@ def processed_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, P
     return {
         session: ProcessedMeasure(
             it.manifest["metrics"],
-            {table: _parquet_rows(uri) for table, uri in it.objects.items()},
+            {table: row_count(uri) for table, uri in it.objects.items()},
         )
         for session, it in published.items()
     }
@@ -102,13 +100,6 @@ def fact_sessions(
 def _raw_lines(paths: LakePaths, session: str) -> int:
     lines = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
     return sum(1 for line in lines if line.strip())
-
-
-def _parquet_rows(uri: str) -> int:
-    fs, path = files.filesystem(uri)
-    with fs.open(path, "rb") as file:
-        rows: int = pq.read_metadata(file).num_rows
-    return rows
 
 
 def _key_counts(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from stock_platform.lake.publish import expected_rows
 from stock_platform.sources.outcomes import EXPECTED_ABSENCES, Outcome
 
 _FINE: Final = EXPECTED_ABSENCES | {Outcome.OK}
@@ -143,7 +144,8 @@ def every_line_accounted_for(measure: ProcessedMeasure) -> Verdict:
     )
     differences = [f"{metrics['lines_read']} lines read, {ends} accounted for"]
     offending = abs(metrics["lines_read"] - ends) + (metrics["lines_read"] == 0)
-    for table, (measured, present) in _pairs(measure).items():
+    for table, measured in expected_rows(metrics).items():
+        present = measure.rows.get(table, 0)
         offending += abs(measured - present)
         differences.append(f"{table}: {measured} measured, {present} in the lake")
     return Verdict(offending, "; ".join(differences))
@@ -204,16 +206,6 @@ def rows_reconcile(table: TableMeasure) -> Verdict:
 def has_rows(table: TableMeasure) -> Verdict:
     """The table has rows. An empty dimension makes every join empty; look at its source."""
     return Verdict(0 if table.rows else 1, f"{table.rows} rows")
-
-
-def _pairs(measure: ProcessedMeasure) -> dict[str, tuple[int, int]]:
-    metrics = measure.metrics
-    measured = {
-        "stock_prices": metrics["valid"],
-        "corporate_actions": metrics["corporate_actions"],
-        "quarantine": sum(metrics["quarantined"].values()) + metrics["bad_corporate_actions"],
-    }
-    return {table: (count, measure.rows.get(table, 0)) for table, count in measured.items()}
 
 
 def _verdict(offenders: Iterable[str], says: str, *, tolerable: bool = False) -> Verdict:

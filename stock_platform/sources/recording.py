@@ -35,7 +35,7 @@ class RecordingSession(Session[Response]):
             empties them.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401  curl_cffi's own options
+    def __init__(self, **options: Any) -> None:
         super().__init__(impersonate="chrome", **options)
         self.answers: list[HttpAnswer] = []
 
@@ -43,8 +43,8 @@ class RecordingSession(Session[Response]):
         self,
         method: HttpMethod,
         url: str,
-        *args: Any,  # noqa: ANN401  curl_cffi's own
-        **options: Any,  # noqa: ANN401
+        *args: Any,
+        **options: Any,
     ) -> Response:
         """Send a request, and record the answer if it is one for a chart.
 
@@ -61,7 +61,7 @@ class RecordingSession(Session[Response]):
             raise RefusedError(f"HTTP {response.status_code}")
         return response
 
-    def ask(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:  # noqa: ANN401
+    def ask(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
         """Ask for a chart once, and record what comes."""
         asked = _without_crumb(url, options.get("params") or {})
         try:
@@ -74,7 +74,7 @@ class RecordingSession(Session[Response]):
         )
         return response
 
-    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:  # noqa: ANN401
+    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
         """Send one request of any kind."""
         return super().request(method, url, *args, **options)
 

@@ -42,7 +42,7 @@ _UNKNOWN: Final = {
 class SampleSession(RecordingSession):
     """Stands in for Yahoo: charts of the sample's symbols, and 404 for all others."""
 
-    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:  # noqa: ANN401, ARG002  curl_cffi's own
+    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
         """Answer from the sample; nothing is sent."""
         path = urlsplit(url).path
         if not path.startswith(_CHART):  # cookie and crumb
@@ -62,7 +62,7 @@ def chart(symbol: str, first: int, end: int) -> dict[str, Any]:
     made years later, and knows of AAPL's 7:1 split of 2014.
 
     Args:
-        symbol: one of ``sample_extent().symbols``.
+        symbol: one of ``traded_bars()``.
         first: epoch seconds.
         end: epoch seconds.
     """

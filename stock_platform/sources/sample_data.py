@@ -59,15 +59,6 @@ class Actions:
         return prod((r for day, r in self.splits.items() if day > session), start=Fraction(1))
 
 
-@dataclass(frozen=True, slots=True)
-class SampleExtent:
-    """What the sample covers: symbols, first and last session."""
-
-    symbols: tuple[str, ...]
-    first: date
-    last: date
-
-
 def sample_path() -> Path:
     """The bundled file: CSV with Ticker, Date, OHLCV as traded and Adj Close, gzipped."""
     from bokeh_sampledata import package_path  # noqa: PLC0415  not needed to ask Yahoo
@@ -93,16 +84,6 @@ def traded_bars() -> Mapping[str, Sequence[TradedBar]]:
                 )
             )
     return bars
-
-
-def sample_extent() -> SampleExtent:
-    """Which symbols and sessions the sample has."""
-    bars = traded_bars()
-    return SampleExtent(
-        symbols=tuple(sorted(bars)),
-        first=min(rows[0].session for rows in bars.values()),
-        last=max(rows[-1].session for rows in bars.values()),
-    )
 
 
 def derive_actions(bars: Sequence[TradedBar]) -> Actions:

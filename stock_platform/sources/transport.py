@@ -69,11 +69,11 @@ class YahooSession(RecordingSession):
             sleep=sleep,
         )
 
-    def ask(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:  # noqa: ANN401  curl_cffi's own
+    def ask(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
         """Ask for a chart until it is answered for good, or the attempts are used up."""
         return self._retrying(super().ask, method, url, *args, **options)
 
-    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:  # noqa: ANN401  curl_cffi's own
+    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
         """Send one request when it is its turn."""
         self._limiter.try_acquire("yahoo")
         if self._destination is None:

@@ -82,7 +82,8 @@ class YahooClient:
                 keepna=True,
                 timeout=_TIMEOUT_SECONDS,
             )
-        except Exception as error:  # noqa: BLE001  the recorded answers decide, whatever it made of them
+        # The recorded answers decide, whatever yfinance made of them.
+        except Exception as error:  # noqa: BLE001
             failure = f"{type(error).__name__}: {error}"
             _LOG.debug("yfinance failed on %s: %s", symbol, failure)
             return failure

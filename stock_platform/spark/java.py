@@ -52,7 +52,8 @@ def _major_version(java: Path) -> int | None:
     """The 17 of `openjdk version "17.0.15" 2025-04-15`, 8 of "1.8.0_392"."""
     try:
         # S603: the path is the operator's own JAVA_HOME, PATH or package.
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+        command = [str(java), "-version"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except OSError:
         return None
     found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)

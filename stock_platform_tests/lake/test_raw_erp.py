@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -23,9 +22,8 @@ def drop(paths, name, content, at):
 
 
 def batch(generation="a-1", name="Apple", day=1):
-    loaded_at = datetime(2026, 1, day, tzinfo=UTC)
-    row = {"TICKER": "A", "COMPANY_NAME": name, "LOADED_AT": loaded_at.isoformat()}
-    return ErpBatch("companies", generation, "a.csv", loaded_at, [row], [])
+    row = {"TICKER": "A", "COMPANY_NAME": name, "LOADED_AT": f"2026-01-0{day}T00:00:00+00:00"}
+    return ErpBatch("companies", generation, "a.csv", [row], [])
 
 
 def test_the_file_that_was_dropped_last_counts(paths):

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stock_platform.settings import SAMPLE_END, SAMPLE_START
 from stock_platform.sources.chart import read_chart
 from stock_platform.sources.outcomes import Outcome, RawPriceLine
 from stock_platform.sources.sample import SampleSession, chart
 from stock_platform.sources.sample_data import (
     TradedBar,
     derive_actions,
-    sample_extent,
     sample_path,
     traded_bars,
 )
@@ -39,9 +39,11 @@ def unadjusted() -> pd.DataFrame:
     return pd.read_csv(sample_path(), parse_dates=["Date"])
 
 
-def test_the_extent_is_told():
-    extent = sample_extent()
-    assert (extent.symbols, extent.first, extent.last) == (SYMBOLS, FIRST, LAST)
+def test_the_extent_is_the_one_that_the_settings_tell():
+    bars = traded_bars()
+    assert tuple(sorted(bars)) == SYMBOLS
+    assert min(rows[0].session for rows in bars.values()) == FIRST == SAMPLE_START
+    assert max(rows[-1].session for rows in bars.values()) == LAST == SAMPLE_END
 
 
 def test_the_splits_are_found_and_the_true_fall_is_none():
