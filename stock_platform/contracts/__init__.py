@@ -13,6 +13,7 @@ from stock_platform.contracts.facts import (
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
 )
+from stock_platform.contracts.quality import ASSET_CHECK_RESULT
 from stock_platform.contracts.table import Column, Table
 
 TABLES: Final[dict[str, Table]] = {
@@ -25,10 +26,12 @@ TABLES: Final[dict[str, Table]] = {
         FACT_STOCK_PRICE,
         FACT_CORPORATE_ACTION,
         STOCK_PRICE_ADJUSTED,
+        ASSET_CHECK_RESULT,
     )
 }
 
 __all__ = [
+    "ASSET_CHECK_RESULT",
     "DIM_COMPANY",
     "DIM_DATE",
     "DIM_EXCHANGE",

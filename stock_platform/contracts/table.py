@@ -41,7 +41,7 @@ class Table:
         key: the columns that identify a row; unenforced in BigQuery, proven by a check.
         session_column: the DATE column by which sessions are replaced; None for tables that
             are replaced whole.
-        partition_by_month: the DATE column whose months are BigQuery's partitions.
+        partition_by_month: the DATE or TIMESTAMP column whose months are BigQuery's partitions.
         cluster_by: BigQuery's clustering columns.
         view: made by SQL over other tables, never written.
     """
