@@ -19,7 +19,7 @@ from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManag
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
 from stock_platform.partitions import trading_days
-from stock_platform.quality.checks import all_checks
+from stock_platform.quality.bindings import all_checks
 from stock_platform.resources import (
     LakeResource,
     MarketDataResource,
@@ -58,7 +58,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
-        asset_checks=all_checks(days),
+        asset_checks=all_checks(settings, days),
         jobs=JOBS,
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,

@@ -9,9 +9,17 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from stock_platform.limits import QualityLimits
 
 # The first and last day that bokeh-sampledata's stocks.csv.gz covers.
 SAMPLE_START: Final = date(2000, 3, 1)
@@ -28,7 +36,9 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """Validated settings of one deployment."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter="__", env_nested_max_split=1, frozen=True
+    )
 
     deployment: Literal["local"] = Field("local", description="Which deployment this is.")
     lake: str = Field("lake", description="Directory, or fsspec URL such as gs://bucket/prefix.")
@@ -53,6 +63,12 @@ class Settings(BaseSettings):
     )
     exchanges: Annotated[tuple[str, ...], NoDecode] = Field(
         ("XNYS", "XNAS"), description="MICs, comma-separated, whose sessions make the partitions."
+    )
+    dagster_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:3000"), description="Where the UI is; pages link to it."
+    )
+    quality: QualityLimits = Field(
+        QualityLimits(), description="What the checks take for too much."
     )
 
     @field_validator("exchanges", mode="before")
@@ -106,23 +122,26 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a variable is wrong, or none that there is.
     """
-    unknown = [
-        name
-        for name in sorted(os.environ)
-        if name.startswith(_PREFIX)
-        and name.removeprefix(_PREFIX).lower() not in Settings.model_fields
-    ]
+    known = _variables()
+    unknown = [it for it in sorted(os.environ) if it.startswith(_PREFIX) and it not in known]
     if unknown:
-        known = ", ".join(_PREFIX + name.upper() for name in Settings.model_fields)
-        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {known}")
+        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(known)}")
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(map(_complaint, error.errors()))) from None
 
 
+def _variables() -> list[str]:
+    """Every variable that there is, in the order of the README's table."""
+    plain = [name for name in Settings.model_fields if name != "quality"]
+    limits = [f"quality__{name}" for name in QualityLimits.model_fields]
+    return [f"{_PREFIX}{name.upper()}" for name in (*plain, *limits)]
+
+
 def _complaint(error: ErrorDetails) -> str:
     said = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return said
-    return f"{_PREFIX}{str(error['loc'][0]).upper()}={error['input']}: {said}"
+    variable = "__".join(str(part).upper() for part in error["loc"])
+    return f"{_PREFIX}{variable}={error['input']}: {said}"

@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "stock_platform"
 
 # From the bottom up: a room may import from its own line and from the lines above it.
 LAYERS = (
-    {"settings", "calendars", "contracts"},
+    {"limits", "calendars", "contracts"},
+    {"settings"},
     {"partitions", "sources", "lake", "spark", "warehouse"},
     {"display"},
     {"resources"},
@@ -20,7 +21,7 @@ LAYERS = (
     {"definitions"},
     {"demo"},
 )
-WITHOUT_DAGSTER = ("sources", "lake", "spark", "warehouse", "calendars", "settings")
+WITHOUT_DAGSTER = ("sources", "lake", "spark", "warehouse", "calendars", "settings", "limits")
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -37,6 +37,15 @@ def read(uri: str) -> bytes:
     return content
 
 
+def sessions_in(folder: str) -> list[str]:
+    """The sessions that have a ``date=`` folder in a folder, ascending, by one listing."""
+    fs, path = filesystem(folder)
+    if not fs.exists(path):
+        return []
+    names = (it.rstrip("/").rsplit("/", 1)[-1] for it in fs.ls(path, detail=False))
+    return sorted(name.removeprefix("date=") for name in names if name.startswith("date="))
+
+
 def write(uri: str, content: bytes) -> None:
     """Put an object in its place, whole; an earlier one is replaced."""
     fs, path = filesystem(uri)

@@ -30,6 +30,10 @@ class LakePaths:
         """The folder into which the ERP drops CSV files; never changed by the platform."""
         return f"{self.root}/landing/erp/{kind}"
 
+    def raw_prices_folder(self) -> str:
+        """The folder of all sessions' raw lines."""
+        return f"{self.root}/raw/stock_prices"
+
     def raw_prices(self, session: str) -> str:
         """One session's raw lines: gzip JSON, a line a symbol."""
         return f"{self.root}/raw/stock_prices/date={_session(session)}/prices.json.gz"
@@ -54,9 +58,17 @@ class LakePaths:
         """One session's Parquet object of a processed table."""
         return f"{self.root}/processed/{table}/date={_session(session)}/part-00000.parquet"
 
+    def processed_prices_folder(self) -> str:
+        """The folder of all sessions' processed prices."""
+        return f"{self.root}/processed/stock_prices"
+
     def manifest(self, session: str) -> str:
         """What was published of a session: batch and metrics; written last."""
         return f"{self.root}/processed/stock_prices/date={_session(session)}/_manifest.json"
+
+    def quality_report(self) -> str:
+        """The page that tells how good the data is."""
+        return f"{self.root}/reports/quality.html"
 
     def staging(self, batch_id: str, run_id: str) -> str:
         """The prefix of a batch in flight; a run's own, so that two runs never mix files."""

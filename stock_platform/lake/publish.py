@@ -97,6 +97,11 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
     files.delete(batch.uri)
 
 
+def published_sessions(paths: LakePaths) -> list[str]:
+    """The sessions that have processed prices, ascending, by one listing of the lake."""
+    return files.sessions_in(paths.processed_prices_folder())
+
+
 def read_published(paths: LakePaths, session: str) -> ProcessedSession:
     """What is published of a session.
 

@@ -123,6 +123,11 @@ def read(paths: LakePaths, session: str) -> list[Line]:
     return [line for line in map(_usable, texts) if line is not None]
 
 
+def published_sessions(paths: LakePaths) -> list[str]:
+    """The sessions that have raw prices, ascending, by one listing of the lake."""
+    return files.sessions_in(paths.raw_prices_folder())
+
+
 def last_fetch(paths: LakePaths, session: str) -> dict[str, str]:
     """The outcome that each symbol had when the session was last fetched.
 

@@ -1,166 +1,121 @@
-"""The checks: one line binds a rule to an asset. What a rule means is said in `rules`."""
+"""Checks of Dagster made of a catalogue: selected, measured, judged and recorded.
+
+Belongs here: what is the same for every asset. Which rules an asset has is in `catalogue`, what
+is measured for it in `bindings`, how a verdict is stored in `recording`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
-from stock_platform.contracts import (
-    DIM_COMPANY,
-    DIM_DATE,
-    DIM_EXCHANGE,
-    DIM_TRADING_SESSION,
-    FACT_CORPORATE_ACTION,
-    FACT_STOCK_PRICE,
-    Table,
-)
-from stock_platform.lake.paths import ERP_KINDS, ErpKind, ProcessedTable
-from stock_platform.quality import measures, rules
+from stock_platform.limits import QualityLimits
+from stock_platform.quality.catalogue import Catalogue
+from stock_platform.quality.measures.bars import BarSessions
 from stock_platform.quality.recording import latest_materializations, result, sessions_result
-from stock_platform.quality.rules import Verdict
+from stock_platform.quality.rules.bars import session_verdicts
+from stock_platform.quality.rules.verdict import Verdict
 from stock_platform.resources import LakeResource, WarehouseResource
-
-# Sessions to their measurements, which every rule of the asset takes.
-Measure = Callable[[LakeResource, WarehouseResource, Sequence[str]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A rule bound to an asset; blocking where data would be wrong downstream."""
+class Measured:
+    """What the session and bar rules of an asset judge; a part without rules is left empty."""
 
-    rule: Callable[[Any], Verdict]
-    blocking: bool = False
-
-
-ERP_RULES = (Bound(rules.every_row_accepted),)
-RAW_RULES = (
-    Bound(rules.complete_for_session, blocking=True),
-    Bound(rules.no_upstream_errors, blocking=True),
-)
-PROCESSED_RULES = (
-    Bound(rules.every_line_accounted_for, blocking=True),
-    Bound(rules.quarantine_share, blocking=True),
-)
-FACT_RULES = (
-    Bound(rules.primary_key_unique, blocking=True),
-    Bound(rules.rows_reconcile, blocking=True),
-    Bound(rules.foreign_keys_resolve),
-)
-DIMENSION_RULES = (
-    Bound(rules.has_rows, blocking=True),
-    Bound(rules.primary_key_unique, blocking=True),
-    Bound(rules.foreign_keys_resolve),
-)
+    sessions: Mapping[str, Any] = field(default_factory=dict)
+    bars: BarSessions | None = None
 
 
-def all_checks(days: dg.TimeWindowPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """Every check of the graph, over the deployment's trading days."""
-    return [
-        *(_erp_checks(kind, ERP_RULES) for kind in ERP_KINDS),
-        _session_checks("raw_stock_prices", RAW_RULES, _raw, days),
-        _session_checks("processed_stock_prices", PROCESSED_RULES, _processed, days),
-        _session_checks(
-            FACT_STOCK_PRICE.name, FACT_RULES, _fact(FACT_STOCK_PRICE, "stock_prices"), days
-        ),
-        _session_checks(
-            FACT_CORPORATE_ACTION.name,
-            FACT_RULES,
-            _fact(FACT_CORPORATE_ACTION, "corporate_actions"),
-            days,
-        ),
-        *(
-            _table_checks(table, DIMENSION_RULES)
-            for table in (DIM_EXCHANGE, DIM_COMPANY, DIM_DATE, DIM_TRADING_SESSION)
-        ),
-    ]
+SessionsMeasure = Callable[[LakeResource, WarehouseResource, Sequence[str]], Measured]
+WholeMeasure = Callable[[LakeResource, WarehouseResource], Any]
 
 
-def _raw(lake: LakeResource, _: WarehouseResource, keys: Sequence[str]) -> Mapping[str, Any]:
-    return measures.raw_sessions(lake.paths, keys)
+@dataclass(frozen=True)
+class Measures:
+    """How an asset is measured.
+
+    Attributes:
+        sessions: sessions to what their rules judge.
+        whole: what the rules over the whole asset judge.
+        after: assets that must be there too before anything is judged.
+    """
+
+    sessions: SessionsMeasure | None = None
+    whole: WholeMeasure | None = None
+    after: tuple[str, ...] = ()
 
 
-def _processed(lake: LakeResource, _: WarehouseResource, keys: Sequence[str]) -> Mapping[str, Any]:
-    return measures.processed_sessions(lake.paths, keys)
+@dataclass(frozen=True)
+class Context:
+    """A deployment's trading days and limits."""
+
+    days: dg.TimeWindowPartitionsDefinition
+    limits: QualityLimits
 
 
-def _fact(table: Table, source: ProcessedTable) -> Measure:
-    def measure(
-        lake: LakeResource, warehouse: WarehouseResource, keys: Sequence[str]
-    ) -> Mapping[str, Any]:
-        return measures.fact_sessions(lake.paths, warehouse.open(), table, source, keys)
-
-    return measure
-
-
-def _session_checks(
-    asset: str, bound: Sequence[Bound], measure: Measure, days: dg.TimeWindowPartitionsDefinition
+def asset_checks(
+    deployment: Context, asset: str, rules: Catalogue, measures: Measures
 ) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"{asset}_checks", specs=_specs(asset, bound, days), can_subset=True)
+    """The checks of an asset, which are measured together and may be selected apart."""
+    key = dg.AssetKey(asset)
+
+    @dg.multi_asset_check(
+        name=f"{asset}_checks", specs=_specs(deployment, key, rules, measures), can_subset=True
+    )
     def checks(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        asset_key = dg.AssetKey(asset)
-        keys = _session_keys(context)
-        targets = latest_materializations(context.instance, asset_key, keys)
-        measured = measure(lake, warehouse, keys)
-        for check, rule in _selected(context, asset_key, bound):
-            verdicts = {session: rule(measured[session]) for session in keys}
-            yield sessions_result(context, check, verdicts, targets)
+        chosen = {it.name for it in context.selected_asset_check_keys}
+        whole = [it for it in rules.whole if it.__name__ in chosen]
+        if whole and measures.whole:
+            measured = measures.whole(lake, warehouse)
+            for rule in whole:
+                yield result(_key(key, rule), rule(measured, deployment.limits))
+        if chosen - {it.__name__ for it in whole} and measures.sessions:
+            sessions = _session_keys(context)
+            targets = latest_materializations(context.instance, key, sessions)
+            found = measures.sessions(lake, warehouse, sessions)
+            for rule, verdicts in _verdicts(rules, chosen, found, sessions, deployment.limits):
+                yield sessions_result(context, _key(key, rule), verdicts, targets)
 
     return checks
 
 
-def _erp_checks(kind: ErpKind, bound: Sequence[Bound]) -> dg.AssetChecksDefinition:
-    asset = f"raw_erp_{kind}"
-
-    @dg.multi_asset_check(name=f"{asset}_checks", specs=_specs(asset, bound, None), can_subset=True)
-    def checks(
-        context: dg.AssetCheckExecutionContext, lake: LakeResource
-    ) -> Iterator[dg.AssetCheckResult]:
-        measured = measures.erp_batch(lake.paths, kind)
-        for check, rule in _selected(context, dg.AssetKey(asset), bound):
-            yield result(check, rule(measured))
-
-    return checks
-
-
-def _table_checks(table: Table, bound: Sequence[Bound]) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name=f"{table.name}_checks", specs=_specs(table.name, bound, None), can_subset=True
-    )
-    def checks(
-        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.AssetCheckResult]:
-        measured = measures.whole_table(warehouse.open(), table)
-        for check, rule in _selected(context, dg.AssetKey(table.name), bound):
-            yield result(check, rule(measured))
-
-    return checks
+def _verdicts(
+    rules: Catalogue,
+    chosen: set[str],
+    measured: Measured,
+    sessions: Sequence[str],
+    limits: QualityLimits,
+) -> Iterator[tuple[Callable[..., Any], dict[str, Verdict]]]:
+    for rule in rules.sessions:
+        if rule.__name__ in chosen:
+            yield rule, {it: rule(measured.sessions[it], limits) for it in sessions}
+    for bar_rule in rules.bars:
+        if bar_rule.__name__ in chosen and measured.bars is not None:
+            offenders = bar_rule(measured.bars.bars, limits)
+            yield bar_rule, session_verdicts(offenders, measured.bars.counts, sessions)
 
 
 def _specs(
-    asset: str, bound: Sequence[Bound], days: dg.TimeWindowPartitionsDefinition | None
+    deployment: Context, asset: dg.AssetKey, rules: Catalogue, measures: Measures
 ) -> list[dg.AssetCheckSpec]:
     return [
         dg.AssetCheckSpec(
-            name=it.rule.__name__,
+            name=rule.__name__,
             asset=asset,
-            description=it.rule.__doc__,
-            blocking=it.blocking,
-            partitions_def=days,
+            description=rule.__doc__,
+            blocking=rule in rules.blocking,
+            additional_deps=measures.after,
+            partitions_def=None if rule in rules.whole else deployment.days,
         )
-        for it in bound
+        for rule in (*rules.sessions, *rules.bars, *rules.whole)
     ]
 
 
-def _selected(
-    context: dg.AssetCheckExecutionContext, asset_key: dg.AssetKey, bound: Sequence[Bound]
-) -> Iterator[tuple[dg.AssetCheckKey, Callable[[Any], Verdict]]]:
-    for it in bound:
-        check = dg.AssetCheckKey(asset_key, it.rule.__name__)
-        if check in context.selected_asset_check_keys:
-            yield check, it.rule
+def _key(asset: dg.AssetKey, rule: Callable[..., Any]) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(asset, rule.__name__)
 
 
 def _session_keys(context: dg.AssetCheckExecutionContext) -> list[str]:

@@ -12,7 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as TargetMaterialization,
 )
 
-from stock_platform.quality.rules import Verdict
+from stock_platform.quality.rules.verdict import Verdict
 
 Targets = Mapping[str, TargetMaterialization]
 
@@ -106,7 +106,8 @@ def _sum(verdicts: Mapping[str, Verdict]) -> Verdict:
 
 
 def _severity(verdict: Verdict) -> dg.AssetCheckSeverity:
-    return dg.AssetCheckSeverity.WARN if verdict.tolerable else dg.AssetCheckSeverity.ERROR
+    warns = verdict.tolerable and not verdict.passed
+    return dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
 
 
 def _metadata(verdict: Verdict) -> dict[str, int | list[str]]:

@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import arrow_schema, create_table
+from stock_platform.warehouse.duckdb_tables import INCOMING, Scope, differences, replace
 from stock_platform.warehouse.port import Load, WarehouseError
 from stock_platform.warehouse.statements import duckdb_sql, view_sql
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 # One process at a time may hold a DuckDB file. Connections here are short, so another run
 # waits; longer than the longest load seen (6.3 million rows in 2.8 s) by far.
 _LOCK_PATIENCE_S: Final = 120
-
-# What a load brings, for the time of its connection.
-_INCOMING: Final = "incoming_rows"
 
 
 class DuckDBWarehouse:
@@ -55,23 +53,25 @@ class DuckDBWarehouse:
             if uris:
                 _use_file_systems(connection, uris)
                 connection.execute(
-                    f"CREATE TEMP TABLE {_INCOMING} AS "
+                    f"CREATE TEMP TABLE {INCOMING} AS "
                     "SELECT * FROM read_parquet($uris, hive_partitioning = false)",
                     {"uris": list(uris)},
                 )
             else:
-                connection.register(_INCOMING, arrow_schema(table).empty_table())
-            return _replace(connection, table, sessions, expected_rows)
+                connection.register(INCOMING, arrow_schema(table).empty_table())
+            return replace(
+                connection, table, Scope(str(table.session_column), sessions), expected_rows
+            )
 
     def replace_table(self, table: Table, rows: pa.Table) -> Load:
         """Replace all rows of a table."""
-        try:
-            typed = rows.select(list(table.column_names)).cast(arrow_schema(table))
-        except (KeyError, ValueError) as error:
-            raise WarehouseError(f"{table.name}: rows do not fit its contract: {error}") from error
-        with self._transaction() as connection:
-            connection.register(_INCOMING, typed)
-            return _replace(connection, table, None, typed.num_rows)
+        return self._replace(table, rows, None)
+
+    def replace_where(
+        self, table: Table, column: str, values: Sequence[Any], rows: pa.Table
+    ) -> Load:
+        """Replace the rows whose column has one of the values."""
+        return self._replace(table, rows, Scope(column, values))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Answer a GoogleSQL query."""
@@ -89,6 +89,20 @@ class DuckDBWarehouse:
         # Names come from the contract, values are parameters.
         query = f"SELECT {columns} FROM {table.name} {where} ORDER BY {order}"
         return self.query(query, parameters).cast(arrow_schema(table))
+
+    def contract_differences(self, table: Table) -> Sequence[str]:
+        """What of a table is not as its contract says."""
+        with self._connection() as connection:
+            return differences(connection, table)
+
+    def _replace(self, table: Table, rows: pa.Table, scope: Scope | None) -> Load:
+        try:
+            typed = rows.select(list(table.column_names)).cast(arrow_schema(table))
+        except (KeyError, ValueError) as error:
+            raise WarehouseError(f"{table.name}: rows do not fit its contract: {error}") from error
+        with self._transaction() as connection:
+            connection.register(INCOMING, typed)
+            return replace(connection, table, scope, typed.num_rows)
 
     @contextmanager
     def _connection(self) -> Iterator["DuckDBPyConnection"]:
@@ -127,55 +141,6 @@ class DuckDBWarehouse:
                 connection.rollback()
                 raise
             connection.commit()
-
-
-def _replace(
-    connection: "DuckDBPyConnection",
-    table: Table,
-    sessions: Sequence[date] | None,
-    expected_rows: int,
-) -> Load:
-    """Delete, insert the incoming rows and count, inside the caller's transaction.
-
-    Names come from the contract and values are parameters, so no text from outside is in SQL.
-    """
-    _require_contract(connection, table)
-    columns = ", ".join(table.column_names)
-    where, parameters = "", {}
-    if sessions is not None:
-        where = f"WHERE {table.session_column} IN (SELECT unnest($sessions))"
-        parameters = {"sessions": list(sessions)}
-    ((replaced,),) = connection.execute(f"DELETE FROM {table.name} {where}", parameters).fetchall()
-    connection.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {_INCOMING}")
-    ((inserted,),) = connection.execute(f"SELECT COUNT(*) FROM {_INCOMING}").fetchall()
-    ((present,),) = connection.execute(
-        f"SELECT COUNT(*) FROM {table.name} {where}",
-        parameters,
-    ).fetchall()
-    if not inserted == present == expected_rows:
-        raise WarehouseError(
-            f"{table.name}: {expected_rows} rows expected, {inserted} in the files, {present} in "
-            "the replaced sessions; nothing was changed"
-        )
-    return Load(rows=present, replaced=replaced)
-
-
-def _require_contract(connection: "DuckDBPyConnection", table: Table) -> None:
-    """Refuse incoming rows whose columns or types are not the table's."""
-    wanted = _columns(connection, table.name)
-    given = _columns(connection, _INCOMING)
-    if wanted != given:
-        missing = sorted(wanted.items() - given.items())
-        raise WarehouseError(
-            f"{table.name}: the incoming rows do not fit its contract; "
-            f"wanted and not given: {missing}, given and not wanted: "
-            f"{sorted(given.items() - wanted.items())}"
-        )
-
-
-def _columns(connection: "DuckDBPyConnection", name: str) -> dict[str, str]:
-    described = connection.execute(f"DESCRIBE {name}").fetchall()
-    return {column: kind for column, kind, *_ in described}
 
 
 def _use_file_systems(connection: "DuckDBPyConnection", uris: Sequence[str]) -> None:

@@ -52,8 +52,20 @@ class Warehouse(Protocol):
             WarehouseError: the rows do not fit the contract.
         """
 
+    def replace_where(
+        self, table: Table, column: str, values: Sequence[Any], rows: pa.Table
+    ) -> Load:
+        """Replace the rows whose column has one of the values.
+
+        Raises:
+            WarehouseError: the rows do not fit the contract, or hold another value.
+        """
+
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Answer a query."""
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
         """Rows of a table, of some sessions or of all, in the order of its key."""
+
+    def contract_differences(self, table: Table) -> Sequence[str]:
+        """What of a table is not as its contract says: a sentence for each difference."""

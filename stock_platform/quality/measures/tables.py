@@ -1,57 +1,42 @@
-"""What rules judge, read from the lake and the warehouse: sessions of assets, and tables.
-
-Belongs here: reading and counting, the counting of tables by SQL in the warehouse. No judging.
-"""
+"""Warehouse tables, counted by SQL in the warehouse; facts by session."""
 
 import gzip
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from stock_platform.contracts import Table
-from stock_platform.lake import files, raw_erp, raw_prices
-from stock_platform.lake.paths import ErpKind, LakePaths, ProcessedTable
-from stock_platform.lake.publish import expected_rows, read_published, row_count
-from stock_platform.quality.rules import ErpMeasure, ProcessedMeasure, RawSession, TableMeasure
-from stock_platform.sources.erp import is_active
+from stock_platform.contracts import FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED, Table
+from stock_platform.lake import files
+from stock_platform.lake.paths import LakePaths, ProcessedTable
+from stock_platform.lake.publish import expected_rows, read_published
+from stock_platform.quality.measures.dimensions import flaws
+from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.port import Warehouse
 
-
-def raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSession]:
-    """The universe, and what each session's raw lines tell."""
-    companies = raw_erp.load(paths, "companies").accepted
-    expected = frozenset(row["TICKER"] for row in companies if is_active(row))
-    return {
-        session: RawSession(
-            expected,
-            frozenset(line["symbol"] for line in raw_prices.read(paths, session)),
-            raw_prices.last_fetch(paths, session),
-        )
-        for session in sessions
-    }
-
-
-def erp_batch(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
-    """What became of the rows of the current ERP file."""
-    batch = raw_erp.load(paths, kind)
-    return ErpMeasure(
-        len(batch.accepted),
-        Counter(str(row["reason"]) for row in batch.rejected),
-        sum(row["SOURCE_FILE"] != batch.source_file for row in batch.accepted),
-    )
-
-
-def processed_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, ProcessedMeasure]:
-    """The job's metrics of each session, and the rows that its objects hold."""
-    published = {session: read_published(paths, session) for session in sessions}
-    return {
-        session: ProcessedMeasure(
-            it.manifest["metrics"],
-            {table: row_count(uri) for table, uri in it.objects.items()},
-        )
-        for session, it in published.items()
-    }
+# Listed symbols without a price, by session: from a symbol's first price on, to its last, or
+# without end while the ERP calls it active.
+_MISSING: Final = """
+WITH listed AS (
+  SELECT
+    price.Ticker, company.ExchangeCode, company.IsActive,
+    MIN(price.TradeDate) AS FirstDate, MAX(price.TradeDate) AS LastDate
+  FROM fact_stock_price AS price
+  INNER JOIN dim_company AS company ON company.Symbol = price.Ticker
+  GROUP BY price.Ticker, company.ExchangeCode, company.IsActive
+)
+SELECT days.FullDate AS Session, listed.Ticker
+FROM listed
+INNER JOIN dim_trading_session AS open_day ON open_day.ExchangeCode = listed.ExchangeCode
+INNER JOIN dim_date AS days ON days.DateKey = open_day.DateKey
+LEFT JOIN fact_stock_price AS price
+  ON price.Ticker = listed.Ticker AND price.DateKey = open_day.DateKey
+WHERE days.FullDate IN UNNEST(@sessions)
+  AND days.FullDate > listed.FirstDate
+  AND (days.FullDate < listed.LastDate OR listed.IsActive)
+  AND price.Ticker IS NULL
+"""
 
 
 def whole_table(warehouse: Warehouse, table: Table) -> TableMeasure:
@@ -61,7 +46,27 @@ def whole_table(warehouse: Warehouse, table: Table) -> TableMeasure:
     orphans = {
         column: found.get(None, 0) for column, found in _orphans(warehouse, table, None).items()
     }
-    return TableMeasure(rows, duplicates, orphans)
+    return TableMeasure(
+        rows,
+        duplicates,
+        orphans,
+        flaws=flaws(warehouse, table),
+        differs=tuple(warehouse.contract_differences(table)),
+    )
+
+
+def contract(warehouse: Warehouse, table: Table) -> TableMeasure:
+    """How the table as a whole is made; its rows are counted by session elsewhere."""
+    return TableMeasure(0, 0, differs=tuple(warehouse.contract_differences(table)))
+
+
+def adjusted_view(warehouse: Warehouse) -> TableMeasure:
+    """The adjusted view, whose rows must be those of the prices under it."""
+    whole = whole_table(warehouse, STOCK_PRICE_ADJUSTED)
+    (prices,) = warehouse.query(f"SELECT COUNT(*) AS n FROM {FACT_STOCK_PRICE.name}")["n"]
+    return replace(
+        whole, stages={"prices against adjusted prices": (int(prices.as_py()), whole.rows)}
+    )
 
 
 def fact_sessions(
@@ -75,6 +80,7 @@ def fact_sessions(
     days = [date.fromisoformat(session) for session in sessions]
     counted = _key_counts(warehouse, table, days)
     orphans = _orphans(warehouse, table, days)
+    missing = _missing(warehouse, days) if table is FACT_STOCK_PRICE else {}
     measures = {}
     for session, day in zip(sessions, days, strict=True):
         rows, duplicates = counted.get(day, (0, 0))
@@ -93,8 +99,16 @@ def fact_sessions(
                     rows,
                 ),
             },
+            tuple(missing.get(day, ())),
         )
     return measures
+
+
+def _missing(warehouse: Warehouse, days: Sequence[date]) -> dict[date, list[str]]:
+    found: dict[date, list[str]] = defaultdict(list)
+    for row in warehouse.query(_MISSING, {"sessions": list(days)}).to_pylist():
+        found[row["Session"]].append(row["Ticker"])
+    return found
 
 
 def _raw_lines(paths: LakePaths, session: str) -> int:

@@ -1,0 +1,73 @@
+"""Bars of processed sessions with their neighbours, read from the lake's Parquet objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, Table
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.lake import files
+from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.publish import published_sessions
+from stock_platform.limits import QualityLimits
+from stock_platform.quality.measures.series import with_neighbours
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PRICE: Final = ["Ticker", "TradeDate", "Open", "High", "Low", "Close", "Volume", "Currency"]
+_ACTION: Final = ["Ticker", "TradeDate", "ActionType", "Value", "Currency"]
+
+
+@dataclass(frozen=True)
+class BarSessions:
+    """Bars of some sessions.
+
+    Attributes:
+        bars: one row a ticker and session, as `series.with_neighbours` describes.
+        counts: how many of them each session has.
+    """
+
+    bars: "pd.DataFrame"
+    counts: Mapping[str, int]
+
+
+def bar_sessions(paths: LakePaths, sessions: Sequence[str], limits: QualityLimits) -> BarSessions:
+    """The published bars of the sessions, measured against as many before as limits ask for."""
+    around = _with_neighbours(
+        published_sessions(paths),
+        sessions,
+        before=max(limits.median_sessions, limits.split_sessions, limits.stale_sessions),
+    )
+    prices = _rows([paths.processed("stock_prices", it) for it in around], FACT_STOCK_PRICE, _PRICE)
+    actions = _rows(
+        [paths.processed("corporate_actions", it) for it in around], FACT_CORPORATE_ACTION, _ACTION
+    )
+    measured = with_neighbours(prices, actions, limits)
+    bars = measured[measured["Session"].isin(sessions)]
+    counts = bars["Session"].value_counts()
+    return BarSessions(bars, {str(session): int(count) for session, count in counts.items()})
+
+
+def _with_neighbours(published: Sequence[str], sessions: Sequence[str], before: int) -> list[str]:
+    """The published sessions from so many before the first asked for to one after the last."""
+    known = sorted({*published, *sessions})
+    first, last = known.index(min(sessions)), known.index(max(sessions))
+    return [it for it in known[max(first - before, 0) : last + 2] if it in set(published)]
+
+
+def _rows(uris: Sequence[str], table: Table, columns: list[str]) -> "pd.DataFrame":
+    """Some columns of those objects that there are, and the day as text under Session."""
+    schema = arrow_schema(table)
+    objects = [files.filesystem(uri) for uri in uris]
+    present = [path for fs, path in objects if fs.exists(path)]
+    rows = schema.empty_table().select(columns)
+    if present:
+        dataset = ds.dataset(present, schema=schema, format="parquet", filesystem=objects[0][0])
+        rows = dataset.to_table(columns)
+    days = rows["TradeDate"].cast(pa.string())
+    frame: pd.DataFrame = rows.drop_columns("TradeDate").append_column("Session", days).to_pandas()
+    return frame

@@ -1,0 +1,162 @@
+"""What the lake holds of sessions and ERP batches, counted for the rules."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow.parquet as pq
+
+from stock_platform.calendars import calendar_code, session_hours
+from stock_platform.lake import files, raw_erp, raw_prices
+from stock_platform.lake.paths import ErpKind, LakePaths
+from stock_platform.lake.publish import ProcessedSession, read_published, row_count
+from stock_platform.limits import QualityLimits
+from stock_platform.quality.rules.erp import ErpMeasure
+from stock_platform.quality.rules.processed import ProcessedMeasure
+from stock_platform.quality.rules.raw import Newest, RawSession
+from stock_platform.quality.rules.verdict import SAMPLE
+from stock_platform.sources.erp import is_active
+from stock_platform.sources.outcomes import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# By exchange and session: when it closed.
+Closes = Mapping[str, Mapping[str, datetime]]
+
+_RECORD_EXCERPT: Final = 160
+
+
+def raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSession]:
+    """The universe, and what each session's raw lines tell."""
+    companies = raw_erp.load(paths, "companies").accepted
+    active = {row["TICKER"]: row["EXCH_CODE"] for row in companies if is_active(row)}
+    closes = _closes(set(active.values()), sessions)
+    return {session: _raw_session(paths, session, active, closes) for session in sessions}
+
+
+def erp_batch(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
+    """What became of the rows of the current ERP file."""
+    batch = raw_erp.load(paths, kind)
+    return ErpMeasure(
+        len(batch.accepted),
+        Counter(str(row["reason"]) for row in batch.rejected),
+        sum(row["SOURCE_FILE"] != batch.source_file for row in batch.accepted),
+    )
+
+
+def newest_prices(
+    paths: LakePaths,
+    exchanges: Sequence[str],
+    last: date | None,
+    now: datetime,
+    limits: QualityLimits,
+) -> Newest:
+    """The newest session with raw prices, and the sessions due by now that came after it."""
+    present = raw_prices.published_sessions(paths)
+    newest = present[-1] if present else None
+    until = min(last or now.date(), now.date())
+    since = date.fromisoformat(newest) + timedelta(days=1) if newest else until
+    patience = timedelta(hours=limits.due_after_close_hours)
+    due = {
+        hours.day.isoformat()
+        for mic in exchanges
+        if since <= until
+        for hours in session_hours(mic, since, until)
+        if hours.closes_at + patience <= now
+    }
+    return Newest(tuple(sorted(due)), newest, now)
+
+
+def processed_sessions(
+    paths: LakePaths, sessions: Sequence[str], bars: "pd.DataFrame"
+) -> dict[str, ProcessedMeasure]:
+    """The job's metrics of each session, what its objects hold, and what its bars break.
+
+    Args:
+        paths: of the lake.
+        sessions: published ones.
+        bars: their published bars, as `measures.bars` reads them.
+    """
+    broken = _broken_bars(bars)
+    measures = {}
+    for session in sessions:
+        published = read_published(paths, session)
+        measures[session] = ProcessedMeasure(
+            published.manifest["metrics"],
+            {table: row_count(uri) for table, uri in published.objects.items()},
+            _quarantined(published),
+            broken.get(session, {}),
+        )
+    return measures
+
+
+def _raw_session(
+    paths: LakePaths, session: str, active: Mapping[str, str], closes: Closes
+) -> RawSession:
+    lines = raw_prices.read(paths, session)
+    return RawSession(
+        expected=frozenset(it for it, mic in active.items() if session in closes[mic]),
+        lines=frozenset(it["symbol"] for it in lines if it["outcome"] != Outcome.NO_SESSION),
+        fetched=raw_prices.last_fetch(paths, session),
+        live=frozenset(it["symbol"] for it in lines if it["outcome"] == Outcome.LIVE_BAR),
+        early=frozenset(it["symbol"] for it in lines if _is_early(it, closes)),
+    )
+
+
+def _closes(exchanges: set[str], sessions: Sequence[str]) -> Closes:
+    first, last = (date.fromisoformat(pick(sessions)) for pick in (min, max))
+    return {
+        mic: {it.day.isoformat(): it.closes_at for it in session_hours(mic, first, last)}
+        if calendar_code(mic)
+        else {}
+        for mic in exchanges
+    }
+
+
+def _is_early(line: Mapping[str, Any], closes: Closes) -> bool:
+    """Whether a bar that is taken for final was fetched before its exchange closed."""
+    closed = closes.get(str(line.get("exchange")), {}).get(str(line.get("session_date")))
+    if line["outcome"] != Outcome.OK or closed is None:
+        return False
+    try:
+        fetched = datetime.fromisoformat(str(line.get("fetched_at")))
+    except ValueError:
+        return False  # the job quarantines the line for it
+    return (fetched if fetched.tzinfo else fetched.replace(tzinfo=UTC)) < closed
+
+
+def _quarantined(published: ProcessedSession) -> dict[str, tuple[str, ...]]:
+    """Some of the quarantined records of a session, by reason."""
+    if "quarantine" not in published.objects:
+        return {}
+    fs, path = files.filesystem(published.objects["quarantine"])
+    with fs.open(path, "rb") as file:
+        rows = pq.read_table(file, columns=["Ticker", "Reason", "Record"]).to_pylist()
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if len(by_reason[row["Reason"]]) < SAMPLE:
+            by_reason[row["Reason"]].append(f"{row['Ticker']}: {row['Record'][:_RECORD_EXCERPT]}")
+    return {reason: tuple(records) for reason, records in by_reason.items()}
+
+
+def _broken_bars(bars: "pd.DataFrame") -> dict[str, dict[str, tuple[str, ...]]]:
+    """By session and the job's reason: published bars that the job should have quarantined."""
+    prices = bars[["Open", "High", "Low", "Close"]]
+    tolerance = 1e-4 * prices["Close"].abs()
+    inconsistent = (prices.max(axis=1) > bars["High"] + tolerance) | (
+        prices.min(axis=1) < bars["Low"] - tolerance
+    )
+    broken = {
+        "ohlc_inconsistent": inconsistent,
+        "non_positive_price": (prices <= 0).any(axis=1),
+        "negative_volume": bars["Volume"] < 0,
+        "null_bar": prices.isna().any(axis=1) | bars["Volume"].isna(),
+        "duplicate": bars.duplicated(["Ticker", "Session"]),
+    }
+    found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    for reason, mask in broken.items():
+        for session, rows in bars[mask].groupby("Session"):
+            found[str(session)][reason] = tuple(f"{it}: published" for it in rows["Ticker"])
+    return found
