@@ -15,10 +15,12 @@ from stock_platform.assets.processed import processed_stock_prices_asset
 from stock_platform.assets.raw import raw_erp_companies, raw_erp_exchanges, raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
 from stock_platform.automation.schedules import schedules
+from stock_platform.automation.sensors import SENSORS
 from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
 from stock_platform.partitions import trading_days
+from stock_platform.quality.assets import asset_check_result, quality_report_asset
 from stock_platform.quality.bindings import all_checks
 from stock_platform.resources import (
     LakeResource,
@@ -55,11 +57,14 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         processed_stock_prices_asset(days),
         *dimension_assets(settings.start_date, settings.last_date),
         *fact_assets(days),
+        asset_check_result,
+        quality_report_asset(settings),
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
         asset_checks=all_checks(settings, days),
         jobs=JOBS,
+        sensors=SENSORS,
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
         # A step in a process of its own costs 8 s on 2 cores; the work is Spark's anyway.

@@ -30,4 +30,16 @@ REFERENCE_DATA: Final = dg.define_asset_job(
     description="Days and trading sessions, a year ahead.",
 )
 
-JOBS: Final = (DAILY_STOCK_PRICES, ERP_LOAD, REFERENCE_DATA)
+QUALITY_REPORT: Final = dg.define_asset_job(
+    "quality_report",
+    selection=dg.AssetSelection.assets("asset_check_result", "quality_report"),
+    description="What the checks said since the last time, and the page that shows it.",
+)
+
+FRESHNESS: Final = dg.define_asset_job(
+    "freshness",
+    selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("raw_stock_prices"), "fresh")),
+    description="Whether the prices that are due are there; judged without fetching any.",
+)
+
+JOBS: Final = (DAILY_STOCK_PRICES, ERP_LOAD, REFERENCE_DATA, QUALITY_REPORT, FRESHNESS)

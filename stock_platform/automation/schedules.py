@@ -4,11 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from stock_platform.automation.jobs import DAILY_STOCK_PRICES, REFERENCE_DATA
+from stock_platform.automation.jobs import DAILY_STOCK_PRICES, FRESHNESS, REFERENCE_DATA
 
 
 def schedules(*, on: bool) -> list[Any]:
-    """Prices each morning, days and sessions each month.
+    """Prices each morning, whether they came each hour, days and sessions each month.
 
     Prices: two hours after a session's day ended in New York; by then Yahoo has settled the
     closing auction's volume. After a day without one the session before is asked for under the
@@ -23,6 +23,12 @@ def schedules(*, on: bool) -> list[Any]:
             DAILY_STOCK_PRICES,
             name="daily_stock_prices_schedule",
             hour_of_day=2,
+            default_status=status,
+        ),
+        dg.ScheduleDefinition(
+            name="freshness_schedule",
+            job=FRESHNESS,
+            cron_schedule="0 * * * *",
             default_status=status,
         ),
         dg.ScheduleDefinition(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from stock_platform.contracts import (
+    ASSET_CHECK_RESULT,
     FACT_CORPORATE_ACTION,
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
@@ -36,8 +37,9 @@ def all_checks(
             catalogue.ADJUSTED,
             Measures(whole=lambda _, it: tables.adjusted_view(it.open())),
         ),
+        ASSET_CHECK_RESULT.name: (catalogue.RESULTS, _table(ASSET_CHECK_RESULT)),
         **{f"raw_erp_{kind}": (catalogue.ERP, _erp(kind)) for kind in ERP_KINDS},
-        **{name: (rules, _dimension(TABLES[name])) for name, rules in catalogue.DIMENSIONS.items()},
+        **{name: (rules, _table(TABLES[name])) for name, rules in catalogue.DIMENSIONS.items()},
     }
     deployment = Context(days, settings.quality)
     return [asset_checks(deployment, asset, *it) for asset, it in measures.items()]
@@ -98,5 +100,5 @@ def _contract(table: Table) -> WholeMeasure:
     return lambda _, it: tables.contract(it.open(), table)
 
 
-def _dimension(table: Table) -> Measures:
+def _table(table: Table) -> Measures:
     return Measures(whole=lambda _, it: tables.whole_table(it.open(), table))

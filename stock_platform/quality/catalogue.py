@@ -104,6 +104,10 @@ ADJUSTED: Final = Catalogue(
     whole=(tables.primary_key_unique, tables.rows_reconcile, tables.contract_matches)
 )
 
+RESULTS: Final = Catalogue(
+    whole=(tables.primary_key_unique, tables.contract_matches), blocking=_TABLE_BLOCKING
+)
+
 DIMENSIONS: Final[Mapping[str, Catalogue]] = {
     DIM_EXCHANGE.name: Catalogue(whole=_TABLE, blocking=_TABLE_BLOCKING),
     DIM_TRADING_SESSION.name: Catalogue(whole=_TABLE, blocking=_TABLE_BLOCKING),

@@ -77,7 +77,10 @@ def asset_checks(
             targets = latest_materializations(context.instance, key, sessions)
             found = measures.sessions(lake, warehouse, sessions)
             for rule, verdicts in _verdicts(rules, chosen, found, sessions, deployment.limits):
-                yield sessions_result(context, _key(key, rule), verdicts, targets)
+                blocking = rule in rules.blocking
+                yield sessions_result(
+                    context, _key(key, rule), verdicts, targets, blocking=blocking
+                )
 
     return checks
 

@@ -34,6 +34,8 @@ def sessions_result(
     check: dg.AssetCheckKey,
     verdicts: Mapping[str, Verdict],
     targets: Targets,
+    *,
+    blocking: bool,
 ) -> dg.AssetCheckResult:
     """The result of a check over the sessions of a run.
 
@@ -54,6 +56,7 @@ def sessions_result(
                 severity=_severity(verdict),
                 description=verdict.says,
                 partition=session,
+                blocking=blocking,
                 target_materialization_data=targets.get(session),
             )  # type: ignore[arg-type]
         )

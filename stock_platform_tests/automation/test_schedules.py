@@ -49,5 +49,6 @@ def test_schedules_are_on_where_prices_go_on(source, status):
     schedules = defs.get_repository_def().schedule_defs
     assert {it.name: it.default_status.value for it in schedules} == {
         "daily_stock_prices_schedule": status,
+        "freshness_schedule": status,
         "reference_data_schedule": status,
     }

@@ -8,7 +8,7 @@ import pytest
 
 from stock_platform.contracts import DIM_EXCHANGE, FACT_STOCK_PRICE
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.quality import measures
+from stock_platform.quality.measures import tables
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
 MONDAY, TUESDAY = date(2012, 1, 9), date(2012, 1, 10)
@@ -29,12 +29,12 @@ def exchanges(*codes):
 
 def test_a_repeated_key_counts_each_row_beyond_the_first(warehouse):
     warehouse.replace_table(DIM_EXCHANGE, exchanges("XNYS", "XNYS", "XNYS", "XNAS"))
-    measure = measures.whole_table(warehouse, DIM_EXCHANGE)
+    measure = tables.whole_table(warehouse, DIM_EXCHANGE)
     assert (measure.rows, measure.duplicate_keys) == (4, 2)
 
 
 def test_an_empty_table_has_no_rows_and_no_offence(warehouse):
-    measure = measures.whole_table(warehouse, DIM_EXCHANGE)
+    measure = tables.whole_table(warehouse, DIM_EXCHANGE)
     assert (measure.rows, measure.duplicate_keys) == (0, 0)
 
 
@@ -47,9 +47,9 @@ def test_facts_are_counted_session_by_session(warehouse, tmp_path):
     warehouse.replace_sessions(
         FACT_STOCK_PRICE, [str(tmp_path / "p.parquet")], [MONDAY, TUESDAY], 3
     )
-    found = measures._key_counts(warehouse, FACT_STOCK_PRICE, [MONDAY, TUESDAY])  # noqa: SLF001
+    found = tables._key_counts(warehouse, FACT_STOCK_PRICE, [MONDAY, TUESDAY])  # noqa: SLF001
     assert found == {MONDAY: (2, 1), TUESDAY: (1, 0)}
-    orphans = measures._orphans(warehouse, FACT_STOCK_PRICE, [MONDAY, TUESDAY])  # noqa: SLF001
+    orphans = tables._orphans(warehouse, FACT_STOCK_PRICE, [MONDAY, TUESDAY])  # noqa: SLF001
     assert orphans["ExchangeCode"] == {TUESDAY: 1}
     assert orphans["Ticker"] == {MONDAY: 2, TUESDAY: 1}
 

@@ -213,3 +213,50 @@ def test_frames_have_real_types(warehouse, parquet):
     frame = warehouse.read(FACT_STOCK_PRICE).to_pandas()
     assert isinstance(frame["FetchedAt"].dtype, pd.DatetimeTZDtype)
     assert str(frame["Volume"].dtype) == "int64"
+
+
+def exchange(code, name="x", currency="USD"):
+    row = {"ExchangeCode": code, "ExchangeName": name, "Timezone": "UTC", "Currency": currency}
+    return {**row, "YahooSuffix": ""}
+
+
+def exchanges(*rows):
+    return pa.Table.from_pylist(list(rows), schema=arrow_schema(DIM_EXCHANGE))
+
+
+def test_rows_of_some_values_are_replaced_and_others_left_alone(warehouse):
+    warehouse.replace_table(DIM_EXCHANGE, exchanges(exchange("A"), exchange("B"), exchange("C")))
+    load = warehouse.replace_where(
+        DIM_EXCHANGE, "ExchangeCode", ["A", "B", "D"], exchanges(exchange("A", "new"))
+    )
+    assert load == Load(rows=1, replaced=2)
+    names = {row["ExchangeCode"]: row["ExchangeName"] for row in rows_of(warehouse)}
+    assert names == {"A": "new", "C": "x"}
+
+
+def test_rows_of_a_value_that_was_not_named_are_refused(warehouse):
+    warehouse.replace_table(DIM_EXCHANGE, exchanges(exchange("A")))
+    with pytest.raises(WarehouseError, match="nothing was changed"):
+        warehouse.replace_where(DIM_EXCHANGE, "ExchangeCode", ["A"], exchanges(exchange("B")))
+    assert [row["ExchangeCode"] for row in rows_of(warehouse)] == ["A"]
+
+
+def rows_of(warehouse):
+    return warehouse.read(DIM_EXCHANGE).to_pylist()
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_a_table_that_was_just_made_is_as_its_contract_says(warehouse, table):
+    assert list(warehouse.contract_differences(table)) == []
+
+
+def test_what_somebody_changed_by_hand_differs_from_the_contract(warehouse, tmp_path):
+    with duckdb.connect(str(tmp_path / "folder" / "w.duckdb")) as connection:
+        connection.execute("ALTER TABLE dim_exchange ADD COLUMN Note VARCHAR")
+        connection.execute("ALTER TABLE dim_exchange DROP COLUMN City")
+        connection.execute("ALTER TABLE dim_exchange ALTER COLUMN Timezone DROP NOT NULL")
+    assert list(warehouse.contract_differences(DIM_EXCHANGE)) == [
+        "City: missing, by contract VARCHAR",
+        "Timezone: VARCHAR, by contract VARCHAR NOT NULL",
+        "Note: VARCHAR, by contract no column",
+    ]

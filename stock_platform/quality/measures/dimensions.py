@@ -13,9 +13,9 @@ WHERE DateKey != CAST(FORMAT_DATE('%Y%m%d', FullDate) AS INT64)
   OR Quarter != EXTRACT(QUARTER FROM FullDate)
   OR Month != EXTRACT(MONTH FROM FullDate)
   OR MonthName != FORMAT_DATE('%B', FullDate)
-  OR DayOfWeek != MOD(EXTRACT(DAYOFWEEK FROM FullDate) + 5, 7) + 1
+  OR DayOfWeek != CAST(FORMAT_DATE('%u', FullDate) AS INT64)
   OR DayName != FORMAT_DATE('%A', FullDate)
-  OR IsWeekend != (EXTRACT(DAYOFWEEK FROM FullDate) IN (1, 7))
+  OR IsWeekend != (FORMAT_DATE('%u', FullDate) IN ('6', '7'))
 """
 _WITHOUT_CALENDAR: Final = """
 SELECT company.Symbol FROM dim_company AS company

@@ -1,0 +1,120 @@
+"""The checks' results as data, and the page that shows them.
+
+They stand here and not beside the other assets because they are made of what the checks said.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from stock_platform.assets.common import OWNERS, table_description, table_metadata
+from stock_platform.contracts import (
+    ASSET_CHECK_RESULT,
+    DIM_COMPANY,
+    DIM_TRADING_SESSION,
+    FACT_STOCK_PRICE,
+    STOCK_PRICE_ADJUSTED,
+)
+from stock_platform.display import table_preview
+from stock_platform.lake import files
+from stock_platform.quality.evaluations import collect
+from stock_platform.quality.report import page, read
+from stock_platform.quality.report.model import RunSummary
+from stock_platform.resources import LakeResource, WarehouseResource
+from stock_platform.settings import Settings
+
+GROUP: Final = "quality"
+_RUNS_SHOWN: Final = 500
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"table"},
+    io_manager_key="warehouse_table",
+    deps=["raw_stock_prices", "processed_stock_prices", STOCK_PRICE_ADJUSTED.name],
+    description=table_description(ASSET_CHECK_RESULT),
+    metadata=table_metadata(ASSET_CHECK_RESULT),
+    code_version="1",
+    pool="warehouse",
+)
+def asset_check_result(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource
+) -> dg.MaterializeResult[None]:
+    """What was evaluated since it was last materialized is added; nothing is ever lost by it."""
+    store = warehouse.open()
+    collected = collect(context.instance, store)
+    (rows,) = store.query("SELECT COUNT(*) AS n FROM asset_check_result")["n"].to_pylist()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": int(rows),
+            "run_rows_collected": collected,
+            "preview": table_preview(store, ASSET_CHECK_RESULT),
+        }
+    )
+
+
+def quality_report_asset(settings: Settings) -> dg.AssetsDefinition:
+    """The asset of the page; its links lead to the deployment's own UI."""
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"html", "plotly"},
+        deps=[
+            ASSET_CHECK_RESULT.name,
+            FACT_STOCK_PRICE.name,
+            DIM_COMPANY.name,
+            DIM_TRADING_SESSION.name,
+        ],
+        code_version="1",
+    )
+    def quality_report(
+        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult[None]:
+        """One page that says what is wrong with the data, where and since when.
+
+        A single HTML file that needs no server and no network, written to the lake.
+        """
+        report = read.report(
+            warehouse.open(),
+            lake.paths,
+            list(_runs(context.instance)),
+            datetime.now(UTC),
+            str(settings.dagster_url).rstrip("/"),
+        )
+        uri = lake.paths.quality_report()
+        html = page.render(report).encode()
+        files.write(uri, html)
+        return dg.MaterializeResult(
+            metadata={
+                "page": _link(uri),
+                "state": dg.MetadataValue.md(page.summary(report)),
+                "bytes": len(html),
+            }
+        )
+
+    return quality_report
+
+
+def _runs(instance: dg.DagsterInstance) -> Iterator[RunSummary]:
+    """The newest runs that have ended."""
+    for record in instance.get_run_records(limit=_RUNS_SHOWN):
+        if record.start_time and record.end_time:
+            run = record.dagster_run
+            yield RunSummary(
+                run_id=run.run_id,
+                job=run.job_name,
+                status=run.status.value,
+                started_at=datetime.fromtimestamp(record.start_time, UTC),
+                seconds=record.end_time - record.start_time,
+            )
+
+
+def _link(uri: str) -> dg.MetadataValue[str]:
+    """Where a person opens the page: Google's console for a bucket, else the file."""
+    if uri.startswith("gs://"):
+        return dg.MetadataValue.url(uri.replace("gs://", "https://storage.cloud.google.com/", 1))
+    return dg.MetadataValue.path(uri)
