@@ -66,6 +66,10 @@ class LakePaths:
         """What was published of a session: batch and metrics; written last."""
         return f"{self.root}/processed/stock_prices/date={_session(session)}/_manifest.json"
 
+    def quarantine_folder(self) -> str:
+        """The folder of all sessions' quarantined records."""
+        return f"{self.root}/processed/quarantine"
+
     def quality_report(self) -> str:
         """The page that tells how good the data is."""
         return f"{self.root}/reports/quality.html"

@@ -1,0 +1,133 @@
+"""The page's charts as Plotly figures, without colours of their own but for the states.
+
+Background and text are transparent and set by the page, which knows whether it is dark.
+"""
+
+from collections import Counter, defaultdict
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+from stock_platform.quality.report.model import Bars, Report
+
+# Distinguishable without red and green, and in both modes: Okabe and Ito's palette.
+PASSED: Final = "#009e73"
+WARNED: Final = "#e69f00"
+FAILED: Final = "#d55e00"
+_LINE: Final = "#0072b2"
+_LEVELS: Final = {"passed": 0, "warned": 1, "failed": 2}
+_ROW_PX: Final = 22
+_LOG_SPAN: Final = 10
+
+
+def heat_map(report: Report) -> go.Figure:
+    """Checks by sessions."""
+    sessions = sorted({session for states in report.states.values() for session in states})
+    checks = sorted(report.states, reverse=True)
+    levels = [[_LEVELS.get(report.states[it].get(day, "")) for day in sessions] for it in checks]
+    texts = [[report.sentences[it].get(day, "not judged") for day in sessions] for it in checks]
+    figure = go.Figure(
+        go.Heatmap(
+            x=sessions,
+            y=[it.replace(" · ", "<br>") if len(it) > 60 else it for it in checks],  # noqa: PLR2004
+            z=levels,
+            text=texts,
+            hovertemplate="%{x}<br>%{y}<br>%{text}<extra></extra>",
+            colorscale=[
+                *((0, PASSED), (1 / 3, PASSED), (1 / 3, WARNED), (2 / 3, WARNED)),
+                *((2 / 3, FAILED), (1, FAILED)),
+            ],
+            zmin=0,
+            zmax=2,
+            showscale=False,
+            xgap=1 if len(sessions) < 100 else 0,  # noqa: PLR2004 - gaps hide narrow cells
+            ygap=1,
+        )
+    )
+    figure.update_xaxes(type="category", nticks=12)
+    figure.update_yaxes(automargin=True)
+    return _laid_out(figure, 90 + _ROW_PX * max(len(checks), 1))
+
+
+def pass_rate(report: Report) -> go.Figure:
+    """Share of verdicts that passed, by session; by month where there are many."""
+    sessions = {session for states in report.states.values() for session in states}
+    width = len("2012-07-02") if len(sessions) <= 2 * 252 else len("2012-07")
+    judged: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
+    for states in report.states.values():
+        for session, state in states.items():
+            judged[session[:width]] += 1
+            passed[session[:width]] += state == "passed"
+    spans = sorted(judged)
+    shares = [100 * passed[it] / judged[it] for it in spans]
+    figure = go.Figure(go.Scatter(x=spans, y=shares, mode="lines+markers", line_color=_LINE))
+    figure.update_yaxes(ticksuffix=" %", rangemode="normal")
+    return _laid_out(figure, 260)
+
+
+def rows(report: Report) -> go.Figure:
+    """Prices in the warehouse by session."""
+    figure = go.Figure(
+        go.Scatter(
+            x=list(report.rows), y=list(report.rows.values()), mode="lines", line_color=_LINE
+        )
+    )
+    figure.update_yaxes(rangemode="tozero")
+    return _laid_out(figure, 240)
+
+
+def durations(report: Report) -> go.Figure:
+    """How long runs took, by job."""
+    by_job: dict[str, list[Any]] = defaultdict(list)
+    for run in report.runs:
+        by_job[run.job].append(run)
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=[it.started_at for it in its],
+                y=[it.seconds for it in its],
+                text=[it.status for it in its],
+                mode="markers",
+                name=job,
+                hovertemplate="%{x}<br>%{y:.1f} s, %{text}",
+            )
+            for job, its in sorted(by_job.items())
+        ]
+    )
+    figure.update_yaxes(ticksuffix=" s", rangemode="tozero")
+    return _laid_out(figure, 280)
+
+
+def candles(bars: Bars) -> go.Figure:
+    """A bar that offends among its neighbours."""
+    columns = bars.columns
+    days = [str(day) for day in columns["TradeDate"]]
+    figure = go.Figure(
+        go.Candlestick(
+            x=days,
+            open=columns["Open"],
+            high=columns["High"],
+            low=columns["Low"],
+            close=columns["Close"],
+            increasing_line_color=PASSED,
+            decreasing_line_color=FAILED,
+        )
+    )
+    if bars.session in days:
+        figure.add_vline(x=days.index(bars.session), line_dash="dot", line_color=WARNED)
+    wide = max(columns["High"]) > _LOG_SPAN * min(columns["Low"])
+    figure.update_xaxes(type="category", rangeslider_visible=False, nticks=6)
+    figure.update_yaxes(type="log" if wide else "linear")
+    return _laid_out(figure, 260)
+
+
+def _laid_out(figure: go.Figure, height: int) -> go.Figure:
+    return figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 12},
+        legend={"orientation": "h"},
+    )

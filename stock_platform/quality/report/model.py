@@ -1,0 +1,97 @@
+"""What the page shows, as plain data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run that has ended."""
+
+    run_id: str
+    job: str
+    status: str
+    started_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True)
+class OpenFailure:
+    """The newest verdict on a check and partition, where it is a failure.
+
+    Attributes:
+        session: the partition; None where the whole asset was judged.
+        since: when the present streak of failures began.
+    """
+
+    asset: str
+    check: str
+    session: str | None
+    severity: str
+    blocking: bool
+    since: datetime
+    says: str
+    sample: Sequence[str]
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """A symbol's sessions: expected of those that are loaded, present, and why others are not."""
+
+    symbol: str
+    expected: int
+    present: int
+    quarantined: Mapping[str, int]
+
+    @property
+    def missing(self) -> int:
+        """Expected sessions without a price."""
+        return max(self.expected - self.present, 0)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A bar that offends, with its neighbours: dates and OHLC columns."""
+
+    symbol: str
+    session: str
+    says: str
+    columns: Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything on the page.
+
+    Attributes:
+        states: for each "asset · check" a mapping of session to passed, warned or failed.
+        sentences: by the same keys, what was said.
+        whole: newest verdicts on whole assets: (asset, check, state, sentence).
+        rows: prices by session.
+    """
+
+    generated_at: datetime
+    dagster_url: str
+    newest_session: date | None
+    last_checked: datetime | None
+    states: Mapping[str, Mapping[str, str]]
+    sentences: Mapping[str, Mapping[str, str]]
+    whole: Sequence[tuple[str, str, str, str]]
+    failures: Sequence[OpenFailure]
+    coverage: Sequence[Coverage]
+    bars: Sequence[Bars]
+    rows: Mapping[str, int]
+    runs: Sequence[RunSummary]
+
+    @property
+    def errors(self) -> int:
+        """Open failures that are errors."""
+        return sum(it.severity == "ERROR" for it in self.failures)
+
+    @property
+    def warnings(self) -> int:
+        """Open failures that warn."""
+        return len(self.failures) - self.errors
