@@ -18,8 +18,7 @@ ASSET_CHECK_RESULT: Final = Table(
         Column(
             "PartitionKey",
             "STRING",
-            "The session, as yyyy-mm-dd; null where the asset as a whole was judged.",
-            nullable=True,
+            "The session, as yyyy-mm-dd; empty where the asset as a whole was judged.",
         ),
         Column("EvaluatedAt", "TIMESTAMP", "When it was judged, UTC."),
         Column("Passed", "BOOL", "Whether nothing offended."),

@@ -68,12 +68,13 @@ def asset_checks(
     ) -> Iterator[dg.AssetCheckResult]:
         chosen = {it.name for it in context.selected_asset_check_keys}
         whole = [it for it in rules.whole if it.__name__ in chosen]
+        by_session = bool(chosen - {it.__name__ for it in whole})
+        sessions = _session_keys(context) if by_session else []
         if whole and measures.whole:
             measured = measures.whole(lake, warehouse)
             for rule in whole:
                 yield result(_key(key, rule), rule(measured, deployment.limits))
-        if chosen - {it.__name__ for it in whole} and measures.sessions:
-            sessions = _session_keys(context)
+        if by_session and measures.sessions:
             targets = latest_materializations(context.instance, key, sessions)
             found = measures.sessions(lake, warehouse, sessions)
             for rule, verdicts in _verdicts(rules, chosen, found, sessions, deployment.limits):

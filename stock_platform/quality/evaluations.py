@@ -48,7 +48,7 @@ def run_evaluations(instance: dg.DagsterInstance, run_id: str) -> list[dict[str,
 
     The sum over the sessions that a range run has beside each session's own verdict is left out.
     """
-    rows: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for at, evaluation in _evaluations(instance, run_id):
         row = _row(run_id, at, evaluation)
         rows[row["Asset"], row["CheckName"], row["PartitionKey"]] = row
@@ -99,7 +99,7 @@ def _row(run_id: str, at: datetime, evaluation: dg.AssetCheckEvaluation) -> dict
         "RunId": run_id,
         "Asset": evaluation.asset_key.to_user_string(),
         "CheckName": evaluation.check_name,
-        "PartitionKey": evaluation.partition,
+        "PartitionKey": evaluation.partition or "",
         "EvaluatedAt": at,
         "Passed": evaluation.passed,
         "Severity": evaluation.severity.value,

@@ -12,6 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as TargetMaterialization,
 )
 
+from stock_platform.quality.event_batches import one_transaction
 from stock_platform.quality.rules.verdict import Verdict
 
 Targets = Mapping[str, TargetMaterialization]
@@ -44,22 +45,23 @@ def sessions_result(
     """
     if len(verdicts) == 1 and context.has_partition_key:
         return result(check, next(iter(verdicts.values())))
-    for session, verdict in verdicts.items():
-        # Logging an evaluation works and is how Dagster's own results are stored; only the
-        # annotation of log_event leaves it out.
-        context.op_execution_context.log_event(
-            dg.AssetCheckEvaluation(
-                asset_key=check.asset_key,
-                check_name=check.name,
-                passed=verdict.passed,
-                metadata=_metadata(verdict),
-                severity=_severity(verdict),
-                description=verdict.says,
-                partition=session,
-                blocking=blocking,
-                target_materialization_data=targets.get(session),
-            )  # type: ignore[arg-type]
-        )
+    with one_transaction(context.instance):
+        for session, verdict in verdicts.items():
+            # Logging an evaluation works and is how Dagster's own results are stored; only the
+            # annotation of log_event leaves it out.
+            context.op_execution_context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=check.asset_key,
+                    check_name=check.name,
+                    passed=verdict.passed,
+                    metadata=_metadata(verdict),
+                    severity=_severity(verdict),
+                    description=verdict.says,
+                    partition=session,
+                    blocking=blocking,
+                    target_materialization_data=targets.get(session),
+                )  # type: ignore[arg-type]
+            )
     return result(check, _sum(verdicts))
 
 

@@ -66,7 +66,7 @@ def test_a_session_of_its_exchange_that_a_listed_symbol_lacks_is_a_gap(load):
 
 def test_an_active_symbol_that_stays_away_is_a_gap_and_one_that_comes_later_is_not(load):
     stays_away = [price(WEEK[0], "MSFT"), *(price(it) for it in WEEK)]
-    assert missing(load(FACT_STOCK_PRICE, *stays_away)) == dict.fromkeys(WEEK[1:], ["MSFT"])
+    assert missing(load(FACT_STOCK_PRICE, *stays_away)) == {day: ["MSFT"] for day in WEEK[1:]}
     comes_later = [price(WEEK[-1], "MSFT"), *(price(it) for it in WEEK)]
     assert missing(load(FACT_STOCK_PRICE, *comes_later)) == {}
 
@@ -102,12 +102,14 @@ def test_bars_of_two_answers_are_not_compared(load):
     assert measured_returns(load(FACT_STOCK_PRICE, unknown, price(WEEK[1]))) == {}
 
 
-def test_good_dimensions_have_no_flaws(load, platform):
+@pytest.mark.usefixtures("load")
+def test_good_dimensions_have_no_flaws(platform):
     assert flaws(platform.warehouse, DIM_DATE) == ()
     assert flaws(platform.warehouse, DIM_COMPANY) == ()
 
 
-def test_a_missing_day_a_wrong_attribute_and_a_misspelt_symbol_are_flaws(load, platform):
+@pytest.mark.usefixtures("load")
+def test_a_missing_day_a_wrong_attribute_and_a_misspelt_symbol_are_flaws(platform):
     with duckdb.connect(str(platform.settings.warehouse_file)) as connection:
         connection.execute("DELETE FROM dim_date WHERE FullDate = DATE '2012-07-02'")
         connection.execute("UPDATE dim_date SET IsWeekend = true WHERE DateKey = 20120703")

@@ -215,8 +215,8 @@ def test_frames_have_real_types(warehouse, parquet):
     assert str(frame["Volume"].dtype) == "int64"
 
 
-def exchange(code, name="x", currency="USD"):
-    row = {"ExchangeCode": code, "ExchangeName": name, "Timezone": "UTC", "Currency": currency}
+def venue(code, name="x"):
+    row = {"ExchangeCode": code, "ExchangeName": name, "Timezone": "UTC", "Currency": "USD"}
     return {**row, "YahooSuffix": ""}
 
 
@@ -225,9 +225,9 @@ def exchanges(*rows):
 
 
 def test_rows_of_some_values_are_replaced_and_others_left_alone(warehouse):
-    warehouse.replace_table(DIM_EXCHANGE, exchanges(exchange("A"), exchange("B"), exchange("C")))
+    warehouse.replace_table(DIM_EXCHANGE, exchanges(venue("A"), venue("B"), venue("C")))
     load = warehouse.replace_where(
-        DIM_EXCHANGE, "ExchangeCode", ["A", "B", "D"], exchanges(exchange("A", "new"))
+        DIM_EXCHANGE, "ExchangeCode", ["A", "B", "D"], exchanges(venue("A", "new"))
     )
     assert load == Load(rows=1, replaced=2)
     names = {row["ExchangeCode"]: row["ExchangeName"] for row in rows_of(warehouse)}
@@ -235,9 +235,9 @@ def test_rows_of_some_values_are_replaced_and_others_left_alone(warehouse):
 
 
 def test_rows_of_a_value_that_was_not_named_are_refused(warehouse):
-    warehouse.replace_table(DIM_EXCHANGE, exchanges(exchange("A")))
+    warehouse.replace_table(DIM_EXCHANGE, exchanges(venue("A")))
     with pytest.raises(WarehouseError, match="nothing was changed"):
-        warehouse.replace_where(DIM_EXCHANGE, "ExchangeCode", ["A"], exchanges(exchange("B")))
+        warehouse.replace_where(DIM_EXCHANGE, "ExchangeCode", ["A"], exchanges(venue("B")))
     assert [row["ExchangeCode"] for row in rows_of(warehouse)] == ["A"]
 
 

@@ -42,16 +42,16 @@ WITH ranked AS (
   FROM asset_check_result
 ),
 streaks AS (
-  SELECT Asset, CheckName, COALESCE(PartitionKey, '') AS Part, MIN(EvaluatedAt) AS Since
+  SELECT Asset, CheckName, PartitionKey, MIN(EvaluatedAt) AS Since
   FROM ranked
   WHERE NOT Passed AND (LastPassed IS NULL OR EvaluatedAt > LastPassed)
-  GROUP BY Asset, CheckName, Part
+  GROUP BY Asset, CheckName, PartitionKey
 )
 SELECT ranked.*, streaks.Since
 FROM ranked
 LEFT JOIN streaks
   ON streaks.Asset = ranked.Asset AND streaks.CheckName = ranked.CheckName
-  AND streaks.Part = COALESCE(ranked.PartitionKey, '')
+  AND streaks.PartitionKey = ranked.PartitionKey
 WHERE ranked.Age = 1
 ORDER BY ranked.Asset, ranked.CheckName, ranked.PartitionKey
 """
@@ -89,7 +89,7 @@ def report(
     verdicts = warehouse.query(_NEWEST).to_pylist()
     rows = {str(it["TradeDate"]): int(it["n"]) for it in warehouse.query(_ROWS).to_pylist()}
     failures = [_failure(it) for it in verdicts if not it["Passed"]]
-    failures.sort(key=lambda it: (it.severity, it.session is None, it.session or ""), reverse=False)
+    failures.sort(key=lambda it: (it.severity, it.session or ""))
     states: dict[str, dict[str, str]] = defaultdict(dict)
     sentences: dict[str, dict[str, str]] = defaultdict(dict)
     for it in verdicts:
@@ -127,7 +127,7 @@ def _failure(it: dict[str, Any]) -> OpenFailure:
     return OpenFailure(
         asset=it["Asset"],
         check=it["CheckName"],
-        session=it["PartitionKey"],
+        session=it["PartitionKey"] or None,
         severity=it["Severity"],
         blocking=it["Blocking"],
         since=it["Since"],

@@ -1,0 +1,62 @@
+"""Many events in one transaction of Dagster's event log.
+
+Dagster 1.13 stores each event by itself: on SQLite it makes an engine, a connection and a commit
+for the run's file and twice more for the index, on PostgreSQL it commits four times. Its own
+batches take materializations only. A check of a range run of a year has 252 events, so its
+writing costs more than all else that the run does (docs/quality.md has the figures).
+
+This module is the only place that touches the storage's private `_connect`;
+`test_event_batches.py` fails when Dagster changes it.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import dagster as dg
+
+
+@contextmanager
+def one_transaction(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Store what this thread logs in one transaction for each file or database.
+
+    Nothing of it is seen by others before the end, and nothing is stored if an error ends it.
+    Storages without connections of their own, such as the one in memory, are left as they are.
+    """
+    storage: Any = instance.event_log_storage
+    connect = getattr(storage, "_connect", None)
+    if connect is None:
+        yield
+        return
+    _let_one_thread_hold_two_files(storage)
+    owner, opened = threading.get_ident(), {}
+    with ExitStack() as stack:
+
+        def shared(*shard: str) -> AbstractContextManager[Any]:
+            if threading.get_ident() != owner:
+                other: AbstractContextManager[Any] = connect(*shard)
+                return other
+            if shard not in opened:
+                opened[shard] = stack.enter_context(_begun(connect(*shard)))
+            return nullcontext(opened[shard])
+
+        storage._connect = shared  # noqa: SLF001 - see the module's docstring
+        stack.callback(setattr, storage, "_connect", connect)
+        yield
+
+
+@contextmanager
+def _begun(connecting: AbstractContextManager[Any]) -> Iterator[Any]:
+    """The connection inside a transaction; PostgreSQL's commit each statement otherwise."""
+    with connecting as connection:
+        if connection.in_transaction():
+            yield connection
+        else:
+            with connection.execution_options(isolation_level="READ COMMITTED").begin():
+                yield connection
+
+
+def _let_one_thread_hold_two_files(storage: Any) -> None:  # noqa: ANN401 - a private class
+    if isinstance(getattr(storage, "_db_lock", None), type(threading.Lock())):
+        storage._db_lock = threading.RLock()  # noqa: SLF001 - see the module's docstring
