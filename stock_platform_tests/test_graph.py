@@ -1,5 +1,7 @@
 """The graph on real prices: single sessions, ranges, repetitions, and what the checks say."""
 
+from pathlib import Path
+
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +19,22 @@ SESSIONS = ["2012-08-31", "2012-09-04", "2012-09-05", "2012-09-06", "2012-09-07"
 def loaded(platform):
     platform.load_sample_dimensions()
     return platform
+
+
+def test_the_graph_loads_as_a_code_location(platform):
+    dg.Definitions.validate_loadable(platform.defs)
+
+
+def test_the_report_is_a_page_in_the_lake_that_tells_the_state(loaded):
+    loaded.run("daily_stock_prices", FIRST, LAST)
+    result = loaded.run("quality_report")
+    assert result.success
+    (made,) = result.asset_materializations_for_node("write_quality_report")
+    page = Path(made.metadata["page"].value).read_text()
+    assert "1 warning open" in page
+    assert "- WARN: `raw_stock_prices` fresh" in made.metadata["state"].value
+    assert "Prices up to" in page
+    assert "7 September 2012" in page
 
 
 def test_a_range_over_a_holiday_is_one_run_with_a_partition_for_each_session(loaded):
