@@ -74,7 +74,7 @@ def _of_bars(
 ) -> pd.DataFrame:
     bars = measured.bars.bars
     offenders = rule(bars, limits)
-    says = offenders["Text"].str.partition(": ")[2]
+    says = offenders["Text"].str.split(": ", n=1).str[1]
     severity = offenders["Error"].map({True: "ERROR", False: "WARN"})
     judged = pd.DataFrame({"symbol": bars["Ticker"], "session": bars["Session"]})
     judged["says"] = says.reindex(bars.index).fillna("")

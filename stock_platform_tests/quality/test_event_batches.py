@@ -1,0 +1,81 @@
+"""Many evaluations in one transaction are stored as Dagster itself would store them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+
+from stock_platform.quality.event_batches import one_transaction
+
+KEY = dg.AssetCheckKey(dg.AssetKey("prices"), "good")
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as it:
+        yield it
+
+
+def evaluate(instance, *, fails=False):
+    @dg.op
+    def judge(context: dg.OpExecutionContext) -> None:
+        with one_transaction(context.instance):
+            for session in ("a", "b", "c"):
+                evaluation = dg.AssetCheckEvaluation(
+                    asset_key=KEY.asset_key,
+                    check_name=KEY.name,
+                    passed=session != "b",
+                    metadata={},
+                    partition=session,
+                )
+                context.log_event(evaluation)  # type: ignore[arg-type]
+            if fails:
+                raise ValueError
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def checks() -> None:
+        judge()
+
+    return checks.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def stored(instance):
+    history = instance.event_log_storage.get_asset_check_execution_history(KEY, limit=10)
+    return {it.partition: it.status.value for it in history}
+
+
+def test_dagster_still_opens_its_files_by_the_method_that_is_shared():
+    assert callable(SqliteEventLogStorage._connect)  # noqa: SLF001
+
+
+def test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log(instance):
+    result = evaluate(instance)
+    assert result.success
+    assert stored(instance) == {"a": "SUCCEEDED", "b": "FAILED", "c": "SUCCEEDED"}
+    logged = instance.get_records_for_run(
+        result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    )
+    assert len(logged.records) == 3
+
+
+def test_an_error_leaves_nothing_half_stored_and_the_storage_usable(instance):
+    assert not evaluate(instance, fails=True).success
+    assert stored(instance) == {}
+    assert evaluate(instance).success
+    assert len(stored(instance)) == 3
+
+
+def test_another_thread_waits_and_is_not_part_of_the_transaction(instance):
+    with ThreadPoolExecutor(1) as threads:
+        with one_transaction(instance):
+            instance.event_log_storage.get_asset_check_execution_history(KEY, limit=1)
+            other = threads.submit(stored, instance)
+            assert not other.done()
+        assert other.result(timeout=30) == {}
+
+
+def test_a_storage_in_memory_is_left_as_it_is():
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert evaluate(instance).success
+        assert len(stored(instance)) == 3

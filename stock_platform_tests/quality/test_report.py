@@ -1,0 +1,99 @@
+"""The page: the newest verdict counts, nothing of the data can harm it, and nothing is fetched."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from stock_platform.contracts import ASSET_CHECK_RESULT
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.lake.paths import LakePaths
+from stock_platform.quality.report import page, read
+from stock_platform.quality.report.model import RunSummary
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+EVIL = "<img src=x onerror=alert(1)></script>"
+
+
+def verdict(check="no_gaps", session="2012-07-02", *, hours=0, passed=False, **columns):
+    return {
+        "RunId": f"run-{hours}",
+        "Asset": "fact_stock_price",
+        "CheckName": check,
+        "PartitionKey": session,
+        "EvaluatedAt": NOW + timedelta(hours=hours),
+        "Passed": passed,
+        "Severity": "ERROR",
+        "Blocking": False,
+        "OffendingRows": int(not passed),
+        "Description": "some sentence",
+        "Sample": orjson.dumps([f"{EVIL}: offends"]).decode(),
+        **columns,
+    }
+
+
+@pytest.fixture
+def report(tmp_path):
+    def make(*verdicts):
+        warehouse = DuckDBWarehouse(tmp_path / "w.duckdb")
+        warehouse.create_tables()
+        rows = pa.Table.from_pylist(list(verdicts), schema=arrow_schema(ASSET_CHECK_RESULT))
+        warehouse.replace_table(ASSET_CHECK_RESULT, rows)
+        runs = [RunSummary("r", "daily_stock_prices", "SUCCESS", NOW, 12.5)]
+        paths = LakePaths(str(tmp_path / "lake"))
+        return read.report(warehouse, paths, runs, NOW, "http://127.0.0.1:3000")
+
+    return make
+
+
+def test_the_newest_verdict_of_a_session_counts(report):
+    mended = report(verdict(hours=0), verdict(hours=1, passed=True))
+    assert (mended.failures, page.state(mended)) == ([], "All checks pass")
+    broken = report(verdict(hours=0, passed=True), verdict(hours=1))
+    assert page.state(broken) == "1 error open"
+
+
+def test_a_failure_is_open_since_its_present_streak_began(report):
+    hours = [(0, False), (1, True), (2, False), (3, False)]
+    (failure,) = report(*(verdict(hours=at, passed=passed) for at, passed in hours)).failures
+    assert failure.since == NOW + timedelta(hours=2)
+    assert failure.run_id == "run-3"
+
+
+def test_sessions_of_a_check_are_told_together_and_warnings_apart(report):
+    sessions = [f"2012-07-{day:02}" for day in range(2, 20)]
+    made = report(*(verdict(session=it) for it in sessions), verdict("fresh", "", Severity="WARN"))
+    assert page.state(made) == "18 errors and 1 warning open"
+    text = page.render(made)
+    assert "18 sessions" in text
+    assert "The newest 10" in text
+    assert "- ERROR: `fact_stock_price` no_gaps, 18 sessions" in page.summary(made)
+
+
+def test_what_comes_from_data_cannot_leave_its_place(report):
+    text = page.render(report(verdict("unit_scale", Description=EVIL)))
+    assert "<img" not in text
+    assert "&lt;img" in text
+    own = text[text.rindex("<script>") :]
+    assert own.count("</script>") == 1
+
+
+def test_links_lead_to_the_ui_alone_and_nothing_is_fetched(report):
+    text = page.render(report(verdict()))
+    html = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    links = set(re.findall(r'(?:href|src)="([^"]+)"', html))
+    assert {it for it in links if it.startswith("http")} == {
+        "http://127.0.0.1:3000/runs/run-0",
+        "http://127.0.0.1:3000/assets/fact_stock_price?view=checks&amp;checkDetail=no_gaps",
+        "http://127.0.0.1:3000/assets/quality_report",
+    }
+    assert "default-src 'none'" in text
+
+
+def test_before_anything_was_checked_the_page_says_what_to_run(report):
+    text = page.render(report())
+    assert "Nothing has been checked yet" in text
+    assert "Materialize some sessions" in text
