@@ -29,7 +29,7 @@ def good_files():
         yield pytest.param(file, marks=marks, id=f"{file.parent.name}-{file.stem}")
 
 
-@pytest.mark.parametrize("file", good_files())
+@pytest.mark.parametrize("file", list(good_files()))
 def test_a_repaired_or_clean_history_is_no_error(file, tmp_path):
     found = verdicts(recorded.read(file), tmp_path)
     assert found[found["Error"].astype(bool)].to_dict("records") == []
