@@ -45,7 +45,6 @@ def heat_map(report: Report) -> go.Figure:
         )
     )
     figure.update_xaxes(type="category", nticks=12)
-    figure.update_yaxes(automargin=True)
     return _laid_out(figure, 90 + _ROW_PX * max(len(checks), 1))
 
 
@@ -62,7 +61,7 @@ def pass_rate(report: Report) -> go.Figure:
     spans = sorted(judged)
     shares = [100 * passed[it] / judged[it] for it in spans]
     figure = go.Figure(go.Scatter(x=spans, y=shares, mode="lines+markers", line_color=_LINE))
-    figure.update_yaxes(ticksuffix=" %", rangemode="normal")
+    figure.update_yaxes(ticksuffix=" %", range=[0, 105])
     return _laid_out(figure, 260)
 
 
@@ -123,6 +122,8 @@ def candles(bars: Bars) -> go.Figure:
 
 
 def _laid_out(figure: go.Figure, height: int) -> go.Figure:
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
     return figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},

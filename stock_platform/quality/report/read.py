@@ -153,18 +153,19 @@ def _coverage(warehouse: Warehouse, paths: LakePaths) -> list[Coverage]:
 
 
 def _bars(warehouse: Warehouse, failures: Sequence[OpenFailure]) -> list[Bars]:
-    """The newest bars that offend, a bar once."""
-    wanted: dict[tuple[str, str], str] = {}
-    for failure in sorted(failures, key=lambda it: it.session or "", reverse=True):
+    """Of each check and symbol the newest bar that offends, errors first."""
+    wanted: dict[tuple[str, str], tuple[str, str]] = {}
+    newest_first = sorted(failures, key=lambda it: it.session or "", reverse=True)
+    for failure in sorted(newest_first, key=lambda it: it.severity):
         if failure.check in _BAR_CHECKS and failure.session:
             for text in failure.sample:
                 symbol, _, says = text.partition(": ")
-                wanted.setdefault((symbol, failure.session), f"{failure.check}: {says}")
+                wanted.setdefault((failure.check, symbol), (failure.session, says))
     found = []
-    for (symbol, session), says in list(wanted.items())[:_PLOTTED]:
+    for (check, symbol), (session, says) in list(wanted.items())[:_PLOTTED]:
         day = date.fromisoformat(session)
         span = {"ticker": symbol, "first": day - _AROUND, "last": day + _AROUND}
         rows = warehouse.query(_BARS, span)
         if rows.num_rows:
-            found.append(Bars(symbol, session, says, rows.to_pydict()))
+            found.append(Bars(symbol, session, f"{check}: {says}", rows.to_pydict()))
     return found

@@ -1,0 +1,86 @@
+"""The quality page in a real browser: from a file, light and dark, wide and on a phone."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from stock_platform_tests.platform import Platform
+from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judged
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian's packages)"
+    ),
+]
+__all__ = ["judged"]
+
+
+@pytest.fixture
+def page(platform: Platform, judged) -> Path:
+    assert judged.success
+    assert platform.run("quality_report").success
+    return Path(platform.paths.quality_report())
+
+
+@pytest.fixture
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1600"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def keep(browser, name):
+    """Keep a screenshot where SCREENSHOTS says."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        browser.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+
+def test_the_page_shows_what_is_wrong_and_fetches_nothing(browser, page):
+    browser.get(page.as_uri())
+    WebDriverWait(browser, 30).until(
+        lambda it: len(it.find_elements(By.CSS_SELECTOR, "#heat .main-svg")) > 0
+    )
+    text = browser.find_element(By.TAG_NAME, "body").text
+    assert "errors" in browser.find_element(By.TAG_NAME, "h1").text
+    assert "processed_stock_prices · unit_scale" in text
+    assert f"PENCE, {KEYS[EX]}" in text
+    assert all(symbol in text for symbol in CHARTS)
+    assert [it for it in browser.get_log("browser") if it["level"] == "SEVERE"] == []
+    asked = [it["message"] for it in browser.get_log("performance")]
+    assert not [it for it in asked if '"Network.requestWillBeSent"' in it and "http" in it]
+    keep(browser, "quality-report")
+
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+    )
+    body = browser.find_element(By.TAG_NAME, "body")
+    assert body.value_of_css_property("background-color") == "rgba(20, 24, 28, 1)"
+    keep(browser, "quality-report-dark")
+
+    phone = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width <= phone["width"]
+    keep(browser, "quality-report-phone")
+
+
+def test_a_keyboard_reaches_the_links(browser, page):
+    browser.get(page.as_uri())
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "Skip to open failures"
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    assert "checkDetail" in str(browser.switch_to.active_element.get_attribute("href"))
