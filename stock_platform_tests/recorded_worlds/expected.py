@@ -1,0 +1,128 @@
+"""What is wrong with each broken file, and the checks that must say so.
+
+Known by laying the file beside its repaired twin, number by number; where there is no twin, by
+reading it. Checks that say more than this are no failure: a bad dividend is also a bad return.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is wrong with a file.
+
+    Attributes:
+        what: for the reader of the table.
+        checks: each must fail on one of the file's sessions at least.
+    """
+
+    what: str
+    checks: frozenset[str]
+
+
+def _defect(what: str, *checks: str) -> Defect:
+    return Defect(what, frozenset(checks))
+
+
+_NULL: Final = ("no_null_bars", "no_gaps")
+
+DEFECTS: Final = {
+    "1398-HK-1d-bad-div": _defect(
+        "adjusted close lacks one dividend; a null day", "adjusted_close_agrees", *_NULL
+    ),
+    "4063-T-1d-bad-div": _defect(
+        "a dividend not adjusted for the 5:1 split of its day", "adjusted_close_agrees"
+    ),
+    "4063-T-1d-bad-stock-split": _defect(
+        "nine bars before a 5:1 split not adjusted for it", "split_applied"
+    ),
+    "8TRA-DE-1d-missing-div-adjust": _defect(
+        "adjusted close lacks the dividend; a day is absent", "adjusted_close_agrees", *_NULL
+    ),
+    "ABDP-L-1d-bad-div": _defect(
+        "dividends a hundredfold; 43 bars with a price beyond high or low",
+        "dividend_plausible",
+        "adjusted_close_agrees",
+        "ohlc_consistent",
+    ),
+    "AET-L-1d-100x-error": _defect(
+        "fourteen bars in pounds among pence; no trade", "unit_scale", "stale_price"
+    ),
+    "ASAI-L-1h-bad-unit": _defect(
+        "one low and close in pounds among pence; a day is absent", "unit_scale", *_NULL
+    ),
+    "AV-L-1wk-bad-stock-split": _defect(
+        "the week of a 76:100 split is not adjusted for it", "split_applied"
+    ),
+    "DODFX-1d-cg-double-count": _defect(
+        "a capital gain counted in the dividend too", "dividend_plausible"
+    ),
+    "KEN-TA-1d-bad-div": _defect(
+        "a phantom dividend the day before; adjusted close lacks one; a null day",
+        "dividend_plausible",
+        "adjusted_close_agrees",
+        "ohlc_consistent",
+        *_NULL,
+    ),
+    "KME-MI-1d-bad-div": _defect(
+        "a dividend a hundredfold, adjusted close wrong alike", "dividend_plausible"
+    ),
+    "LA-V-1d-bad-stock-split": _defect(
+        "the bar of a 1:10 split is not adjusted for it", "split_applied"
+    ),
+    "PSH-L-1d-bad-div": _defect(
+        "dividends a hundredfold; two null days",
+        "dividend_plausible",
+        "adjusted_close_agrees",
+        "ohlc_consistent",
+        *_NULL,
+    ),
+    "REL-L-1d-bad-div": _defect(
+        "dividends a hundredfold, the last not adjusted for; a null day",
+        "dividend_plausible",
+        "adjusted_close_agrees",
+        "ohlc_consistent",
+        *_NULL,
+    ),
+    "RGL-L-1d-bad-div": _defect(
+        "adjusted close lacks the dividends", "adjusted_close_agrees", "ohlc_consistent"
+    ),
+    "SAND-1d-bad-div": _defect("a phantom dividend one session before", "dividend_plausible"),
+    "SCR-TO-1d-bad-div": _defect(
+        "dividends a hundredfold, adjusted close wrong alike", "dividend_plausible"
+    ),
+    "SPM-MI-1d-bad-stock-split": _defect(
+        "thirteen bars around a 1:10 split adjusted twice", "split_applied"
+    ),
+    "SSNLF-1d-bad-div": _defect(
+        "no trade for years, 242 null days, prices off by 50, adjusted close beyond all numbers",
+        "stale_price",
+        "unit_scale",
+        "unexplained_move",
+        "adjusted_close_agrees",
+        *_NULL,
+    ),
+    "SSW-JO-1d-100x-error": _defect(
+        "22 bars in another unit; four with a price beyond high or low",
+        "unit_scale",
+        "ohlc_consistent",
+    ),
+    "TEP-PA-1d-bad-div": _defect(
+        "a phantom dividend the day before, adjusted close wrong alike",
+        "dividend_plausible",
+        "ohlc_consistent",
+    ),
+}
+
+# They judge how much of a session is bad. Some sessions here have one symbol, or two that are
+# bad among twenty: what warns in a universe of any size is an error there.
+SHARES: Final = frozenset({"no_upstream_errors", "quarantine_share"})
+
+# Errors that repaired files still get, and why they are none of the check's.
+LEFT: Final = {
+    # A week's bar tells of an action, the bar of the next week has the fall, and Yahoo's
+    # weekly adjusted close is adjusted there too.
+    ("AV-L-1wk-bad-stock-split-fixed", "dividend_plausible"),
+    ("AV-L-1wk-bad-stock-split-fixed", "adjusted_close_agrees"),
+}
