@@ -12,8 +12,6 @@ import dagster as dg
 from stock_platform.assets.common import OWNERS, table_description, table_metadata
 from stock_platform.contracts import (
     ASSET_CHECK_RESULT,
-    DIM_COMPANY,
-    DIM_TRADING_SESSION,
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
 )
@@ -65,12 +63,7 @@ def quality_report_asset(settings: Settings) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 "quality_report",
-                deps=[
-                    ASSET_CHECK_RESULT.name,
-                    FACT_STOCK_PRICE.name,
-                    DIM_COMPANY.name,
-                    DIM_TRADING_SESSION.name,
-                ],
+                deps=[ASSET_CHECK_RESULT.name, FACT_STOCK_PRICE.name, "processed_stock_prices"],
                 description=(
                     "One page that says what is wrong with the data, where and since when: a "
                     "single HTML file that needs no server and no network, in the lake."

@@ -44,22 +44,20 @@ class Catalogue:
 
 ERP: Final = Catalogue(whole=(erp.every_row_accepted,))
 
-RAW: Final = Catalogue(
-    sessions=(raw.complete_for_session, raw.no_upstream_errors, raw.answer_is_settled),
-    whole=(raw.fresh,),
-    blocking=frozenset({raw.complete_for_session, raw.no_upstream_errors, raw.answer_is_settled}),
+_RAW: Final = (raw.complete_for_session, raw.no_upstream_errors, raw.answer_is_settled)
+_PROCESSED: Final = (
+    processed.every_line_accounted_for,
+    processed.quarantine_share,
+    processed.ohlc_consistent,
+    processed.prices_positive,
+    processed.volume_non_negative,
+    processed.no_null_bars,
+    processed.no_duplicates,
 )
 
+RAW: Final = Catalogue(sessions=_RAW, whole=(raw.fresh,), blocking=frozenset(_RAW))
 PROCESSED: Final = Catalogue(
-    sessions=(
-        processed.every_line_accounted_for,
-        processed.quarantine_share,
-        processed.ohlc_consistent,
-        processed.prices_positive,
-        processed.volume_non_negative,
-        processed.no_null_bars,
-        processed.no_duplicates,
-    ),
+    sessions=_PROCESSED,
     bars=(
         bars.unit_scale,
         bars.unexplained_move,
@@ -67,17 +65,7 @@ PROCESSED: Final = Catalogue(
         bars.stale_price,
         bars.dividend_plausible,
     ),
-    blocking=frozenset(
-        {
-            processed.every_line_accounted_for,
-            processed.quarantine_share,
-            processed.ohlc_consistent,
-            processed.prices_positive,
-            processed.volume_non_negative,
-            processed.no_null_bars,
-            processed.no_duplicates,
-        }
-    ),
+    blocking=frozenset(_PROCESSED),
 )
 
 _FACT: Final = (tables.primary_key_unique, tables.rows_reconcile, tables.foreign_keys_resolve)

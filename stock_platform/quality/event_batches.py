@@ -3,7 +3,7 @@
 Dagster 1.13 stores each event by itself: on SQLite it makes an engine, a connection and a commit
 for the run's file and twice more for the index, on PostgreSQL it commits four times. Its own
 batches take materializations only. A check of a range run of a year has 252 events, so its
-writing costs more than all else that the run does (docs/quality.md has the figures).
+writing would cost more than all else that the run does (docs/adr/0006, docs/quality.md).
 
 This module is the only place that touches the storage's private `_connect`;
 `test_event_batches.py` fails when Dagster changes it.

@@ -27,12 +27,16 @@ class BarSessions:
     """Bars of some sessions.
 
     Attributes:
-        bars: one row a ticker and session, as `series.with_neighbours` describes.
-        counts: how many of them each session has.
+        bars: one row a ticker and session, as the rules over them ask for.
     """
 
     bars: "pd.DataFrame"
-    counts: Mapping[str, int]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many of them each session has."""
+        counts = self.bars["Session"].value_counts()
+        return {str(session): int(count) for session, count in counts.items()}
 
 
 def bar_sessions(paths: LakePaths, sessions: Sequence[str], limits: QualityLimits) -> BarSessions:
@@ -40,23 +44,27 @@ def bar_sessions(paths: LakePaths, sessions: Sequence[str], limits: QualityLimit
     around = _with_neighbours(
         published_sessions(paths),
         sessions,
-        before=max(limits.median_sessions, limits.split_sessions, limits.stale_sessions),
+        before=max(
+            limits.median_sessions,
+            limits.split_sessions,
+            limits.stale_sessions,
+            limits.payout_sessions,
+        ),
     )
     prices = _rows([paths.processed("stock_prices", it) for it in around], FACT_STOCK_PRICE, _PRICE)
     actions = _rows(
         [paths.processed("corporate_actions", it) for it in around], FACT_CORPORATE_ACTION, _ACTION
     )
     measured = with_neighbours(prices, actions, limits)
-    bars = measured[measured["Session"].isin(sessions)]
-    counts = bars["Session"].value_counts()
-    return BarSessions(bars, {str(session): int(count) for session, count in counts.items()})
+    return BarSessions(measured[measured["Session"].isin(sessions)])
 
 
 def _with_neighbours(published: Sequence[str], sessions: Sequence[str], before: int) -> list[str]:
     """The published sessions from so many before the first asked for to one after the last."""
-    known = sorted({*published, *sessions})
+    there = set(published)
+    known = sorted(there.union(sessions))
     first, last = known.index(min(sessions)), known.index(max(sessions))
-    return [it for it in known[max(first - before, 0) : last + 2] if it in set(published)]
+    return [it for it in known[max(first - before, 0) : last + 2] if it in there]
 
 
 def _rows(uris: Sequence[str], table: Table, columns: list[str]) -> "pd.DataFrame":

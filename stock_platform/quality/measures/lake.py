@@ -66,7 +66,7 @@ def newest_prices(
         for hours in session_hours(mic, since, until)
         if hours.closes_at + patience <= now
     }
-    return Newest(tuple(sorted(due)), newest, now)
+    return Newest(tuple(sorted(due)), newest)
 
 
 def processed_sessions(

@@ -39,5 +39,4 @@ def session_returns(warehouse: Warehouse, sessions: Sequence[str]) -> BarSession
     returns = warehouse.query(
         _RETURNS, {"sessions": days, "first": min(days) - _LOOKBACK, "last": max(days)}
     ).to_pandas()
-    counts = returns["Session"].value_counts()
-    return BarSessions(returns, {str(session): int(count) for session, count in counts.items()})
+    return BarSessions(returns)

@@ -89,7 +89,6 @@ def report(
     verdicts = warehouse.query(_NEWEST).to_pylist()
     rows = {str(it["TradeDate"]): int(it["n"]) for it in warehouse.query(_ROWS).to_pylist()}
     failures = [_failure(it) for it in verdicts if not it["Passed"]]
-    failures.sort(key=lambda it: (it.severity, it.session or ""))
     states: dict[str, dict[str, str]] = defaultdict(dict)
     sentences: dict[str, dict[str, str]] = defaultdict(dict)
     for it in verdicts:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from stock_platform.limits import QualityLimits
@@ -39,12 +38,10 @@ class Newest:
     Attributes:
         due: sessions whose prices are due by now and are not there, ascending.
         newest: the newest session that is there.
-        at: when this was so, UTC.
     """
 
     due: tuple[str, ...]
     newest: str | None
-    at: datetime
 
 
 def complete_for_session(session: RawSession, _: QualityLimits) -> Verdict:
