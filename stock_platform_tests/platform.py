@@ -74,7 +74,11 @@ class Platform:
 
     def load_sample_dimensions(self) -> None:
         """Drop the sample's ERP export, and load all dimensions."""
-        self.drop_companies(*SAMPLE_COMPANIES)
+        self.load_dimensions(*SAMPLE_COMPANIES)
+
+    def load_dimensions(self, *rows: str) -> None:
+        """Drop an ERP export of companies, and load all dimensions."""
+        self.drop_companies(*rows)
         self.run("erp_load")
         self.run("reference_data")
 

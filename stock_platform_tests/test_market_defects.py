@@ -76,15 +76,20 @@ EXPECTED = {
 }
 
 
-@pytest.fixture
-def judged(platform, yahoo):
+def judge(platform, yahoo, charts):
+    """Run the graph over the charts, from the ERP on, as one range."""
     platform.use_yahoo(yahoo.url, start_date=date(2024, 1, 2), end_date=date(2024, 12, 31))
-    platform.drop_companies(*map(company, CHARTS))
-    for symbol, served in CHARTS.items():
+    platform.drop_companies(*map(company, charts))
+    for symbol, served in charts.items():
         yahoo.serve(symbol, served)
     platform.run("erp_load")
     platform.run("reference_data")
     return platform.run("daily_stock_prices", KEYS[0], KEYS[-1])
+
+
+@pytest.fixture
+def judged(platform, yahoo):
+    return judge(platform, yahoo, CHARTS)
 
 
 def found(result, check):

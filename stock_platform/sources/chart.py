@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from pydantic import ValidationError
 
-from stock_platform.sources.chart_json import Cash, ChartJson, Meta, Result, SplitEvent
+from stock_platform.sources.chart_json import LARGEST, Cash, ChartJson, Meta, Result, SplitEvent
 from stock_platform.sources.chart_sessions import live_session, session_of
 
 Number = int | float
@@ -173,7 +173,8 @@ def _splits(events: Iterable[SplitEvent], meta: Meta) -> dict[date, Split]:
     for event in events:
         day = session_of(event.date, meta)
         earlier = splits.get(day, Split(1, 1))
-        splits[day] = Split(
-            earlier.numerator * event.numerator, earlier.denominator * event.denominator
-        )
+        ratio = Split(earlier.numerator * event.numerator, earlier.denominator * event.denominator)
+        if max(ratio.numerator, ratio.denominator) > LARGEST:
+            raise ChartError(f"the splits of {day} multiply beyond all numbers")
+        splits[day] = ratio
     return splits

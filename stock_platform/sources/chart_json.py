@@ -7,7 +7,15 @@ from math import isfinite
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+)
 from pydantic.alias_generators import to_camel
 
 # Yahoo has answered adjusted closes of Infinity, also as text: no number, so no price.
@@ -19,9 +27,20 @@ def _finite(value: Any) -> Any:  # noqa: ANN401  whatever stands in the JSON, be
     return None if infinite or (isinstance(value, str) and value in _NOT_FINITE) else value
 
 
-# Integers stay integers, so that numbers leave as they came.
-_Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-_Positive = Annotated[_Number, Field(gt=0)]
+def _sized(value: float) -> int | float:
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(f"{value} is no number of shares or money")
+    return value
+
+
+# Integers stay integers, so that numbers leave as they came. Those beyond what a float holds
+# exactly are refused: neither Spark nor BigQuery could read them.
+LARGEST: Final = 2**53
+_Number = Annotated[
+    StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)], AfterValidator(_sized)
+]
+# New or old shares of a split; the largest known are of some thousands.
+_Shares = Annotated[_Number, Field(gt=0, le=10**6)]
 _Row = list[Annotated[_Number | None, BeforeValidator(_finite)]]
 # Epoch seconds of the years 1833 to 2106: within what ``datetime`` can date.
 _Stamp = Annotated[StrictInt, Field(ge=-(2**32), le=2**32)]
@@ -94,8 +113,8 @@ class SplitEvent(_Wire):
     """A split on its ex-date: ``numerator`` new shares for ``denominator`` old ones."""
 
     date: _Stamp
-    numerator: _Positive
-    denominator: _Positive
+    numerator: _Shares
+    denominator: _Shares
 
 
 class Events(_Wire):

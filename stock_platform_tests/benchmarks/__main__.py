@@ -1,20 +1,29 @@
-"""`make bench`: how long the year 2012 takes through the graph, stage by stage.
+"""`make bench`: what the year 2012 of 500 symbols costs, stage by stage, and what checks add.
 
-Belongs here: timings of the whole graph on the bundled prices. Nothing is asserted.
+Belongs here: timings of the whole graph, with Dagster's storage in SQLite and in PostgreSQL.
+Nothing is asserted.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from stock_platform.definitions import build_definitions
+from stock_platform.quality import recording
+from stock_platform.quality.event_batches import one_transaction
+from stock_platform_tests.benchmarks.market import ManySymbols, companies
 from stock_platform_tests.platform import Platform
+from stock_platform_tests.postgres import INSTALLED, postgres, storage
 
+SYMBOLS = 500
 YEAR = {"first": "2012-01-03", "last": "2012-12-31"}
 STAGES = (
     "raw_stock_prices",
@@ -24,33 +33,80 @@ STAGES = (
 )
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, int]:
-    """Seconds, and events that the run stored."""
+class Writing:
+    """Seconds that storing verdicts took."""
+
+    seconds = 0.0
+
+    @contextmanager
+    def transaction(self, instance: dg.DagsterInstance) -> Iterator[None]:
+        started = time.perf_counter()
+        with one_transaction(instance):
+            yield
+        self.seconds += time.perf_counter() - started
+
+
+def check_seconds(result: Any) -> float:
+    """Seconds of a run's steps that are checks."""
+    milliseconds = (
+        event.step_success_data.duration_ms
+        for event in result.all_events
+        if event.is_step_success and event.step_key.endswith("_checks")
+    )
+    return sum(milliseconds) / 1000
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and the run."""
     started = time.perf_counter()
     result = work()
     if not result.success:
         raise RuntimeError(f"run {result.run_id} failed")
-    return time.perf_counter() - started, len(result.all_events)
+    return time.perf_counter() - started, result
+
+
+def measure(platform: Platform) -> Table:
+    """A line a stage, and their sum."""
+    grid = Table("stage", "own s", "checks s", "computing s", "writing s", "events")
+    total = [0.0] * 4
+    for stage in STAGES:
+        platform.materialize(stage, first=YEAR["first"])  # imports and first connections
+        writing = Writing()
+        with patch.object(recording, "one_transaction", writing.transaction):
+            seconds, result = timed(lambda it=stage: platform.materialize(it, **YEAR))
+        checks = check_seconds(result)
+        row = [seconds - checks, checks, checks - writing.seconds, writing.seconds]
+        total = [a + b for a, b in zip(total, row, strict=True)]
+        grid.add_row(stage, *(f"{it:.1f}" for it in row), f"{len(result.all_events):,}")
+    grid.add_row("all", *(f"{it:.1f}" for it in total), f"checks / own {total[1] / total[0]:.2f}")
+    seconds, _ = timed(lambda: platform.run("quality_report"))
+    grid.add_row("quality_report", f"{seconds:.1f}")
+    return grid
+
+
+def bench(name: str, overrides: dict[str, Any]) -> None:
+    """The year in a folder and on a storage of its own."""
+    with (
+        TemporaryDirectory() as folder,
+        Platform(Path(folder)) as platform,
+        dg.instance_for_test(overrides, set_dagster_home=False, temp_dir=folder) as instance,
+    ):
+        platform.instance = instance
+        platform.defs = build_definitions(
+            platform.settings, market_data=ManySymbols(source="sample")
+        )
+        platform.load_dimensions(*companies(SYMBOLS))
+        grid = measure(platform)
+    grid.title = f"{name}: 250 sessions of {SYMBOLS} symbols"
+    Console().print(grid)
 
 
 def main() -> None:
-    """Print a line a stage."""
-    grid = Table("stage, 250 sessions of 5 symbols", "seconds", "events")
-    with TemporaryDirectory() as folder, Platform(Path(folder)) as platform:
-        home = Path(folder) / "home"
-        home.mkdir()
-        platform.instance = dg.DagsterInstance.local_temp(str(home))
-        platform.load_sample_dimensions()
-        for stage in STAGES:
-            for checks in (False, True):
-                seconds, events = timed(
-                    lambda stage=stage, checks=checks: platform.materialize(
-                        stage, **YEAR, checks=checks
-                    )
-                )
-                name = f"{stage}{' with checks' if checks else ''}"
-                grid.add_row(name, f"{seconds:.1f}", f"{events:,}")
-    Console().print(grid)
+    """Both storages, or SQLite where no PostgreSQL is installed."""
+    bench("SQLite", {})
+    if INSTALLED:
+        with postgres() as url:
+            bench("PostgreSQL", storage(url))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,17 @@
 """The quality page in a real browser: from a file, light and dark, wide and on a phone."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from stock_platform_tests.browser import chromium, keep, needs_browser
 from stock_platform_tests.platform import Platform
 from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judged
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian's packages)"
-    ),
-]
+pytestmark = [pytest.mark.integration, needs_browser]
 __all__ = ["judged"]
 
 
@@ -32,20 +24,8 @@ def page(platform: Platform, judged) -> Path:
 
 @pytest.fixture
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1600"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def keep(browser, name):
-    """Keep a screenshot where SCREENSHOTS says."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        browser.save_screenshot(str(Path(folder) / f"{name}.png"))
+    with chromium(1200, 1600) as it:
+        yield it
 
 
 def test_the_page_shows_what_is_wrong_and_fetches_nothing(browser, page):

@@ -10,7 +10,7 @@ import pytest
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake.paths import LakePaths
-from stock_platform.quality.report import page, read
+from stock_platform.quality.report import charts, page, read
 from stock_platform.quality.report.model import RunSummary
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
@@ -63,14 +63,41 @@ def test_a_failure_is_open_since_its_present_streak_began(report):
     assert failure.run_id == "run-3"
 
 
-def test_sessions_of_a_check_are_told_together_and_warnings_apart(report):
+def test_sessions_of_a_check_are_told_together(report):
     sessions = [f"2012-07-{day:02}" for day in range(2, 20)]
     made = report(*(verdict(session=it) for it in sessions), verdict("fresh", "", Severity="WARN"))
     assert page.state(made) == "18 errors and 1 warning open"
     text = page.render(made)
     assert "18 sessions" in text
-    assert "The newest 10" in text
+    assert "The first 10, errors and newest first" in text
     assert "- ERROR: `fact_stock_price` no_gaps, 18 sessions" in page.summary(made)
+
+
+def test_a_check_with_errors_and_warnings_is_one_entry_that_begins_with_its_errors(report):
+    warnings = [verdict(session=f"2012-07-{day:02}", Severity="WARN") for day in range(3, 20)]
+    (group,) = page.failures_by_check(report(verdict(session="2012-07-02"), *warnings))
+    assert (group.worst.session, group.extent) == ("2012-07-02", "18 sessions (1 of them errors)")
+    assert [it.session for it in group.failures[1:3]] == ["2012-07-19", "2012-07-18"]
+
+
+def test_years_are_shown_by_month_and_their_newest_sessions_one_by_one(report):
+    days = [f"{year}-{month:02}-02" for year in range(2010, 2018) for month in range(1, 13)]
+    made = report(*(verdict(session=it, passed=it != "2010-01-02") for it in days))
+    months, newest = charts.months(made).data[0], charts.newest_sessions(made).data[0]
+    assert (len(months.x), months.z[0][0], months.text[0][0]) == (
+        96,
+        2,
+        "1 of 1 sessions do not pass",
+    )
+    assert list(newest.x) == days[-charts.SHOWN_SESSIONS :]
+    assert "1 of 1 check did not pass on some of 96 sessions" in page.render(made)
+    short = report(*(verdict(session=it) for it in days[:10]))
+    assert "By month" not in page.render(short)
+
+
+def test_text_of_the_data_is_no_markup_in_a_hover_either(report):
+    figure = charts.newest_sessions(report(verdict(Description="close < open & <b>odd</b>")))
+    assert figure.data[0].text[0][0] == "close &lt; open &amp; &lt;b&gt;odd&lt;/b&gt;"
 
 
 def test_what_comes_from_data_cannot_leave_its_place(report):

@@ -135,6 +135,24 @@ def test_an_old_bar_is_never_live():
         (chart_body("T", {OPENING: (True, *ROW[1:])}), "open"),
         (chart_body("T", {OPENING: ROW}).replace(b"[1234]", b"[]"), "1 stamps"),
         (chart_body("T", {10**14: ROW}), "timestamp"),
+        (chart_body("T", {OPENING: (*ROW[:5], 10**20)}), "volume"),
+        (chart_body("T", {OPENING: (10**20, *ROW[1:])}), "open"),
+        (
+            chart_body("T", events={"dividends": {"a": {"amount": 10**20, "date": OPENING}}}),
+            "amount",
+        ),
+        (
+            chart_body(
+                "T",
+                events={
+                    "splits": {
+                        str(n): {"numerator": 10**6, "denominator": 1, "date": OPENING + n}
+                        for n in range(4)
+                    }
+                },
+            ),
+            "beyond all numbers",
+        ),
         (
             chart_body(
                 "T", events={"splits": {"a": {"numerator": 2, "denominator": 0, "date": OPENING}}}

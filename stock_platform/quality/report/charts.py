@@ -4,6 +4,8 @@ Background and text are transparent and set by the page, which knows whether it 
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, Final
 
 import plotly.graph_objects as go
@@ -17,21 +19,50 @@ FAILED: Final = "#d55e00"
 _LINE: Final = "#0072b2"
 _LEVELS: Final = {"passed": 0, "warned": 1, "failed": 2}
 _ROW_PX: Final = 22
+_MONTH: Final = len("2012-07")
+# A quarter: more cells in a row cannot be told apart, on a phone in particular.
+SHOWN_SESSIONS: Final = 66
 _LOG_SPAN: Final = 10
 
 
-def heat_map(report: Report) -> go.Figure:
-    """Checks by sessions."""
-    sessions = sorted({session for states in report.states.values() for session in states})
-    checks = sorted(report.states, reverse=True)
-    levels = [[_LEVELS.get(report.states[it].get(day, "")) for day in sessions] for it in checks]
-    texts = [[report.sentences[it].get(day, "not judged") for day in sessions] for it in checks]
+def newest_sessions(report: Report) -> go.Figure:
+    """Checks by the newest sessions."""
+    sessions = report.sessions[-SHOWN_SESSIONS:]
+    texts = {
+        check: {day: says for day, says in report.sentences[check].items() if day in sessions}
+        for check in report.states
+    }
+    return _heat_map(report.states, texts, sessions)
+
+
+def months(report: Report) -> go.Figure:
+    """Checks by months: the worst state of each, and how many sessions are not clean."""
+    states: dict[str, dict[str, str]] = defaultdict(dict)
+    texts: dict[str, dict[str, str]] = defaultdict(dict)
+    for check, by_session in report.states.items():
+        by_month: dict[str, list[str]] = defaultdict(list)
+        for session, state in by_session.items():
+            by_month[session[:_MONTH]].append(state)
+        for month, found in by_month.items():
+            states[check][month] = max(found, key=lambda it: _LEVELS[it])
+            unclean = sum(it != "passed" for it in found)
+            texts[check][month] = f"{unclean} of {len(found)} sessions do not pass"
+    return _heat_map(states, texts, sorted({it[:_MONTH] for it in report.sessions}))
+
+
+def _heat_map(
+    states: Mapping[str, Mapping[str, str]],
+    texts: Mapping[str, Mapping[str, str]],
+    spans: Sequence[str],
+) -> go.Figure:
+    checks = sorted(states, reverse=True)
     figure = go.Figure(
         go.Heatmap(
-            x=sessions,
-            y=[it.replace(" · ", "<br>") if len(it) > 60 else it for it in checks],  # noqa: PLR2004
-            z=levels,
-            text=texts,
+            x=spans,
+            y=[escape(it) for it in checks],
+            z=[[_LEVELS.get(states[it].get(span, "")) for span in spans] for it in checks],
+            # Plotly reads what looks like HTML in its texts.
+            text=[[escape(texts[it].get(span, "not judged")) for span in spans] for it in checks],
             hovertemplate="%{x}<br>%{y}<br>%{text}<extra></extra>",
             colorscale=[
                 *((0, PASSED), (1 / 3, PASSED), (1 / 3, WARNED), (2 / 3, WARNED)),
@@ -40,7 +71,7 @@ def heat_map(report: Report) -> go.Figure:
             zmin=0,
             zmax=2,
             showscale=False,
-            xgap=1 if len(sessions) < 100 else 0,  # noqa: PLR2004 - gaps hide narrow cells
+            xgap=1,
             ygap=1,
         )
     )
@@ -50,8 +81,7 @@ def heat_map(report: Report) -> go.Figure:
 
 def pass_rate(report: Report) -> go.Figure:
     """Share of verdicts that passed, by session; by month where there are many."""
-    sessions = {session for states in report.states.values() for session in states}
-    width = len("2012-07-02") if len(sessions) <= 2 * 252 else len("2012-07")
+    width = len("2012-07-02") if len(report.sessions) <= 2 * 252 else _MONTH
     judged: Counter[str] = Counter()
     passed: Counter[str] = Counter()
     for states in report.states.values():
@@ -88,7 +118,7 @@ def durations(report: Report) -> go.Figure:
                 y=[it.seconds for it in its],
                 text=[it.status for it in its],
                 mode="markers",
-                name=job,
+                name=escape(job),
                 hovertemplate="%{x}<br>%{y:.1f} s, %{text}",
             )
             for job, its in sorted(by_job.items())
@@ -113,9 +143,9 @@ def candles(bars: Bars) -> go.Figure:
             decreasing_line_color=FAILED,
         )
     )
-    if bars.session in days:
-        figure.add_vline(x=days.index(bars.session), line_dash="dot", line_color=WARNED)
-    wide = max(columns["High"]) > _LOG_SPAN * min(columns["Low"])
+    figure.add_vline(x=days.index(bars.session), line_dash="dot", line_color=WARNED)
+    lowest, highest = min(columns["Low"]), max(columns["High"])
+    wide = highest > _LOG_SPAN * lowest > 0
     figure.update_xaxes(type="category", rangeslider_visible=False, nticks=6)
     figure.update_yaxes(type="log" if wide else "linear")
     return _laid_out(figure, 260)

@@ -6,6 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 
+def counted(count: int, word: str) -> str:
+    """A number and its word: 1 session, 2,500 sessions."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class RunSummary:
     """A run that has ended."""
@@ -38,18 +43,52 @@ class OpenFailure:
 
 
 @dataclass(frozen=True)
+class CheckFailures:
+    """The open failures of one check: errors first, the newest session first."""
+
+    failures: Sequence[OpenFailure]
+
+    @property
+    def worst(self) -> OpenFailure:
+        """The newest of the most severe."""
+        return self.failures[0]
+
+    @property
+    def since(self) -> datetime:
+        """When the oldest of them began."""
+        return min(it.since for it in self.failures)
+
+    @property
+    def extent(self) -> str:
+        """How many sessions there are, of each severity."""
+        if self.worst.session is None:
+            return "the whole asset"
+        errors = sum(it.severity == "ERROR" for it in self.failures)
+        warnings = len(self.failures) - errors
+        apart = f" ({errors} of them errors)" if errors and warnings else ""
+        return f"{counted(len(self.failures), 'session')}{apart}"
+
+
+@dataclass(frozen=True)
 class Coverage:
-    """A symbol's sessions: expected of those that are loaded, present, and why others are not."""
+    """A symbol's sessions.
+
+    Attributes:
+        expected: sessions that it should have; None where it never had a price, so that nobody
+            knows since when it trades.
+        present: those of them that have one.
+        quarantined: its quarantined records by reason.
+    """
 
     symbol: str
-    expected: int
+    expected: int | None
     present: int
     quarantined: Mapping[str, int]
 
     @property
     def missing(self) -> int:
         """Expected sessions without a price."""
-        return max(self.expected - self.present, 0)
+        return (self.expected or 0) - self.present
 
 
 @dataclass(frozen=True)
@@ -85,6 +124,11 @@ class Report:
     bars: Sequence[Bars]
     rows: Mapping[str, int]
     runs: Sequence[RunSummary]
+
+    @property
+    def sessions(self) -> list[str]:
+        """All that were judged, ascending."""
+        return sorted({session for states in self.states.values() for session in states})
 
     @property
     def errors(self) -> int:

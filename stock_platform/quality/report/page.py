@@ -1,7 +1,7 @@
 """The report as one HTML file that needs no server and no network."""
 
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader
@@ -9,7 +9,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from stock_platform.quality.report import charts
-from stock_platform.quality.report.model import OpenFailure, Report
+from stock_platform.quality.report.model import CheckFailures, OpenFailure, Report, counted
+from stock_platform.quality.report.words import in_words
 
 _SHOWN_SESSIONS: Final = 10
 _SHOWN_SYMBOLS: Final = 200
@@ -21,18 +22,22 @@ _TEMPLATES: Final = Environment(
 def render(report: Report) -> str:
     """The page; texts from data are escaped by the template."""
     figures = {
-        "heat": charts.heat_map(report),
+        "heat": charts.newest_sessions(report),
         "rate": charts.pass_rate(report),
         "rows": charts.rows(report),
         "durations": charts.durations(report),
         **{f"bar{n}": charts.candles(it) for n, it in enumerate(report.bars)},
     }
+    if len(report.sessions) > charts.SHOWN_SESSIONS:
+        figures["months"] = charts.months(report)
     return _TEMPLATES.get_template("quality.html.j2").render(
         report=report,
         state=state(report),
-        groups=_groups(report),
+        groups=failures_by_check(report),
+        in_words=in_words(report),
         coverage=report.coverage[:_SHOWN_SYMBOLS],
         more_symbols=max(len(report.coverage) - _SHOWN_SYMBOLS, 0),
+        shown_sessions=_SHOWN_SESSIONS,
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library's own text
         figures={name: _json(figure) for name, figure in figures.items()},
     )
@@ -44,46 +49,29 @@ def state(report: Report) -> str:
         return "Nothing has been checked yet"
     if not report.failures:
         return "All checks pass"
-    errors, warnings = report.errors, report.warnings
-    told = [
-        f"{count} {word}{'' if count == 1 else 's'}"
-        for count, word in ((errors, "error"), (warnings, "warning"))
-        if count
-    ]
-    return f"{' and '.join(told)} open"
+    found = ((report.errors, "error"), (report.warnings, "warning"))
+    return f"{' and '.join(counted(*it) for it in found if it[0])} open"
 
 
 def summary(report: Report) -> str:
     """The state and what is open, as Markdown for a catalogue's metadata."""
     lines = [f"**{state(report)}**", ""]
-    for group in _groups(report):
-        where = f"{group['count']} sessions" if group["sessions"] else "whole asset"
-        lines.append(f"- {group['severity']}: `{group['asset']}` {group['check']}, {where}")
+    for group in failures_by_check(report):
+        worst = group.worst
+        lines.append(f"- {worst.severity}: `{worst.asset}` {worst.check}, {group.extent}")
     return "\n".join(lines)
 
 
-def _groups(report: Report) -> list[dict[str, Any]]:
-    """Open failures by check, errors first; the newest sessions in full, the rest counted."""
+def failures_by_check(report: Report) -> list[CheckFailures]:
+    """Checks with errors first."""
 
-    def key(it: OpenFailure) -> tuple[str, str, str]:
-        return (it.severity, it.asset, it.check)
+    def check(it: OpenFailure) -> tuple[str, str]:
+        return (it.asset, it.check)
 
-    groups = []
-    for (severity, asset, check), found in groupby(sorted(report.failures, key=key), key=key):
-        failures = sorted(found, key=lambda it: it.session or "", reverse=True)
-        groups.append(
-            {
-                "severity": severity,
-                "asset": asset,
-                "check": check,
-                "blocking": failures[0].blocking,
-                "since": min(it.since for it in failures),
-                "sessions": failures[0].session is not None,
-                "shown": failures[:_SHOWN_SESSIONS],
-                "count": len(failures),
-            }
-        )
-    return groups
+    newest_first = sorted(report.failures, key=lambda it: it.session or "", reverse=True)
+    errors_first = sorted(newest_first, key=lambda it: (*check(it), it.severity))
+    groups = [CheckFailures(list(found)) for _, found in groupby(errors_first, key=check)]
+    return sorted(groups, key=lambda it: it.worst.severity)
 
 
 def _json(figure: go.Figure) -> Markup:

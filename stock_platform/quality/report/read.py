@@ -2,31 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
 
 from stock_platform.lake.paths import LakePaths
-from stock_platform.quality.report.model import (
-    Bars,
-    Coverage,
-    OpenFailure,
-    Report,
-    RunSummary,
-)
-from stock_platform.quality.report.quarantine import quarantined
+from stock_platform.quality.report.bars import offending_bars
+from stock_platform.quality.report.coverage import coverage
+from stock_platform.quality.report.model import OpenFailure, Report, RunSummary
 from stock_platform.warehouse.port import Warehouse
-
-# One of a bar begins its sample text with "SYMBOL: ".
-_BAR_CHECKS: Final = frozenset(
-    {
-        *("unit_scale", "unexplained_move", "split_applied", "stale_price"),
-        *("dividend_plausible", "adjusted_close_agrees"),
-    }
-)
-_PLOTTED: Final = 12
-_AROUND: Final = timedelta(days=30)
 
 # The newest verdict of each check and partition. A streak begins after the last time it passed.
 _NEWEST: Final = """
@@ -55,27 +40,7 @@ LEFT JOIN streaks
 WHERE ranked.Age = 1
 ORDER BY ranked.Asset, ranked.CheckName, ranked.PartitionKey
 """
-# Expected: sessions of its own exchange since its first price, of those that hold any price.
-_COVERAGE: Final = """
-WITH loaded AS (SELECT DISTINCT DateKey, ExchangeCode FROM fact_stock_price),
-symbols AS (
-  SELECT Ticker, ExchangeCode, MIN(DateKey) AS FirstKey, COUNT(DISTINCT DateKey) AS Present
-  FROM fact_stock_price
-  GROUP BY Ticker, ExchangeCode
-)
-SELECT symbols.Ticker, symbols.Present, COUNT(loaded.DateKey) AS Expected
-FROM symbols
-INNER JOIN loaded
-  ON loaded.ExchangeCode = symbols.ExchangeCode AND loaded.DateKey >= symbols.FirstKey
-GROUP BY symbols.Ticker, symbols.Present
-"""
 _ROWS: Final = "SELECT TradeDate, COUNT(*) AS n FROM fact_stock_price GROUP BY TradeDate"
-_BARS: Final = """
-SELECT TradeDate, Open, High, Low, Close
-FROM fact_stock_price
-WHERE Ticker = @ticker AND TradeDate BETWEEN @first AND @last
-ORDER BY TradeDate
-"""
 
 
 def report(
@@ -109,8 +74,8 @@ def report(
             if not it["PartitionKey"]
         ],
         failures=failures,
-        coverage=_coverage(warehouse, paths),
-        bars=_bars(warehouse, failures),
+        coverage=coverage(warehouse, paths),
+        bars=offending_bars(warehouse, failures),
         rows=dict(sorted(rows.items())),
         runs=runs,
     )
@@ -134,37 +99,3 @@ def _failure(it: dict[str, Any]) -> OpenFailure:
         sample=orjson.loads(it["Sample"]),
         run_id=it["RunId"],
     )
-
-
-def _coverage(warehouse: Warehouse, paths: LakePaths) -> list[Coverage]:
-    """The worst first; symbols of which nothing but quarantined records is known included."""
-    reasons = quarantined(paths)
-    counted = {
-        it["Ticker"]: Coverage(
-            it["Ticker"], int(it["Expected"]), int(it["Present"]), reasons.get(it["Ticker"], {})
-        )
-        for it in warehouse.query(_COVERAGE).to_pylist()
-    }
-    for symbol in reasons.keys() - counted.keys():
-        records = sum(reasons[symbol].values())
-        counted[symbol] = Coverage(symbol, records, 0, reasons[symbol])
-    return sorted(counted.values(), key=lambda it: (-it.missing, it.symbol))
-
-
-def _bars(warehouse: Warehouse, failures: Sequence[OpenFailure]) -> list[Bars]:
-    """Of each check and symbol the newest bar that offends, errors first."""
-    wanted: dict[tuple[str, str], tuple[str, str]] = {}
-    newest_first = sorted(failures, key=lambda it: it.session or "", reverse=True)
-    for failure in sorted(newest_first, key=lambda it: it.severity):
-        if failure.check in _BAR_CHECKS and failure.session:
-            for text in failure.sample:
-                symbol, _, says = text.partition(": ")
-                wanted.setdefault((failure.check, symbol), (failure.session, says))
-    found = []
-    for (check, symbol), (session, says) in list(wanted.items())[:_PLOTTED]:
-        day = date.fromisoformat(session)
-        span = {"ticker": symbol, "first": day - _AROUND, "last": day + _AROUND}
-        rows = warehouse.query(_BARS, span)
-        if rows.num_rows:
-            found.append(Bars(symbol, session, f"{check}: {says}", rows.to_pydict()))
-    return found

@@ -1,0 +1,52 @@
+"""A market of many symbols: the sample's five under other names, over and over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from curl_cffi.requests import Response
+from curl_cffi.requests.session import HttpMethod
+
+from stock_platform.resources import MarketDataResource
+from stock_platform.sources.sample import SampleSession
+from stock_platform.sources.yahoo import YahooClient
+from stock_platform_tests.platform import SAMPLE_COMPANIES
+
+# One a process: yfinance's caches are global.
+_CACHE = TemporaryDirectory(prefix="yfinance-bench-")
+
+
+def companies(count: int) -> list[str]:
+    """Rows of the ERP's companies, each of a symbol such as AAPL-017."""
+    active = [it for it in SAMPLE_COMPANIES if ",Y," in it]
+    rows = []
+    for number in range(count):
+        _, ticker, rest = active[number % len(active)].split(",", 2)
+        rows.append(f"B-{number:04},{ticker}-{number:03},{rest}")
+    return rows
+
+
+class ManySymbols(MarketDataResource):
+    """The yfinance client in front of such a market."""
+
+    @contextmanager
+    def client(self) -> Iterator[YahooClient]:
+        client = YahooClient(_ManySymbolsSession(), Path(_CACHE.name))
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+class _ManySymbolsSession(SampleSession):
+    def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
+        chart, dash, number = url.rpartition("-")
+        if not (dash and number.isdigit()):
+            return super().send(method, url, *args, **options)
+        response = super().send(method, chart, *args, **options)
+        symbol = chart.rpartition("/")[2]
+        told, asked = f'"symbol":"{symbol}"', f'"symbol":"{symbol}-{number}"'
+        response.content = response.content.replace(told.encode(), asked.encode())
+        return response

@@ -1,0 +1,70 @@
+"""What a person sees of the checks in Dagster's own UI, in a real browser."""
+
+import dagster as dg
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from stock_platform_tests.browser import chromium, keep, needs_browser
+from stock_platform_tests.platform import Platform
+from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judge
+from stock_platform_tests.webserver import serving
+
+pytestmark = [pytest.mark.integration, needs_browser]
+
+GROUPS = ("raw", "processed", "warehouse", "quality")
+
+
+@pytest.fixture
+def ui(tmp_path, yahoo):
+    """The UI over a range run whose prices have planted defects, and over the page of it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with (
+        Platform(tmp_path) as platform,
+        dg.instance_for_test({"nux": {"enabled": False}}, temp_dir=str(home)) as instance,
+    ):
+        platform.instance = instance
+        assert judge(platform, yahoo, CHARTS).success
+        assert platform.run("quality_report").success
+    settings = {
+        "DAGSTER_HOME": str(home),
+        "STOCK_PLATFORM_LAKE": platform.settings.lake,
+        "STOCK_PLATFORM_WAREHOUSE": platform.settings.warehouse,
+        # The trading days that were judged; nothing is fetched.
+        "STOCK_PLATFORM_MARKET_DATA": "yahoo",
+        "STOCK_PLATFORM_START_DATE": KEYS[0],
+        "STOCK_PLATFORM_END_DATE": KEYS[-1],
+    }
+    with serving(tmp_path / "log", settings, daemon=False) as it:
+        yield it
+
+
+def test_each_session_of_a_range_has_its_own_verdict_in_the_checks_tab(ui):
+    with chromium(1500, 900) as browser:
+
+        def text():
+            return browser.find_element(By.TAG_NAME, "body").text
+
+        def wait_for(*wanted):
+            WebDriverWait(browser, 60).until(lambda _: all(it in text() for it in wanted))
+
+        browser.get(f"{ui.url}/assets/processed_stock_prices?view=checks&checkDetail=unit_scale")
+        wait_for("unit_scale", "split_applied", "dividend_plausible", f"1 of {len(KEYS)} sessions")
+        tab = browser.find_elements(By.XPATH, "//*[text()='Partitions']")[-1]
+        browser.execute_script("arguments[0].click()", tab)  # it slides into place
+        wait_for("Failed (1)", f"Passed ({len(KEYS) - 1})", "Missing (0)")
+        sessions = browser.find_elements(By.XPATH, f"//*[text()='{KEYS[EX]}']")
+        next(it for it in sessions if it.is_displayed()).click()
+        wait_for("1 of 10 bars offend")
+        keep(browser, "check-by-session")
+        browser.get(f"{ui.url}/assets/quality_report")
+        wait_for("quality.html", "errors")
+        keep(browser, "quality-report-asset")
+        browser.set_window_size(2200, 2300)
+        groups = "%2C".join(f"global%40global%3A{it}" for it in GROUPS)
+        browser.get(f"{ui.url}/asset-groups?expanded={groups}")
+        wait_for("fact_stock_price", "dim_company", "quality_report", "raw_erp_exchanges")
+        panel = browser.find_element(By.XPATH, "//button[./*[@aria-label='panel_show_right']]")
+        browser.execute_script("arguments[0].click()", panel)
+        keep(browser, "asset-graph")
