@@ -118,3 +118,30 @@ def test_a_session_is_an_error_where_one_of_its_bars_is(judged):
             and not it.passed
             and it.severity.value == "ERROR"
         }, check
+
+
+def test_a_mended_bar_closes_what_it_caused_beside_it(judged, platform, yahoo):
+    assert found(judged, "unexplained_move") >= {("PENCE", EX), ("PENCE", EX + 1)}
+    yahoo.serve("PENCE", chart("PENCE", walk()))
+    mended = platform.run("daily_stock_prices", KEYS[EX])
+    after = {
+        it.partition: it.metadata.get("sample")
+        for it in mended.get_asset_check_evaluations()
+        if it.check_name == "unexplained_move"
+    }
+    assert set(after) == {KEYS[EX - 1], KEYS[EX], KEYS[EX + 1]}
+    assert "PENCE" not in str(after)
+    assert "PRINT" in str(after[KEYS[EX + 1]])
+
+
+def test_what_fails_is_named_in_the_log_of_the_run(capfd, judged):
+    assert judged.success
+    log = capfd.readouterr().err
+    assert f"unit_scale {KEYS[EX]}: 1 of 10 bars offend - PENCE: prices 10000" in log
+
+
+def test_descriptions_are_whole_and_name_settings_as_they_are_set(platform):
+    checks = platform.defs.asset_checks
+    described = {spec.name: spec.description for it in checks for spec in it.check_specs}
+    assert "\n    " not in "".join(described.values())
+    assert "STOCK_PLATFORM_QUALITY__UNIT_RATIO" in described["unit_scale"]

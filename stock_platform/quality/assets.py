@@ -25,6 +25,7 @@ from stock_platform.settings import Settings
 
 GROUP: Final = "quality"
 _RUNS_SHOWN: Final = 500
+_RANGE: Final = "dagster/asset_partition_range_"
 
 
 @dg.asset(
@@ -110,6 +111,8 @@ def _runs(instance: dg.DagsterInstance) -> Iterator[RunSummary]:
                 status=run.status.value,
                 started_at=datetime.fromtimestamp(record.start_time, UTC),
                 seconds=record.end_time - record.start_time,
+                first=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "start", ""),
+                last=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "end", ""),
             )
 
 

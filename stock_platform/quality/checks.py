@@ -6,6 +6,7 @@ is measured for it in `bindings`, how a verdict is stored in `recording`.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import getdoc
 from typing import Any
 
 import dagster as dg
@@ -75,8 +76,9 @@ def asset_checks(
             for rule in whole:
                 yield result(_key(key, rule), rule(measured, deployment.limits))
         if by_session and measures.sessions:
-            targets = latest_materializations(context.instance, key, sessions)
             found = measures.sessions(lake, warehouse, sessions)
+            beside = found.bars.neighbours if found.bars else ()
+            targets = latest_materializations(context.instance, key, [*sessions, *beside])
             for rule, verdicts in _verdicts(rules, chosen, found, sessions, deployment.limits):
                 blocking = rule in rules.blocking
                 yield sessions_result(
@@ -99,7 +101,8 @@ def _verdicts(
     for bar_rule in rules.bars:
         if bar_rule.__name__ in chosen and measured.bars is not None:
             offenders = bar_rule(measured.bars.bars, limits)
-            yield bar_rule, session_verdicts(offenders, measured.bars.counts, sessions)
+            judged = [*sessions, *measured.bars.neighbours]
+            yield bar_rule, session_verdicts(offenders, measured.bars.counts, judged)
 
 
 def _specs(
@@ -109,13 +112,18 @@ def _specs(
         dg.AssetCheckSpec(
             name=rule.__name__,
             asset=asset,
-            description=rule.__doc__,
+            description=_description(rule),
             blocking=rule in rules.blocking,
             additional_deps=measures.after,
             partitions_def=None if rule in rules.whole else deployment.days,
         )
         for rule in (*rules.sessions, *rules.bars, *rules.whole)
     ]
+
+
+def _description(rule: Callable[..., Any]) -> str:
+    """What the rule's docstring says, with settings by the names of their variables."""
+    return (getdoc(rule) or "").replace("QUALITY__", "STOCK_PLATFORM_QUALITY__")
 
 
 def _key(asset: dg.AssetKey, rule: Callable[..., Any]) -> dg.AssetCheckKey:

@@ -15,6 +15,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from stock_platform.quality.event_batches import one_transaction
 from stock_platform.quality.rules.verdict import Verdict
 
+# A check that fails everywhere must not bury the others.
+_LOGGED = 5
+
 Targets = Mapping[str, TargetMaterialization]
 
 
@@ -38,13 +41,43 @@ def sessions_result(
     *,
     blocking: bool,
 ) -> dg.AssetCheckResult:
-    """The result of a check over the sessions of a run.
+    """The result of a check over the sessions of a run, and of their neighbours.
 
-    With more than one session, one evaluation is recorded for each, and what is returned sums
-    them up; the sum decides whether a blocking check stops what is downstream.
+    A single session's verdict is returned, and Dagster stores it. Of a range one evaluation is
+    recorded for each session, and what is returned sums them up; the sum decides whether a
+    blocking check stops what is downstream. Neighbours are recorded alone.
     """
-    if len(verdicts) == 1 and context.has_partition_key:
-        return result(check, next(iter(verdicts.values())))
+    _log_failures(context, check, verdicts)
+    own = {it: verdicts[it] for it in sorted(context.partition_keys)}
+    if context.has_partition_key:
+        beside = {it: verdicts[it] for it in verdicts if it not in own}
+        _record(context, check, beside, targets, blocking=blocking)
+        return result(check, own[context.partition_key])
+    _record(context, check, verdicts, targets, blocking=blocking)
+    return result(check, _sum(own))
+
+
+def _log_failures(
+    context: dg.AssetCheckExecutionContext, check: dg.AssetCheckKey, verdicts: Mapping[str, Verdict]
+) -> None:
+    """Name what fails where a person reads along; the rest is in the evaluations."""
+    failed = [(session, verdict) for session, verdict in verdicts.items() if not verdict.passed]
+    for session, verdict in failed[:_LOGGED]:
+        log = context.log.warning if verdict.tolerable else context.log.error
+        asset, sample = check.asset_key.to_user_string(), "; ".join(verdict.sample[:1])
+        log(f"{asset} {check.name} {session}: {verdict.says}{' - ' if sample else ''}{sample}")
+    if len(failed) > _LOGGED:
+        context.log.warning(f"{check.name}: {len(failed) - _LOGGED} more sessions fail")
+
+
+def _record(
+    context: dg.AssetCheckExecutionContext,
+    check: dg.AssetCheckKey,
+    verdicts: Mapping[str, Verdict],
+    targets: Targets,
+    *,
+    blocking: bool,
+) -> None:
     with one_transaction(context.instance):
         for session, verdict in verdicts.items():
             # Logging an evaluation works and is how Dagster's own results are stored; only the
@@ -62,7 +95,6 @@ def sessions_result(
                     target_materialization_data=targets.get(session),
                 )  # type: ignore[arg-type]
             )
-    return result(check, _sum(verdicts))
 
 
 def latest_materializations(
@@ -104,7 +136,7 @@ def _sum(verdicts: Mapping[str, Verdict]) -> Verdict:
     failed = {session: verdict for session, verdict in verdicts.items() if not verdict.passed}
     return Verdict(
         offending=sum(verdict.offending for verdict in failed.values()),
-        says=f"{len(failed)} of {len(verdicts)} sessions fail",
+        says=f"{len(failed)} of {len(verdicts)} sessions of this run fail",
         tolerable=bool(failed) and all(verdict.tolerable for verdict in failed.values()),
         sample=tuple(f"{session}: {verdict.says}" for session, verdict in failed.items())[:20],
     )

@@ -1,6 +1,7 @@
 """The page: the newest verdict counts, nothing of the data can harm it, and nothing is fetched."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -97,7 +98,26 @@ def test_years_are_shown_by_month_and_their_newest_sessions_one_by_one(report):
 
 def test_text_of_the_data_is_no_markup_in_a_hover_either(report):
     figure = charts.newest_sessions(report(verdict(Description="close < open & <b>odd</b>")))
-    assert figure.data[0].text[0][0] == "close &lt; open &amp; &lt;b&gt;odd&lt;/b&gt;"
+    said = figure.data[0].text[0][0]
+    assert said == "close &lt; open &amp; &lt;b&gt;odd&lt;/b&gt; (2026-01-02 03:04 UTC)"
+
+
+def run(hours, status, first="2012-07-02", last="2012-07-06", job="daily_stock_prices"):
+    at = NOW + timedelta(hours=hours)
+    return RunSummary(f"run-{hours}", job, status, at, 1.0, first, last)
+
+
+def test_a_failed_run_is_open_until_a_later_one_has_brought_its_sessions(report):
+    checked = verdict(passed=True)
+    failed = run(1, "FAILURE", "2012-07-03", "2012-07-03")
+    others = [run(0, "SUCCESS"), run(2, "SUCCESS", "2012-07-05"), run(2, "SUCCESS", job="other")]
+    made = replace(report(checked), runs=[failed, *others])
+    assert page.state(made) == "1 failed run open"
+    text = page.render(made)
+    assert "daily_stock_prices</a> of 2012-07-03," in text
+    mended = replace(made, runs=[*made.runs, run(3, "SUCCESS")])
+    assert page.state(mended) == "All checks pass"
+    assert "failed runs" not in page.render(mended)
 
 
 def test_what_comes_from_data_cannot_leave_its_place(report):

@@ -28,9 +28,11 @@ class BarSessions:
 
     Attributes:
         bars: one row a ticker and session, as the rules over them ask for.
+        neighbours: sessions beside those asked for, whose bars are judged by them.
     """
 
     bars: "pd.DataFrame"
+    neighbours: tuple[str, ...] = ()
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -56,7 +58,15 @@ def bar_sessions(paths: LakePaths, sessions: Sequence[str], limits: QualityLimit
         [paths.processed("corporate_actions", it) for it in around], FACT_CORPORATE_ACTION, _ACTION
     )
     measured = with_neighbours(prices, actions, limits)
-    return BarSessions(measured[measured["Session"].isin(sessions)])
+    beside = _beside(around, sessions)
+    return BarSessions(measured[measured["Session"].isin([*sessions, *beside])], beside)
+
+
+def _beside(published: Sequence[str], sessions: Sequence[str]) -> tuple[str, ...]:
+    """The last published session before those asked for, and the first after them."""
+    before = [it for it in published if it < min(sessions)]
+    after = [it for it in published if it > max(sessions)]
+    return (*before[-1:], *after[:1])
 
 
 def _with_neighbours(published: Sequence[str], sessions: Sequence[str], before: int) -> list[str]:

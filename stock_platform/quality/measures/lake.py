@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 import pyarrow.parquet as pq
 
 from stock_platform.calendars import calendar_code, session_hours
@@ -137,8 +138,17 @@ def _quarantined(published: ProcessedSession) -> dict[str, tuple[str, ...]]:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if len(by_reason[row["Reason"]]) < SAMPLE:
-            by_reason[row["Reason"]].append(f"{row['Ticker']}: {row['Record'][:_RECORD_EXCERPT]}")
+            by_reason[row["Reason"]].append(f"{row['Ticker']}: {_excerpt(row['Record'])}")
     return {reason: tuple(records) for reason, records in by_reason.items()}
+
+
+def _excerpt(record: str) -> str:
+    """The bar of a record where it has one, else its beginning."""
+    try:
+        bar = orjson.loads(record)["bar"]
+        return ", ".join(f"{name} {value}" for name, value in bar.items())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return record if len(record) <= _RECORD_EXCERPT else f"{record[:_RECORD_EXCERPT]}…"
 
 
 def _broken_bars(bars: "pd.DataFrame") -> dict[str, dict[str, tuple[str, ...]]]:

@@ -1,6 +1,6 @@
 """The bars that offend, read with their neighbours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import Final
@@ -29,27 +29,32 @@ ORDER BY TradeDate
 
 
 def offending_bars(warehouse: Warehouse, failures: Sequence[OpenFailure]) -> list[Bars]:
-    """Of each check and symbol the newest bar that offends, errors first."""
-    wanted: dict[tuple[str, str], tuple[str, str]] = {}
+    """Of each check and symbol the newest bar that offends, errors first; a bar once."""
+    wanted: dict[tuple[str, str], dict[str, str]] = {}
     newest_first = sorted(failures, key=lambda it: it.session or "", reverse=True)
+    seen: set[tuple[str, str]] = set()
     for failure in sorted(newest_first, key=lambda it: it.severity):
         if failure.check in _BAR_CHECKS and failure.session:
             for text in failure.sample:
                 symbol, _, says = text.partition(": ")
-                wanted.setdefault((failure.check, symbol), (failure.session, says))
-    tried = islice(wanted.items(), _TRIED)
+                if (failure.check, symbol) not in seen:
+                    seen.add((failure.check, symbol))
+                    wanted.setdefault((symbol, failure.session), {})[failure.check] = says
     found = (
         bars
-        for (check, symbol), (session, says) in tried
-        for bars in _with_neighbours(warehouse, symbol, session, f"{check}: {says}")
+        for (symbol, session), said in islice(wanted.items(), _TRIED)
+        for bars in _with_neighbours(warehouse, symbol, session, said)
     )
     return list(islice(found, _PLOTTED))
 
 
-def _with_neighbours(warehouse: Warehouse, symbol: str, session: str, says: str) -> Iterator[Bars]:
-    """The bar, if it has a price."""
+def _with_neighbours(
+    warehouse: Warehouse, symbol: str, session: str, said: Mapping[str, str]
+) -> Iterator[Bars]:
+    """The bar, if it has a price, and what each check said of it."""
     day = date.fromisoformat(session)
     span = {"ticker": symbol, "first": day - _AROUND, "last": day + _AROUND}
     columns = warehouse.query(_BARS, span).to_pydict()
     if day in columns["TradeDate"]:
+        says = "; ".join(f"{check}: {text}" for check, text in said.items())
         yield Bars(symbol, session, says, columns)

@@ -13,13 +13,29 @@ def counted(count: int, word: str) -> str:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run that has ended."""
+    """A run that has ended.
+
+    Attributes:
+        first: its first session, and `last` its last; empty where it has none.
+    """
 
     run_id: str
     job: str
     status: str
     started_at: datetime
     seconds: float
+    first: str = ""
+    last: str = ""
+
+    def makes_up_for(self, failed: "RunSummary") -> bool:
+        """Whether it succeeded later at what another failed at, by its job and sessions."""
+        return (
+            self.status == "SUCCESS"
+            and self.started_at > failed.started_at
+            and self.job == failed.job
+            and self.first <= failed.first
+            and failed.last <= self.last
+        )
 
 
 @dataclass(frozen=True)
@@ -108,7 +124,7 @@ class Report:
     Attributes:
         states: for each "asset · check" a mapping of session to passed, warned or failed.
         sentences: by the same keys, what was said.
-        whole: newest verdicts on whole assets: (asset, check, state, sentence).
+        whole: newest verdicts on whole assets: asset, check, state, sentence, when.
         rows: prices by session.
     """
 
@@ -118,12 +134,18 @@ class Report:
     last_checked: datetime | None
     states: Mapping[str, Mapping[str, str]]
     sentences: Mapping[str, Mapping[str, str]]
-    whole: Sequence[tuple[str, str, str, str]]
+    whole: Sequence[tuple[str, str, str, str, str]]
     failures: Sequence[OpenFailure]
     coverage: Sequence[Coverage]
     bars: Sequence[Bars]
     rows: Mapping[str, int]
     runs: Sequence[RunSummary]
+
+    @property
+    def failed_runs(self) -> list[RunSummary]:
+        """Runs that failed and that no later run made up for, the newest first."""
+        failed = [it for it in self.runs if it.status == "FAILURE"]
+        return [it for it in failed if not any(run.makes_up_for(it) for run in self.runs)]
 
     @property
     def sessions(self) -> list[str]:

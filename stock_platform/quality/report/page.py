@@ -47,10 +47,15 @@ def state(report: Report) -> str:
     """The overall state in words."""
     if report.last_checked is None:
         return "Nothing has been checked yet"
-    if not report.failures:
+    found = (
+        (report.errors, "error"),
+        (report.warnings, "warning"),
+        (len(report.failed_runs), "failed run"),
+    )
+    told = [counted(*it) for it in found if it[0]]
+    if not told:
         return "All checks pass"
-    found = ((report.errors, "error"), (report.warnings, "warning"))
-    return f"{' and '.join(counted(*it) for it in found if it[0])} open"
+    return f"{', '.join(told[:-1])}{' and ' if told[:-1] else ''}{told[-1]} open"
 
 
 def summary(report: Report) -> str:

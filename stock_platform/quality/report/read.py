@@ -60,7 +60,7 @@ def report(
         if it["PartitionKey"]:
             check = f"{it['Asset']} · {it['CheckName']}"
             states[check][it["PartitionKey"]] = _state(it)
-            sentences[check][it["PartitionKey"]] = it["Description"]
+            sentences[check][it["PartitionKey"]] = f"{it['Description']} ({_judged_at(it)})"
     return Report(
         generated_at=generated_at,
         dagster_url=dagster_url,
@@ -69,7 +69,7 @@ def report(
         states=states,
         sentences=sentences,
         whole=[
-            (it["Asset"], it["CheckName"], _state(it), it["Description"])
+            (it["Asset"], it["CheckName"], _state(it), it["Description"], _judged_at(it))
             for it in verdicts
             if not it["PartitionKey"]
         ],
@@ -79,6 +79,10 @@ def report(
         rows=dict(sorted(rows.items())),
         runs=runs,
     )
+
+
+def _judged_at(verdict: dict[str, Any]) -> str:
+    return f"{verdict['EvaluatedAt']:%Y-%m-%d %H:%M} UTC"
 
 
 def _state(verdict: dict[str, Any]) -> str:

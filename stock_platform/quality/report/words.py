@@ -18,7 +18,9 @@ def _heat(report: Report) -> str:
         for found in report.states.values()
     )
     of = counted(len(report.states), "check")
-    return f"{unclean or 'None'} of {of} did not pass on some of {_span(report.sessions)}."
+    if not unclean:
+        return f"All of {of} passed on {_span(report.sessions)}."
+    return f"{unclean:,} of {of} did not pass on some of {_span(report.sessions)}."
 
 
 def _rate(report: Report) -> str:
@@ -31,6 +33,8 @@ def _rate(report: Report) -> str:
         return ""
     verdicts = sum(it.total() for it in by_session.values())
     passed = sum(it["passed"] for it in by_session.values())
+    if passed == verdicts:
+        return f"All of {counted(verdicts, 'verdict')} pass."
     worst = min(shares, key=lambda day: (shares[day], day))
     return (
         f"{passed:,} of {counted(verdicts, 'verdict')} pass; "

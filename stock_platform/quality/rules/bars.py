@@ -48,17 +48,22 @@ def unexplained_move(bars: pd.DataFrame, limits: QualityLimits) -> pd.DataFrame:
     """No close moves by more than QUALITY__MOVE_SHARE without a corporate action for it.
 
     Splits and cash since the close before are counted in. A move that stays warns: it may be
-    news. One that the next close takes back is an error, for it is a bad print or a bad action.
-    Look for news and for an action that Yahoo lacks; fetch the session again.
+    news. One that the next close takes back is an error, for it is a bad print or a bad action;
+    the newest session is judged again with the next one. Look for news and for an action that
+    Yahoo lacks; fetch the session again.
     """
     paid = bars["Dividend"] + bars["CapitalGain"]
     move = (bars["Close"] + paid) / bars["Previous"] - 1
     back = (bars["Following"] / bars["Previous"] - 1).abs() <= limits.move_share
-    moved = bars.assign(Percent=100 * move, Error=back)
+    following = (
+        bars["Following"]
+        .map("next close {:g}".format)
+        .where(bars["Following"].notna(), "no next close yet")
+    )
+    moved = bars.assign(Percent=100 * move, Error=back, Then=following)
     return _offenders(
         moved[move.abs() > limits.move_share],
-        "close {Close:g} after {Previous:g}, {Percent:+.0f} % with all payouts; "
-        "next close {Following:g}",
+        "close {Close:g} after {Previous:g}, {Percent:+.0f} % with all payouts; {Then}",
     )
 
 

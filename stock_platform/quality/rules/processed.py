@@ -56,8 +56,9 @@ def every_line_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> Ver
 def quarantine_share(measure: ProcessedMeasure, limits: QualityLimits) -> Verdict:
     """No record is quarantined. Look at its reason in processed/quarantine.
 
-    Few warn, for one bad bar says nothing of the others; above QUALITY__QUARANTINED_SHARE of
-    the lines the session is taken to be wrong as a whole, and is not loaded.
+    A single one and few warn, for one bad bar says nothing of the others; above
+    QUALITY__QUARANTINED_SHARE of the lines the session is taken to be wrong as a whole, and is not
+    loaded by the run. A session that is loaded has no row for what is quarantined.
     """
     reasons = dict(measure.metrics["quarantined"])
     reasons["bad_corporate_action"] = measure.metrics["bad_corporate_actions"]
