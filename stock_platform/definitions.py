@@ -50,6 +50,7 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  
 def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     check_dialects()
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
+    checks = all_checks(settings, days)
     assets = [
         raw_erp_companies,
         raw_erp_exchanges,
@@ -58,11 +59,11 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         *dimension_assets(settings.start_date, settings.last_date),
         *fact_assets(days),
         asset_check_result,
-        quality_report_asset(settings),
+        quality_report_asset(settings, [key for it in checks for key in it.check_keys]),
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
-        asset_checks=all_checks(settings, days),
+        asset_checks=checks,
         jobs=JOBS,
         sensors=SENSORS,
         schedules=schedules(on=settings.market_data == "yahoo"),

@@ -23,13 +23,16 @@ class QualityLimits(BaseModel):
         0.05, description="Above it a session's quarantined lines make it wrong as a whole."
     )
     due_after_close_hours: float = Field(
-        12, gt=0, description="When a session's prices are due, counted from its close."
+        12, gt=0, description="When a session's prices are due, counted from its end."
+    )
+    due_within_days: int = Field(
+        30, ge=1, description="How far back sessions without prices are looked for."
     )
     median_sessions: int = Field(
         20, ge=1, description="Sessions before a bar that its price level is compared with."
     )
     unit_ratio: float = Field(
-        50, gt=1, description="So many times the level, up to 10,000 / it, is another unit."
+        50, gt=1, lt=100, description="So many times the level, up to 10,000 / it, is another unit."
     )
     move_share: float = Field(
         0.4, gt=0, description="A close to close move beyond it needs a corporate action."

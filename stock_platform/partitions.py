@@ -7,8 +7,9 @@ and exclusions together give wrong keys (dagster issue 33551).
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -86,6 +87,11 @@ def trading_days(
         timezone=_TIMEZONE,
         exclusions=[*weekends, *holidays],
     )
+
+
+def partition_end(session: date) -> datetime:
+    """When a session's partition begins to exist: its day has ended in the partitions' zone."""
+    return datetime.combine(session + timedelta(days=1), time(), ZoneInfo(_TIMEZONE))
 
 
 def require_sessions(days: dg.TimeWindowPartitionsDefinition, keys: Sequence[str]) -> None:

@@ -145,3 +145,12 @@ def test_descriptions_are_whole_and_name_settings_as_they_are_set(platform):
     described = {spec.name: spec.description for it in checks for spec in it.check_specs}
     assert "\n    " not in "".join(described.values())
     assert "STOCK_PLATFORM_QUALITY__UNIT_RATIO" in described["unit_scale"]
+
+
+def test_a_verdict_does_not_depend_on_which_sessions_a_run_has(judged, platform):
+    assert ("LATE", EX - 2) in found(judged, "split_applied")
+    for at in (EX - 2, EX - 1, EX):
+        again = platform.run("daily_stock_prices", KEYS[at])
+        for check in ("unit_scale", "unexplained_move", "split_applied", "dividend_plausible"):
+            own = {(symbol, n) for symbol, n in found(again, check) if n == at}
+            assert own == {(symbol, n) for symbol, n in found(judged, check) if n == at}

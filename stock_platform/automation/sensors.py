@@ -1,6 +1,7 @@
 """The sensors: what starts a run because something happened."""
 
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final
 
 import dagster as dg
@@ -12,6 +13,7 @@ _ENDED: Final = (
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 )
+_ATTEMPTS: Final = 3
 _WAITING: Final = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -36,6 +38,8 @@ def quality_report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
     )
     if under_way:
         return dg.SkipReason("a report is on its way")
+    if failed := _failed_report(context.instance):
+        return dg.SensorResult([dg.RunRequest(run_key=f"after-{failed}")], cursor=context.cursor)
     seen = datetime.fromisoformat(context.cursor) if context.cursor else None
     ended = context.instance.get_run_records(
         dg.RunsFilter(statuses=list(_ENDED), updated_after=seen),
@@ -48,6 +52,13 @@ def quality_report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
         return dg.SkipReason("no run has ended since the last report")
     newest = news[0].update_timestamp.replace(tzinfo=UTC).isoformat()
     return dg.SensorResult([dg.RunRequest(run_key=newest)], cursor=newest)
+
+
+def _failed_report(instance: dg.DagsterInstance) -> str | None:
+    """The newest report, if it failed; after so many in a row a person has to look."""
+    newest = instance.get_runs(dg.RunsFilter(job_name=QUALITY_REPORT.name), limit=_ATTEMPTS)
+    in_a_row = list(takewhile(lambda it: it.status is dg.DagsterRunStatus.FAILURE, newest))
+    return newest[0].run_id if 0 < len(in_a_row) < _ATTEMPTS else None
 
 
 SENSORS: Final = (quality_report_sensor,)

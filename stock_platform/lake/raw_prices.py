@@ -101,7 +101,10 @@ def publish(
     changes = Counter(change for _, change in settled.values())
     if not intact or set(changes) & {"new", "restated"}:
         files.write(paths.raw_prices(session), pack(kept[symbol] for symbol in sorted(kept)))
-    fetch = {line["symbol"]: str(line["outcome"]) for line in asked}
+    fetch = {
+        line["symbol"]: {"outcome": str(line["outcome"]), "fetched_at": line.get("fetched_at")}
+        for line in asked
+    }
     files.write(paths.last_fetch(session), orjson.dumps(fetch))
     return {"outcomes": Counter(str(line["outcome"]) for line in kept.values()), "changes": changes}
 
@@ -128,13 +131,13 @@ def published_sessions(paths: LakePaths) -> list[str]:
     return files.sessions_in(paths.raw_prices_folder())
 
 
-def last_fetch(paths: LakePaths, session: str) -> dict[str, str]:
-    """The outcome that each symbol had when the session was last fetched.
+def last_fetch(paths: LakePaths, session: str) -> dict[str, Line]:
+    """Each symbol's ``outcome`` and ``fetched_at``, as the session was last fetched.
 
-    It differs from the object's lines where an earlier answer was kept.
+    They differ from the object's lines where an earlier answer was kept.
     """
-    outcomes: dict[str, str] = orjson.loads(files.read(paths.last_fetch(session)))
-    return outcomes
+    answers: dict[str, Line] = orjson.loads(files.read(paths.last_fetch(session)))
+    return answers
 
 
 def _known(paths: LakePaths, session: str) -> tuple[dict[str, Line], bool]:

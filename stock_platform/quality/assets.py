@@ -3,7 +3,7 @@
 They stand here and not beside the other assets because they are made of what the checks said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,7 +19,7 @@ from stock_platform.display import table_preview
 from stock_platform.lake import files
 from stock_platform.quality.evaluations import collect
 from stock_platform.quality.report import page, read
-from stock_platform.quality.report.model import RunSummary
+from stock_platform.quality.report.model import DagsterState, RunSummary
 from stock_platform.resources import LakeResource, WarehouseResource
 from stock_platform.settings import Settings
 
@@ -55,8 +55,10 @@ def asset_check_result(
     )
 
 
-def quality_report_asset(settings: Settings) -> dg.AssetsDefinition:
-    """The asset of the page; its links lead to the deployment's own UI."""
+def quality_report_asset(
+    settings: Settings, checks: Collection[dg.AssetCheckKey]
+) -> dg.AssetsDefinition:
+    """The asset of the page, of these checks; its links lead to the deployment's own UI."""
 
     # A job is called quality_report too, and Dagster takes one op or graph of a name.
     @dg.multi_asset(
@@ -79,13 +81,12 @@ def quality_report_asset(settings: Settings) -> dg.AssetsDefinition:
     def quality_report(
         context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult[None]:
-        report = read.report(
-            warehouse.open(),
-            lake.paths,
-            list(_runs(context.instance)),
-            datetime.now(UTC),
+        dagster = DagsterState(
             str(settings.dagster_url).rstrip("/"),
+            {(it.asset_key.to_user_string(), it.name) for it in checks},
+            list(_runs(context.instance)),
         )
+        report = read.report(warehouse.open(), lake.paths, dagster, datetime.now(UTC))
         uri = lake.paths.quality_report()
         html = page.render(report).encode()
         files.write(uri, html)
@@ -103,14 +104,15 @@ def quality_report_asset(settings: Settings) -> dg.AssetsDefinition:
 def _runs(instance: dg.DagsterInstance) -> Iterator[RunSummary]:
     """The newest runs that have ended."""
     for record in instance.get_run_records(limit=_RUNS_SHOWN):
-        if record.start_time and record.end_time:
-            run = record.dagster_run
+        if record.end_time:  # one that could not be launched never started
+            run, started = record.dagster_run, record.start_time
+            begun = started or record.create_timestamp.timestamp()
             yield RunSummary(
                 run_id=run.run_id,
                 job=run.job_name,
                 status=run.status.value,
-                started_at=datetime.fromtimestamp(record.start_time, UTC),
-                seconds=record.end_time - record.start_time,
+                started_at=datetime.fromtimestamp(begun, UTC),
+                seconds=record.end_time - begun,
                 first=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "start", ""),
                 last=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "end", ""),
             )

@@ -16,6 +16,9 @@ from typing import Any
 
 import dagster as dg
 
+# Two threads that stood in for the same method would leave one of them standing.
+_ONE_AT_A_TIME = threading.Lock()
+
 
 @contextmanager
 def one_transaction(instance: dg.DagsterInstance) -> Iterator[None]:
@@ -25,10 +28,16 @@ def one_transaction(instance: dg.DagsterInstance) -> Iterator[None]:
     Storages without connections of their own, such as the one in memory, are left as they are.
     """
     storage: Any = instance.event_log_storage
-    connect = getattr(storage, "_connect", None)
-    if connect is None:
+    if getattr(storage, "_connect", None) is None:
         yield
-        return
+    else:
+        with _ONE_AT_A_TIME, _shared(storage):
+            yield
+
+
+@contextmanager
+def _shared(storage: Any) -> Iterator[None]:  # noqa: ANN401 - a private class
+    connect = storage._connect  # noqa: SLF001 - see the module's docstring
     _let_one_thread_hold_two_files(storage)
     owner, opened = threading.get_ident(), {}
     with ExitStack() as stack:

@@ -69,3 +69,26 @@ def test_while_a_report_is_on_its_way_none_is_asked_for(instance):
     some_run.execute_in_process(instance=instance)
     instance.create_run_for_job(report_run, status=dg.DagsterRunStatus.STARTED)
     assert "on its way" in str(tick(instance).skip_message)
+
+
+def test_a_report_that_failed_is_asked_for_again_but_not_for_ever(instance):
+    @dg.op
+    def fails() -> None:
+        raise ValueError
+
+    @dg.job(name="quality_report")
+    def broken_report() -> None:
+        fails()
+
+    some_run.execute_in_process(instance=instance)
+    cursor, keys = tick(instance).cursor, []
+    for _ in range(2):
+        broken_report.execute_in_process(instance=instance, raise_on_error=False)
+        again = tick(instance, cursor)
+        keys += [it.run_key for it in again.run_requests]
+        assert again.cursor == cursor
+    assert len(set(keys)) == 2
+    broken_report.execute_in_process(instance=instance, raise_on_error=False)
+    assert "no run has ended" in str(tick(instance, cursor).skip_message)
+    some_run.execute_in_process(instance=instance)
+    assert tick(instance, cursor).run_requests

@@ -213,3 +213,36 @@ def test_tickers_do_not_see_each_other():
     measured = with_neighbours(both, actions(("B", DAYS[3], "split", 2.0, None)), LIMITS)
     assert set(measured[measured["Ticker"] == "A"]["NearRatio"]) == {1.0}
     assert set(measured[measured["Ticker"] == "A"]["Level"].dropna()) == {10.0}
+
+
+@pytest.mark.parametrize(
+    ("closes", "error"),
+    [
+        ([100.0, 145.0, 138.0], False),
+        ([100.0, 59.0, 61.0], False),
+        ([100.0, 200.0, 104.0], True),
+        ([100.0, 50.0, 97.0], True),
+    ],
+)
+def test_a_move_that_mostly_stays_is_news_and_one_taken_back_a_bad_print(closes, error):
+    found = offenders(rules.unexplained_move, prices(closes))
+    assert (DAYS[1], error) in found
+
+
+def test_one_extreme_price_does_not_hide_another_in_another_unit():
+    frame = prices(STEADY)
+    frame.loc[3, ["Open", "Close"]] *= 100
+    frame.loc[3, "High"] = 10_000_000.0
+    assert (DAYS[3], True) in offenders(rules.unit_scale, frame)
+
+
+def test_of_two_splits_the_nearer_one_explains_a_jump():
+    closes = [100.0, 50.0, 50.0, 50.0, 50.0, 5.0, 5.0, 5.0]
+    known = [("A", DAYS[1], "split", 2.0, "USD"), ("A", DAYS[6], "split", 10.0, "USD")]
+    found = offenders(rules.split_applied, prices(closes), *known)
+    assert (DAYS[5], True) in found
+
+
+def test_a_duplicate_bar_does_not_multiply():
+    frame = pd.concat([prices(STEADY), prices(STEADY).iloc[[2]]])
+    assert len(with_neighbours(frame, actions(), LIMITS)) == len(STEADY) + 1

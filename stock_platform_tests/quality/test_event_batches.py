@@ -66,13 +66,37 @@ def test_an_error_leaves_nothing_half_stored_and_the_storage_usable(instance):
     assert len(stored(instance)) == 3
 
 
-def test_another_thread_waits_and_is_not_part_of_the_transaction(instance):
-    with ThreadPoolExecutor(1) as threads:
+def test_another_thread_waits_and_sees_what_was_stored(instance):
+    @dg.op
+    def judge(context: dg.OpExecutionContext) -> None:
+        with ThreadPoolExecutor(1) as threads:
+            with one_transaction(context.instance):
+                evaluation = dg.AssetCheckEvaluation(
+                    asset_key=KEY.asset_key, check_name=KEY.name, passed=True, metadata={}
+                )
+                context.log_event(evaluation)  # type: ignore[arg-type]
+                other = threads.submit(stored, instance)
+                with pytest.raises(TimeoutError):
+                    other.result(timeout=0.5)
+            assert other.result(timeout=30) == {None: "SUCCEEDED"}
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def checks() -> None:
+        judge()
+
+    assert checks.execute_in_process(instance=instance).success
+
+
+def test_two_threads_leave_the_storage_as_it_was(instance):
+    connect = instance.event_log_storage._connect  # noqa: SLF001 - what is shared
+
+    def work(_):
         with one_transaction(instance):
-            instance.event_log_storage.get_asset_check_execution_history(KEY, limit=1)
-            other = threads.submit(stored, instance)
-            assert not other.done()
-        assert other.result(timeout=30) == {}
+            stored(instance)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, range(6)))
+    assert instance.event_log_storage._connect == connect  # noqa: SLF001
 
 
 def test_a_storage_in_memory_is_left_as_it_is():

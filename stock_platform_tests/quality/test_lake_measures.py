@@ -4,11 +4,13 @@ import gzip
 from datetime import UTC, date, datetime
 
 import orjson
+import pandas as pd
 import pytest
 
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 from stock_platform.limits import QualityLimits
+from stock_platform.quality.measures import lake
 from stock_platform.quality.measures.lake import newest_prices, raw_sessions
 from stock_platform_tests.platform import SAMPLE_COMPANIES
 
@@ -25,7 +27,7 @@ def paths(tmp_path):
 def put(paths, session, *lines):
     content = b"\n".join(orjson.dumps({"session_date": session, **line}) for line in lines)
     files.write(paths.raw_prices(session), gzip.compress(content))
-    fetch = {line["symbol"]: line["outcome"] for line in lines}
+    fetch = {it["symbol"]: {name: it[name] for name in ("outcome", "fetched_at")} for it in lines}
     files.write(paths.last_fetch(session), orjson.dumps(fetch))
 
 
@@ -36,14 +38,14 @@ def line(symbol, outcome="ok", fetched_at="2026-01-01T00:00:00+00:00", exchange=
 @pytest.mark.parametrize(
     ("now", "due"),
     [
-        # The half day closed at 17:00 UTC, so it is due at 05:00 on the day after.
-        (datetime(2012, 7, 4, 4, 59, tzinfo=UTC), ()),
-        (datetime(2012, 7, 4, 5, tzinfo=UTC), (HALF_DAY,)),
+        # The half day ended in New York at 04:00 UTC on the day after: due twelve hours later.
+        (datetime(2012, 7, 4, 15, 59, tzinfo=UTC), ()),
+        (datetime(2012, 7, 4, 16, tzinfo=UTC), (HALF_DAY,)),
         (datetime(2012, 7, 5, 23, tzinfo=UTC), (HALF_DAY,)),
-        (datetime(2012, 7, 6, 8, tzinfo=UTC), (HALF_DAY, "2012-07-05")),
+        (datetime(2012, 7, 6, 16, tzinfo=UTC), (HALF_DAY, "2012-07-05")),
     ],
 )
-def test_a_session_is_due_so_many_hours_after_its_own_close(paths, now, due):
+def test_a_session_is_due_so_many_hours_after_its_day_ended(paths, now, due):
     put(paths, "2012-07-02", line("A"))
     measured = newest_prices(paths, ("XNYS", "XNAS"), None, now, LIMITS)
     assert (measured.newest, measured.due) == ("2012-07-02", due)
@@ -58,8 +60,27 @@ def test_nothing_is_due_after_the_last_day_of_the_deployment(paths):
 
 def test_an_empty_lake_lacks_the_last_session(paths):
     now = datetime(2012, 7, 4, 12, tzinfo=UTC)
-    measured = newest_prices(paths, ("XNYS",), date(2012, 7, 3), now, LIMITS)
-    assert (measured.newest, measured.due) == (None, (HALF_DAY,))
+    measured = newest_prices(paths, ("XNYS",), date(2012, 7, 2), now, LIMITS)
+    assert (measured.newest, measured.due[-1]) == (None, "2012-07-02")
+
+
+def test_an_empty_lake_is_late_on_a_weekend_too(paths):
+    saturday = datetime(2012, 7, 7, 23, tzinfo=UTC)
+    assert newest_prices(paths, ("XNYS",), None, saturday, LIMITS).due[-1] == "2012-07-06"
+
+
+def test_a_hole_before_the_newest_session_is_late(paths):
+    for session in ("2012-07-02", "2012-07-06"):
+        put(paths, session, line("A"))
+    now = datetime(2012, 7, 7, 23, tzinfo=UTC)
+    assert newest_prices(paths, ("XNYS",), None, now, LIMITS).due == (HALF_DAY, "2012-07-05")
+
+
+def test_nothing_is_due_before_its_partition_can_be_run(paths):
+    put(paths, "2012-07-09", line("A"))
+    # Tokyo closed at 06:00 UTC on the 10th, whose partition begins to exist at 04:00 on the 11th.
+    now = datetime(2012, 7, 11, 5, 30, tzinfo=UTC)
+    assert newest_prices(paths, ("XTKS", "XNYS"), None, now, LIMITS).due == ()
 
 
 @pytest.fixture
@@ -93,3 +114,37 @@ def test_live_bars_and_bars_from_before_the_close_are_told_apart(universe):
     )
     measured = raw_sessions(universe, [HALF_DAY])[HALF_DAY]
     assert (measured.early, measured.live) == ({"AAPL"}, {"FB"})
+
+
+def test_an_early_bar_of_an_exchange_without_active_company_is_seen(universe):
+    put(universe, HALF_DAY, line("7203.T", fetched_at="2012-07-03T05:59:00+00:00", exchange="XTKS"))
+    assert raw_sessions(universe, [HALF_DAY])[HALF_DAY].early == {"7203.T"}
+
+
+def test_an_unchanged_answer_after_the_close_confirms_an_early_bar(universe):
+    early = line("AAPL", fetched_at="2012-07-03T15:00:00+00:00")
+    put(universe, HALF_DAY, early)
+    again = {"AAPL": {"outcome": "ok", "fetched_at": "2012-07-03T20:00:00+00:00"}}
+    files.write(universe.last_fetch(HALF_DAY), orjson.dumps(again))
+    assert raw_sessions(universe, [HALF_DAY])[HALF_DAY].early == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("reason", "changed"),
+    [
+        ("ohlc_inconsistent", {"High": 9.0}),
+        ("ohlc_inconsistent", {"Low": 11.0}),
+        ("non_positive_price", {"Open": 0.0, "Low": 0.0}),
+        ("negative_volume", {"Volume": -1}),
+        ("null_bar", {"Close": None}),
+        ("duplicate", None),
+    ],
+)
+def test_a_published_bar_that_should_have_been_quarantined_is_found(reason, changed):
+    names = ("Open", "High", "Low", "Close")
+    bar = {"Ticker": "A", "Session": HALF_DAY, "Volume": 1.0, **dict.fromkeys(names, 10.0)}
+    good = {**bar, "Ticker": "B"}
+    bad = [{**bar, **changed}] if changed else [bar, bar]
+    broken = lake._broken_bars(pd.DataFrame([good, *bad]))  # noqa: SLF001
+    assert broken[HALF_DAY][reason] == ("A: published",)
+    assert set(broken[HALF_DAY]) == {reason}

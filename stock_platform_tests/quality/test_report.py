@@ -12,7 +12,7 @@ from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.report import charts, page, read
-from stock_platform.quality.report.model import RunSummary
+from stock_platform.quality.report.model import DagsterState, RunSummary
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -45,7 +45,9 @@ def report(tmp_path):
         warehouse.replace_table(ASSET_CHECK_RESULT, rows)
         runs = [RunSummary("r", "daily_stock_prices", "SUCCESS", NOW, 12.5)]
         paths = LakePaths(str(tmp_path / "lake"))
-        return read.report(warehouse, paths, runs, NOW, "http://127.0.0.1:3000")
+        checks = {("fact_stock_price", it) for it in ("no_gaps", "fresh", "unit_scale")}
+        dagster = DagsterState("http://127.0.0.1:3000", checks, runs)
+        return read.report(warehouse, paths, dagster, NOW)
 
     return make
 
@@ -62,6 +64,10 @@ def test_a_failure_is_open_since_its_present_streak_began(report):
     (failure,) = report(*(verdict(hours=at, passed=passed) for at, passed in hours)).failures
     assert failure.since == NOW + timedelta(hours=2)
     assert failure.run_id == "run-3"
+
+
+def test_a_check_that_is_gone_is_not_open_for_ever(report):
+    assert page.state(report(verdict("renamed"))) == "Nothing has been checked yet"
 
 
 def test_sessions_of_a_check_are_told_together(report):

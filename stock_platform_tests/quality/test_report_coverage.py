@@ -51,6 +51,19 @@ def covered(warehouse, tmp_path):
     return {it.symbol: (it.expected, it.present, it.missing) for it in found}
 
 
+def test_the_most_missing_comes_first_then_symbols_without_any_price(warehouse, tmp_path):
+    put(warehouse, DIM_COMPANY, *(company(it) for it in ("AAPL", "FULL", "TYPO")))
+    put(warehouse, FACT_STOCK_PRICE, price(WEEK[0]), *(price(day, "FULL") for day in WEEK))
+    found = covered(warehouse, tmp_path)
+    assert list(found.items()) == [("AAPL", (4, 1, 3)), ("TYPO", (None, 0, 0)), ("FULL", (4, 4, 0))]
+
+
+def test_a_symbol_on_an_exchange_without_calendar_is_shown(warehouse, tmp_path):
+    rows = [price(day, "OTC") | {"ExchangeCode": "XXXX"} for day in WEEK]
+    put(warehouse, FACT_STOCK_PRICE, *rows)
+    assert covered(warehouse, tmp_path) == {"OTC": (None, 4, 0)}
+
+
 def test_a_session_that_nobody_of_an_exchange_has_is_missing_all_the_same(warehouse, tmp_path):
     put(warehouse, DIM_COMPANY, company("AAPL"), company("IBM", "XNYS"))
     ibm = [price(day, "IBM") | {"ExchangeCode": "XNYS"} for day in WEEK]

@@ -22,6 +22,10 @@ _PRICE: Final = ["Ticker", "TradeDate", "Open", "High", "Low", "Close", "Volume"
 _ACTION: Final = ["Ticker", "TradeDate", "ActionType", "Value", "Currency"]
 
 
+# A year of sessions.
+_LOOKBACK: Final = 252
+
+
 @dataclass(frozen=True)
 class BarSessions:
     """Bars of some sessions.
@@ -42,16 +46,15 @@ class BarSessions:
 
 
 def bar_sessions(paths: LakePaths, sessions: Sequence[str], limits: QualityLimits) -> BarSessions:
-    """The published bars of the sessions, measured against as many before as limits ask for."""
+    """The published bars of the sessions, measured against their neighbours.
+
+    A symbol's own neighbours may lie far off, for it may have been suspended: a year is read, so
+    that a verdict does not depend on which sessions a run has.
+    """
     around = _with_neighbours(
         published_sessions(paths),
         sessions,
-        before=max(
-            limits.median_sessions,
-            limits.split_sessions,
-            limits.stale_sessions,
-            limits.payout_sessions,
-        ),
+        after=limits.split_sessions,
     )
     prices = _rows([paths.processed("stock_prices", it) for it in around], FACT_STOCK_PRICE, _PRICE)
     actions = _rows(
@@ -69,12 +72,12 @@ def _beside(published: Sequence[str], sessions: Sequence[str]) -> tuple[str, ...
     return (*before[-1:], *after[:1])
 
 
-def _with_neighbours(published: Sequence[str], sessions: Sequence[str], before: int) -> list[str]:
-    """The published sessions from so many before the first asked for to one after the last."""
+def _with_neighbours(published: Sequence[str], sessions: Sequence[str], after: int) -> list[str]:
+    """The published sessions from a year before the first asked for to so many after the last."""
     there = set(published)
     known = sorted(there.union(sessions))
     first, last = known.index(min(sessions)), known.index(max(sessions))
-    return [it for it in known[max(first - before, 0) : last + 2] if it in there]
+    return [it for it in known[max(first - _LOOKBACK, 0) : last + after + 1] if it in there]
 
 
 def _rows(uris: Sequence[str], table: Table, columns: list[str]) -> "pd.DataFrame":

@@ -1,8 +1,9 @@
 """What the lake holds of sessions and ERP batches, counted for the rules."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -13,6 +14,7 @@ from stock_platform.lake import files, raw_erp, raw_prices
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.publish import ProcessedSession, read_published, row_count
 from stock_platform.limits import QualityLimits
+from stock_platform.partitions import partition_end
 from stock_platform.quality.rules.erp import ErpMeasure
 from stock_platform.quality.rules.processed import ProcessedMeasure
 from stock_platform.quality.rules.raw import Newest, RawSession
@@ -23,8 +25,8 @@ from stock_platform.sources.outcomes import Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-# By exchange and session: when it closed.
-Closes = Mapping[str, Mapping[str, datetime]]
+# By exchange and then by session: when it closed.
+Closes = Callable[[str], Mapping[str, datetime]]
 
 _RECORD_EXCERPT: Final = 160
 
@@ -33,7 +35,7 @@ def raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSess
     """The universe, and what each session's raw lines tell."""
     companies = raw_erp.load(paths, "companies").accepted
     active = {row["TICKER"]: row["EXCH_CODE"] for row in companies if is_active(row)}
-    closes = _closes(set(active.values()), sessions)
+    closes = cache(partial(_closes, first=min(sessions), last=max(sessions)))
     return {session: _raw_session(paths, session, active, closes) for session in sessions}
 
 
@@ -54,20 +56,24 @@ def newest_prices(
     now: datetime,
     limits: QualityLimits,
 ) -> Newest:
-    """The newest session with raw prices, and the sessions due by now that came after it."""
+    """The newest session with raw prices, and the recent sessions that are due and lack them.
+
+    Before the first session that is there nothing is due: a lake begins somewhere.
+    """
     present = raw_prices.published_sessions(paths)
     newest = present[-1] if present else None
     until = min(last or now.date(), now.date())
-    since = date.fromisoformat(newest) + timedelta(days=1) if newest else until
+    since = until - timedelta(days=limits.due_within_days)
+    if present:
+        since = max(since, date.fromisoformat(present[0]))
+    ends: dict[str, datetime] = {}
+    for mic in exchanges:
+        for hours in session_hours(mic, min(since, until), until):
+            day = hours.day.isoformat()
+            ends[day] = max(hours.closes_at, ends.get(day, partition_end(hours.day)))
     patience = timedelta(hours=limits.due_after_close_hours)
-    due = {
-        hours.day.isoformat()
-        for mic in exchanges
-        if since <= until
-        for hours in session_hours(mic, since, until)
-        if hours.closes_at + patience <= now
-    }
-    return Newest(tuple(sorted(due)), newest)
+    due = {day for day, end in ends.items() if end + patience <= now}
+    return Newest(tuple(sorted(due.difference(present))), newest)
 
 
 def processed_sessions(
@@ -97,28 +103,32 @@ def _raw_session(
     paths: LakePaths, session: str, active: Mapping[str, str], closes: Closes
 ) -> RawSession:
     lines = raw_prices.read(paths, session)
+    fetched = raw_prices.last_fetch(paths, session)
     return RawSession(
-        expected=frozenset(it for it, mic in active.items() if session in closes[mic]),
+        expected=frozenset(it for it, mic in active.items() if session in closes(mic)),
         lines=frozenset(it["symbol"] for it in lines if it["outcome"] != Outcome.NO_SESSION),
-        fetched=raw_prices.last_fetch(paths, session),
+        fetched={symbol: str(it["outcome"]) for symbol, it in fetched.items()},
         live=frozenset(it["symbol"] for it in lines if it["outcome"] == Outcome.LIVE_BAR),
-        early=frozenset(it["symbol"] for it in lines if _is_early(it, closes)),
+        early=frozenset(
+            line["symbol"]
+            for line in lines
+            if _is_early(line, closes)
+            # An unchanged answer keeps its line; one that came after the close confirms it.
+            and _is_early({**line, **fetched.get(line["symbol"], {})}, closes)
+        ),
     )
 
 
-def _closes(exchanges: set[str], sessions: Sequence[str]) -> Closes:
-    first, last = (date.fromisoformat(pick(sessions)) for pick in (min, max))
-    return {
-        mic: {it.day.isoformat(): it.closes_at for it in session_hours(mic, first, last)}
-        if calendar_code(mic)
-        else {}
-        for mic in exchanges
-    }
+def _closes(mic: str, *, first: str, last: str) -> Mapping[str, datetime]:
+    if not calendar_code(mic):
+        return {}
+    hours = session_hours(mic, date.fromisoformat(first), date.fromisoformat(last))
+    return {it.day.isoformat(): it.closes_at for it in hours}
 
 
 def _is_early(line: Mapping[str, Any], closes: Closes) -> bool:
     """Whether a bar that is taken for final was fetched before its exchange closed."""
-    closed = closes.get(str(line.get("exchange")), {}).get(str(line.get("session_date")))
+    closed = closes(str(line.get("exchange"))).get(str(line.get("session_date")))
     if line["outcome"] != Outcome.OK or closed is None:
         return False
     try:

@@ -83,6 +83,8 @@ def _with_actions(prices: pd.DataFrame, actions: pd.DataFrame) -> pd.DataFrame:
         Dividend=since["dividend"],
         CapitalGain=since["capital_gain"],
     )
+    # A duplicate bar has a row of its own, and the same neighbours.
+    counted = counted.drop_duplicates(["Ticker", "Session"])
     ordered = prices.sort_values(["Ticker", "Session"])
     return ordered.merge(counted, on=["Ticker", "Session"]).reset_index(drop=True)
 
@@ -105,7 +107,11 @@ def _near_ratio(bars: pd.DataFrame, sessions: int) -> pd.Series:
     split = bars["Ratio"].where(bars["Ratio"] != 1.0)
     of_ticker = split.groupby(bars["Ticker"], sort=False)
     after, before = of_ticker.ffill(limit=sessions), of_ticker.bfill(limit=sessions)
-    return after.fillna(before).fillna(1.0)
+    place = bars.groupby("Ticker", sort=False).cumcount().astype(float)
+    places = place.where(split.notna()).groupby(bars["Ticker"], sort=False)
+    since, until = place - places.ffill(), places.bfill() - place
+    nearer = before.notna() & (after.isna() | (until < since))
+    return after.where(~nearer, before).fillna(1.0)
 
 
 def _flat_bars(bars: pd.DataFrame) -> pd.Series:

@@ -15,27 +15,34 @@ from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.port import Warehouse
 
-# Listed symbols without a price, by session: from a symbol's first price on, to its last, or
-# without end while the ERP calls it active.
+# Listed symbols without a price, by session of the exchange that they were on: from a symbol's
+# first price there on, to its last, or without end while the ERP calls it active.
 _MISSING: Final = """
-WITH listed AS (
+WITH stays AS (
   SELECT
-    price.Ticker, company.ExchangeCode, company.IsActive,
-    MIN(price.TradeDate) AS FirstDate, MAX(price.TradeDate) AS LastDate
-  FROM fact_stock_price AS price
-  INNER JOIN dim_company AS company ON company.Symbol = price.Ticker
-  GROUP BY price.Ticker, company.ExchangeCode, company.IsActive
+    Ticker, ExchangeCode, MIN(TradeDate) AS FirstDate, MAX(TradeDate) AS LastDate,
+    ROW_NUMBER() OVER (PARTITION BY Ticker ORDER BY MAX(TradeDate) DESC) = 1 AS IsNewest
+  FROM fact_stock_price
+  GROUP BY Ticker, ExchangeCode
 )
-SELECT days.FullDate AS Session, listed.Ticker
-FROM listed
-INNER JOIN dim_trading_session AS open_day ON open_day.ExchangeCode = listed.ExchangeCode
+SELECT DISTINCT days.FullDate AS Session, stays.Ticker
+FROM stays
+INNER JOIN dim_company AS company ON company.Symbol = stays.Ticker
+INNER JOIN dim_trading_session AS open_day ON open_day.ExchangeCode = stays.ExchangeCode
 INNER JOIN dim_date AS days ON days.DateKey = open_day.DateKey
 LEFT JOIN fact_stock_price AS price
-  ON price.Ticker = listed.Ticker AND price.DateKey = open_day.DateKey
+  ON price.Ticker = stays.Ticker AND price.DateKey = open_day.DateKey
 WHERE days.FullDate IN UNNEST(@sessions)
-  AND days.FullDate > listed.FirstDate
-  AND (days.FullDate < listed.LastDate OR listed.IsActive)
+  AND days.FullDate > stays.FirstDate
+  AND (days.FullDate < stays.LastDate OR (stays.IsNewest AND company.IsActive))
   AND price.Ticker IS NULL
+ORDER BY Session, Ticker
+"""
+_OPEN_DAYS: Final = """
+SELECT DISTINCT days.FullDate AS Session
+FROM dim_trading_session AS open_day
+INNER JOIN dim_date AS days ON days.DateKey = open_day.DateKey
+WHERE days.FullDate IN UNNEST(@sessions)
 """
 
 
@@ -108,6 +115,9 @@ def _missing(warehouse: Warehouse, days: Sequence[date]) -> dict[date, list[str]
     found: dict[date, list[str]] = defaultdict(list)
     for row in warehouse.query(_MISSING, {"sessions": list(days)}).to_pylist():
         found[row["Session"]].append(row["Ticker"])
+    known = warehouse.query(_OPEN_DAYS, {"sessions": list(days)})["Session"].to_pylist()
+    for day in set(days).difference(known):
+        found[day].append("dim_trading_session has no row of this session")
     return found
 
 

@@ -7,7 +7,7 @@ from stock_platform.quality.report.model import Coverage
 from stock_platform.quality.report.quarantine import quarantined
 from stock_platform.warehouse.port import Warehouse
 
-# Expected: sessions of the symbol's exchange (its newest, by the ERP) from its first price to its
+# Expected: sessions of the exchange that the symbol was on, from its first price there to its
 # last, or to the last that was processed while the ERP calls it active, as far as they were
 # processed at all. A session whose prices are all lost was processed too, so it counts.
 _COVERAGE: Final = """
@@ -18,49 +18,61 @@ WITH processed AS (
   FROM asset_check_result
   WHERE Asset = 'processed_stock_prices' AND PartitionKey <> ''
 ),
-symbols AS (
+stays AS (
   SELECT
-    Ticker, MIN(DateKey) AS FirstKey, MAX(DateKey) AS LastKey,
-    MAX_BY(ExchangeCode, DateKey) AS ExchangeCode
+    Ticker, ExchangeCode, MIN(DateKey) AS FirstKey, MAX(DateKey) AS LastKey,
+    ROW_NUMBER() OVER (PARTITION BY Ticker ORDER BY MAX(DateKey) DESC) = 1 AS IsNewest
   FROM fact_stock_price
-  GROUP BY Ticker
+  GROUP BY Ticker, ExchangeCode
 ),
-listed AS (
-  SELECT
-    symbols.Ticker, symbols.FirstKey, symbols.LastKey,
-    COALESCE(company.ExchangeCode, symbols.ExchangeCode) AS ExchangeCode,
-    COALESCE(company.IsActive, FALSE) AS IsActive
-  FROM symbols
-  LEFT JOIN dim_company AS company ON company.Symbol = symbols.Ticker
+expected AS (
+  SELECT DISTINCT stays.Ticker, processed.DateKey
+  FROM stays
+  LEFT JOIN dim_company AS company ON company.Symbol = stays.Ticker
+  INNER JOIN dim_trading_session AS open_day
+    ON open_day.ExchangeCode = stays.ExchangeCode AND open_day.DateKey >= stays.FirstKey
+    AND (
+      open_day.DateKey <= stays.LastKey
+      OR (stays.IsNewest AND COALESCE(company.IsActive, FALSE))
+    )
+  INNER JOIN processed ON processed.DateKey = open_day.DateKey
+),
+missing AS (
+  SELECT expected.Ticker, COUNT(*) AS Expected, COUNT(*) - COUNT(price.DateKey) AS Missing
+  FROM expected
+  LEFT JOIN (SELECT DISTINCT Ticker, DateKey FROM fact_stock_price) AS price
+    ON price.Ticker = expected.Ticker AND price.DateKey = expected.DateKey
+  GROUP BY expected.Ticker
+),
+present AS (
+  SELECT Ticker, COUNT(DISTINCT DateKey) AS Present FROM fact_stock_price GROUP BY Ticker
+),
+symbols AS (
+  SELECT Ticker FROM present
+  UNION DISTINCT
+  SELECT Symbol FROM dim_company WHERE IsActive
 )
 SELECT
-  listed.Ticker, COUNT(DISTINCT open_day.DateKey) AS Expected,
-  COUNT(DISTINCT price.DateKey) AS Present
-FROM listed
-INNER JOIN dim_trading_session AS open_day
-  ON open_day.ExchangeCode = listed.ExchangeCode AND open_day.DateKey >= listed.FirstKey
-  AND (listed.IsActive OR open_day.DateKey <= listed.LastKey)
-INNER JOIN processed ON processed.DateKey = open_day.DateKey
-LEFT JOIN fact_stock_price AS price
-  ON price.Ticker = listed.Ticker AND price.DateKey = open_day.DateKey
-GROUP BY listed.Ticker
+  symbols.Ticker, missing.Expected, COALESCE(missing.Missing, 0) AS Missing,
+  COALESCE(present.Present, 0) AS Present
+FROM symbols
+LEFT JOIN present ON present.Ticker = symbols.Ticker
+LEFT JOIN missing ON missing.Ticker = symbols.Ticker
 """
 
 
 def coverage(warehouse: Warehouse, paths: LakePaths) -> list[Coverage]:
-    """The worst first; symbols of which nothing but quarantined records is known included."""
+    """The worst first; active companies and quarantined symbols without any price included."""
     reasons = quarantined(paths)
-    counted = {
-        row["Ticker"]: Coverage(
-            row["Ticker"],
-            int(row["Expected"]),
-            int(row["Present"]),
-            reasons.get(row["Ticker"], {}),
+    rows = {row["Ticker"]: row for row in warehouse.query(_COVERAGE).to_pylist()}
+    counted = [
+        Coverage(
+            symbol,
+            rows[symbol]["Expected"] if symbol in rows else None,
+            int(rows[symbol]["Present"]) if symbol in rows else 0,
+            int(rows[symbol]["Missing"]) if symbol in rows else 0,
+            reasons.get(symbol, {}),
         )
-        for row in warehouse.query(_COVERAGE).to_pylist()
-    }
-    for symbol in reasons.keys() - counted.keys():
-        counted[symbol] = Coverage(symbol, None, 0, reasons[symbol])
-    return sorted(
-        counted.values(), key=lambda it: (it.expected is not None, -it.missing, it.symbol)
-    )
+        for symbol in {*rows, *reasons}
+    ]
+    return sorted(counted, key=lambda it: (-it.missing, it.present > 0, it.symbol))

@@ -1,6 +1,6 @@
 """What the page shows, as plain data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -36,6 +36,21 @@ class RunSummary:
             and self.first <= failed.first
             and failed.last <= self.last
         )
+
+
+@dataclass(frozen=True)
+class DagsterState:
+    """What Dagster knows.
+
+    Attributes:
+        url: of its UI.
+        checks: asset and name of those that there are; one that is gone can never pass again.
+        runs: the newest that have ended.
+    """
+
+    url: str
+    checks: Collection[tuple[str, str]]
+    runs: Sequence[RunSummary]
 
 
 @dataclass(frozen=True)
@@ -91,20 +106,17 @@ class Coverage:
 
     Attributes:
         expected: sessions that it should have; None where it never had a price, so that nobody
-            knows since when it trades.
-        present: those of them that have one.
+            knows since when it trades, or where its exchange has no calendar.
+        present: sessions that have a price.
+        missing: expected sessions without one.
         quarantined: its quarantined records by reason.
     """
 
     symbol: str
     expected: int | None
     present: int
+    missing: int
     quarantined: Mapping[str, int]
-
-    @property
-    def missing(self) -> int:
-        """Expected sessions without a price."""
-        return (self.expected or 0) - self.present
 
 
 @dataclass(frozen=True)

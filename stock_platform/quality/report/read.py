@@ -1,7 +1,6 @@
 """The report read from the warehouse; counting is done there."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import orjson
 from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.report.bars import offending_bars
 from stock_platform.quality.report.coverage import coverage
-from stock_platform.quality.report.model import OpenFailure, Report, RunSummary
+from stock_platform.quality.report.model import DagsterState, OpenFailure, Report
 from stock_platform.warehouse.port import Warehouse
 
 # The newest verdict of each check and partition. A streak begins after the last time it passed.
@@ -40,19 +39,31 @@ LEFT JOIN streaks
 WHERE ranked.Age = 1
 ORDER BY ranked.Asset, ranked.CheckName, ranked.PartitionKey
 """
-_ROWS: Final = "SELECT TradeDate, COUNT(*) AS n FROM fact_stock_price GROUP BY TradeDate"
+# A session that was processed and has no price has no row of the fact.
+_ROWS: Final = """
+SELECT Session, SUM(n) AS n
+FROM (
+  SELECT CAST(TradeDate AS STRING) AS Session, 1 AS n FROM fact_stock_price
+  UNION ALL
+  SELECT DISTINCT PartitionKey, 0
+  FROM asset_check_result
+  WHERE Asset = 'processed_stock_prices' AND PartitionKey <> ''
+)
+GROUP BY Session
+"""
 
 
 def report(
-    warehouse: Warehouse,
-    paths: LakePaths,
-    runs: Sequence[RunSummary],
-    generated_at: datetime,
-    dagster_url: str,
+    warehouse: Warehouse, paths: LakePaths, dagster: DagsterState, generated_at: datetime
 ) -> Report:
     """The state of the data as of the last collected verdicts."""
-    verdicts = warehouse.query(_NEWEST).to_pylist()
-    rows = {str(it["TradeDate"]): int(it["n"]) for it in warehouse.query(_ROWS).to_pylist()}
+    verdicts = [
+        it
+        for it in warehouse.query(_NEWEST).to_pylist()
+        if (it["Asset"], it["CheckName"]) in dagster.checks
+    ]
+    rows = {it["Session"]: int(it["n"]) for it in warehouse.query(_ROWS).to_pylist()}
+    priced = [session for session, count in rows.items() if count]
     failures = [_failure(it) for it in verdicts if not it["Passed"]]
     states: dict[str, dict[str, str]] = defaultdict(dict)
     sentences: dict[str, dict[str, str]] = defaultdict(dict)
@@ -63,8 +74,8 @@ def report(
             sentences[check][it["PartitionKey"]] = f"{it['Description']} ({_judged_at(it)})"
     return Report(
         generated_at=generated_at,
-        dagster_url=dagster_url,
-        newest_session=date.fromisoformat(max(rows)) if rows else None,
+        dagster_url=dagster.url,
+        newest_session=date.fromisoformat(max(priced)) if priced else None,
         last_checked=max((it["EvaluatedAt"] for it in verdicts), default=None),
         states=states,
         sentences=sentences,
@@ -77,7 +88,7 @@ def report(
         coverage=coverage(warehouse, paths),
         bars=offending_bars(warehouse, failures),
         rows=dict(sorted(rows.items())),
-        runs=runs,
+        runs=dagster.runs,
     )
 
 

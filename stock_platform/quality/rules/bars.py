@@ -20,6 +20,8 @@ _EXPLAINED: Final = 0.7
 # Ordinary prices make smaller jumps than this now and then.
 _SMALLEST_SPLIT: Final = 1.2
 _SURE_SPLIT: Final = 1.5
+# Of a move's logarithm: what the next close leaves of a move that it takes back.
+_TAKEN_BACK: Final = 0.5
 
 
 def unit_scale(bars: pd.DataFrame, limits: QualityLimits) -> pd.DataFrame:
@@ -32,8 +34,9 @@ def unit_scale(bars: pd.DataFrame, limits: QualityLimits) -> pd.DataFrame:
     unit, fetch all of it.
     """
     price = bars[["Open", "High", "Low", "Close"]]
-    steps = price.div(bars["Level"], axis=0).transform(np.log).abs().max(axis=1)
-    other_unit = steps.between(np.log(limits.unit_ratio), np.log(10_000 / limits.unit_ratio))
+    steps = price.div(bars["Level"], axis=0).transform(np.log).abs()
+    least, most = np.log(limits.unit_ratio), np.log(10_000 / limits.unit_ratio)
+    other_unit = ((steps >= least) & (steps <= most)).any(axis=1)
     other_currency = bars["PreviousCurrency"].notna() & (
         bars["PreviousCurrency"] != bars["Currency"]
     )
@@ -54,7 +57,8 @@ def unexplained_move(bars: pd.DataFrame, limits: QualityLimits) -> pd.DataFrame:
     """
     paid = bars["Dividend"] + bars["CapitalGain"]
     move = (bars["Close"] + paid) / bars["Previous"] - 1
-    back = (bars["Following"] / bars["Previous"] - 1).abs() <= limits.move_share
+    left = (bars["Following"] / bars["Previous"]).transform(np.log).abs()
+    back = left <= _TAKEN_BACK * ((bars["Close"] + paid) / bars["Previous"]).transform(np.log).abs()
     following = (
         bars["Following"]
         .map("next close {:g}".format)

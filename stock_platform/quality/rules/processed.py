@@ -11,6 +11,7 @@ from typing import Any
 from stock_platform.lake.publish import expected_rows
 from stock_platform.limits import QualityLimits
 from stock_platform.quality.rules.verdict import SAMPLE, Verdict, counted
+from stock_platform.sources.outcomes import EXPECTED_ABSENCES
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,18 @@ def quarantine_share(measure: ProcessedMeasure, limits: QualityLimits) -> Verdic
     """No record is quarantined. Look at its reason in processed/quarantine.
 
     A single one and few warn, for one bad bar says nothing of the others; above
-    QUALITY__QUARANTINED_SHARE of the lines the session is taken to be wrong as a whole, and is not
-    loaded by the run. A session that is loaded has no row for what is quarantined.
+    QUALITY__QUARANTINED_SHARE of the lines that should hold a bar the session is taken to be wrong
+    as a whole, and is not loaded by the run. A session that is loaded has no row for what is
+    quarantined.
     """
     reasons = dict(measure.metrics["quarantined"])
     reasons["bad_corporate_action"] = measure.metrics["bad_corporate_actions"]
     quarantined = sum(reasons.values())
-    lines = measure.metrics["lines_read"]
+    absent = measure.metrics["without_bar"]
+    lines = measure.metrics["lines_read"] - sum(absent.get(it, 0) for it in EXPECTED_ABSENCES)
     return Verdict(
         quarantined,
-        f"{quarantined} records of {lines} lines are quarantined",
+        f"{quarantined} of {lines} records that should hold a bar are quarantined",
         tolerable=quarantined <= limits.quarantined_share * lines or quarantined == 1,
         sample=counted(reasons),
     )

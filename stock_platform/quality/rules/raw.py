@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from stock_platform.limits import QualityLimits
 from stock_platform.quality.rules.verdict import SAMPLE, Verdict, judged
 from stock_platform.sources.outcomes import EXPECTED_ABSENCES, Outcome
-
-_FINE: Final = EXPECTED_ABSENCES | {Outcome.OK}
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Newest:
     """How new the prices are.
 
     Attributes:
-        due: sessions whose prices are due by now and are not there, ascending.
+        due: recent sessions whose prices are due by now and are not there, ascending.
         newest: the newest session that is there.
     """
 
@@ -60,14 +57,15 @@ def no_upstream_errors(session: RawSession, limits: QualityLimits) -> Verdict:
     """At its last fetch, every symbol had a usable bar, or none for a good reason.
 
     Unknown symbols, throttling, errors of Yahoo, null and unfinished bars warn; when more than
-    QUALITY__FAILED_SYMBOLS_SHARE of the symbols fail, the source is taken to be down and
-    downstream is stopped. Look at the outcome, then fetch the session again.
+    QUALITY__FAILED_SYMBOLS_SHARE of the symbols that could have a bar fail, the source is taken
+    to be down and downstream is stopped. Look at the outcome, then fetch the session again.
     """
-    failed = {s: o for s, o in session.fetched.items() if o not in _FINE}
-    share = len(failed) / max(len(session.fetched), 1)
+    due = {s: o for s, o in session.fetched.items() if o not in EXPECTED_ABSENCES}
+    failed = {s: o for s, o in due.items() if o != Outcome.OK}
+    share = len(failed) / max(len(due), 1)
     return judged(
         (f"{symbol}: {outcome}" for symbol, outcome in failed.items()),
-        f"of {len(session.fetched)} symbols were answered without a usable bar",
+        f"of {len(due)} symbols due were answered without a usable bar",
         tolerable=share <= limits.failed_symbols_share,
     )
 
@@ -89,16 +87,18 @@ def answer_is_settled(session: RawSession, _: QualityLimits) -> Verdict:
 
 
 def fresh(prices: Newest, limits: QualityLimits) -> Verdict:
-    """Each session has its prices QUALITY__DUE_AFTER_CLOSE_HOURS after its close.
+    """Each session of the last QUALITY__DUE_WITHIN_DAYS days has its prices when they are due.
 
-    Sessions are those of the deployment's exchanges, so that no weekend or holiday is late.
+    They are due QUALITY__DUE_AFTER_CLOSE_HOURS after the last of the deployment's exchanges closed
+    and the day ended in New York, when its partition begins to exist. Sessions are those of the
+    exchanges, so that no weekend or holiday is late.
     Who reads old prices for new ones decides on them: see whether the schedule is on and the
     daemon runs, then materialize the sessions that are missing.
     """
     return Verdict(
         len(prices.due),
-        f"prices are there up to {prices.newest}; {len(prices.due)} later sessions are due "
-        f"({limits.due_after_close_hours:g} hours after their close)",
+        f"prices are there up to {prices.newest}; {len(prices.due)} sessions of the last "
+        f"{limits.due_within_days} days are due and missing",
         tolerable=True,
         sample=prices.due[-SAMPLE:],
     )
