@@ -48,6 +48,7 @@ class SessionHours:
     is_half_day: bool
 
 
+@lru_cache(maxsize=1024)
 def calendar_code(mic: str) -> str | None:
     """The name of the calendar that an exchange keeps, or None where none is known.
 

@@ -10,9 +10,10 @@ from typing import Any
 import dagster as dg
 
 from stock_platform.assets.dimensions import dimension_assets
+from stock_platform.assets.erp import erp_assets
 from stock_platform.assets.facts import fact_assets
 from stock_platform.assets.processed import processed_stock_prices_asset
-from stock_platform.assets.raw import raw_erp_companies, raw_erp_exchanges, raw_stock_prices_asset
+from stock_platform.assets.raw import raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
 from stock_platform.automation.schedules import schedules
 from stock_platform.automation.sensors import SENSORS
@@ -52,8 +53,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
     checks = all_checks(settings, days)
     assets = [
-        raw_erp_companies,
-        raw_erp_exchanges,
+        *erp_assets(settings.erp_rejected_share),
         raw_stock_prices_asset(days),
         processed_stock_prices_asset(days),
         *dimension_assets(settings.start_date, settings.last_date),

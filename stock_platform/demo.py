@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,13 @@ from filelock import FileLock
 from rich.console import Console
 from rich.table import Table as Grid
 
+from stock_platform.automation.sensors import erp_csv_sensor
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.lake import files
+from stock_platform.lake.erp_landing import pending
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.partitions import RANGE_RUNS, NotASessionError, require_sessions
+from stock_platform.resources import LakeResource
 from stock_platform.settings import load_settings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Warehouse
@@ -118,8 +122,8 @@ def run_all(sessions: list[str], console: Console) -> dict[str, AssetSummary]:
     years = [sessions[at : at + size] for at in range(0, len(sessions), size)]
     with dg.DagsterInstance.get() as instance:
         _free_what_dead_demos_hold(instance)
-        for name in ("erp_load", "reference_data"):
-            _run(name, {}, instance, summaries, console)
+        _load_what_landed(instance, summaries, console)
+        _run("reference_data", {}, instance, summaries, console)
         for year in years:
             tags = {
                 "dagster/asset_partition_range_start": year[0],
@@ -128,6 +132,23 @@ def run_all(sessions: list[str], console: Console) -> dict[str, AssetSummary]:
             _run("daily_stock_prices", tags, instance, summaries, console)
         _run("quality_report", {}, instance, summaries, console)
     return summaries
+
+
+def _load_what_landed(
+    instance: dg.DagsterInstance, summaries: dict[str, AssetSummary], console: Console
+) -> None:
+    """Ask the sensor as the daemon does, and launch what it asks for."""
+    lake = LakeResource(root=load_settings().lake)
+    waiting = [it for kind in ERP_KINDS for it in pending(lake.paths, kind)]
+    if not waiting:
+        return
+    settles_at = max(it.settles_at for it in waiting)
+    time.sleep(max((settles_at - datetime.now(UTC)).total_seconds(), 0))
+    asked = erp_csv_sensor(dg.build_sensor_context(instance), lake=lake)
+    if not isinstance(asked, dg.RunRequest):
+        raise DemoFailedError(f"erp_csv_sensor asks for nothing: {asked}")
+    console.print(f"erp_csv_sensor saw {', '.join(f'{it.kind}/{it.name}' for it in waiting)}")
+    _run("erp_load", {}, instance, summaries, console)
 
 
 def fingerprints(warehouse: Warehouse) -> dict[str, str]:

@@ -5,7 +5,7 @@ Small on purpose: metadata is stored with every materialization.
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +53,18 @@ def total_return_plot(warehouse: Warehouse) -> dg.MarkdownMetadataValue:
         "GROUP BY Ticker, DATE_TRUNC(TradeDate, WEEK) ORDER BY Ticker, Day"
     ).to_pandas()
     return dg.MetadataValue.md(f"![total return]({_png(rows)})")
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Some rows of the same columns, as text that nothing reads as markup."""
+    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
+
+
+def link(uri: str) -> dg.MetadataValue[str]:
+    """Where a person opens an object: Google's console for a bucket, else the file."""
+    if uri.startswith("gs://"):
+        return dg.MetadataValue.url(uri.replace("gs://", "https://storage.cloud.google.com/", 1))
+    return dg.MetadataValue.path(uri)
 
 
 def _png(rows: "pd.DataFrame") -> str:

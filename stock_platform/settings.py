@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     exchanges: Annotated[tuple[str, ...], NoDecode] = Field(
         ("XNYS", "XNAS"), description="MICs, comma-separated, whose sessions make the partitions."
     )
+    erp_rejected_share: float = Field(
+        0.2, ge=0, le=1, description="Of an ERP file's rows; with more rejected, the file is."
+    )
     dagster_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:3000"), description="Where the UI is; pages link to it."
     )

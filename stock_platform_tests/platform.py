@@ -1,6 +1,8 @@
 """The whole platform in a folder: real Dagster, real yfinance client, real Sail, real DuckDB."""
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ import pandas as pd
 
 from stock_platform.contracts import TABLES
 from stock_platform.definitions import build_definitions
-from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.resources import MarketDataResource
 from stock_platform.settings import Settings
 from stock_platform.sources.transport import YahooSession
@@ -68,9 +70,17 @@ class Platform:
         header = (SAMPLE_ERP / "companies.csv").read_text().splitlines()[0]
         for kind in ("companies", "exchanges"):
             Path(self.paths.landing(kind)).mkdir(parents=True, exist_ok=True)
-        shutil.copy(SAMPLE_ERP / "exchanges.csv", self.paths.landing("exchanges"))
-        file = Path(self.paths.landing("companies")) / "companies.csv"
-        file.write_text("\n".join([header, *rows]) + "\n")
+        shutil.copy2(SAMPLE_ERP / "exchanges.csv", self.paths.landing("exchanges"))
+        self.drop("companies", "companies.csv", "\n".join([header, *rows]) + "\n")
+
+    def drop(self, kind: ErpKind, name: str, content: str | bytes) -> Path:
+        """Drop a file that nobody is still writing."""
+        file = Path(self.paths.landing(kind)) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        long_ago = time.time() - 60
+        os.utime(file, (long_ago, long_ago))
+        return file
 
     def load_sample_dimensions(self) -> None:
         """Drop the sample's ERP export, and load all dimensions."""

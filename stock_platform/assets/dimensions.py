@@ -1,7 +1,7 @@
 """The dimensions: small tables, replaced whole."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 import dagster as dg
@@ -11,14 +11,15 @@ from stock_platform.assets.common import OWNERS, table_description, table_metada
 from stock_platform.calendars import calendar_code, calendar_version, session_hours
 from stock_platform.contracts import (
     DIM_COMPANY,
+    DIM_COMPANY_HISTORY,
     DIM_DATE,
     DIM_EXCHANGE,
     DIM_TRADING_SESSION,
     Table,
 )
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake.raw_erp import ErpBatch
-from stock_platform.sources.erp import is_active
+from stock_platform.lake.raw_erp import ErpFacts
+from stock_platform.sources.company_rows import dim_company_history_rows, dim_company_rows
 
 GROUP: Final = "warehouse"
 
@@ -32,25 +33,29 @@ def dimension_assets(first: date, last: date | None) -> list[dg.AssetsDefinition
     """
 
     @_dimension(DIM_EXCHANGE)
-    def dim_exchange(raw_erp_exchanges: ErpBatch) -> pa.Table:
-        return _table(DIM_EXCHANGE, (_exchange(row) for row in raw_erp_exchanges.accepted))
+    def dim_exchange(raw_erp_exchanges: ErpFacts) -> pa.Table:
+        return _table(DIM_EXCHANGE, map(_exchange, raw_erp_exchanges.facts.to_pylist()))
 
     @_dimension(DIM_COMPANY)
-    def dim_company(raw_erp_companies: ErpBatch) -> pa.Table:
-        return _table(DIM_COMPANY, map(_company, raw_erp_companies.accepted))
+    def dim_company(raw_erp_companies: ErpFacts) -> pa.Table:
+        return dim_company_rows(raw_erp_companies.facts)
+
+    @_dimension(DIM_COMPANY_HISTORY)
+    def dim_company_history(raw_erp_companies: ErpFacts) -> pa.Table:
+        return dim_company_history_rows(raw_erp_companies.facts)
 
     @_dimension(DIM_DATE)
     def dim_date() -> pa.Table:
         return _table(DIM_DATE, map(_day, _days(first.replace(month=1, day=1), _end(last))))
 
     @_dimension(DIM_TRADING_SESSION)
-    def dim_trading_session(raw_erp_exchanges: ErpBatch) -> pa.Table:
-        mics = [row["EXCH_CODE"] for row in raw_erp_exchanges.accepted]
+    def dim_trading_session(raw_erp_exchanges: ErpFacts) -> pa.Table:
+        mics = raw_erp_exchanges.facts["EXCH_CODE"].to_pylist()
         known = [mic for mic in mics if calendar_code(mic)]
         rows = (row for mic in known for row in _trading_sessions(mic, first, _end(last)))
         return _table(DIM_TRADING_SESSION, rows)
 
-    return [dim_exchange, dim_company, dim_date, dim_trading_session]
+    return [dim_exchange, dim_company, dim_company_history, dim_date, dim_trading_session]
 
 
 def _end(last: date | None) -> date:
@@ -70,7 +75,7 @@ def _dimension(table: Table) -> Callable[[Callable[..., pa.Table]], dg.AssetsDef
         io_manager_key="warehouse_table",
         description=table_description(table),
         metadata=table_metadata(table),
-        code_version="1",
+        code_version="2",
     )
 
 
@@ -88,22 +93,7 @@ def _exchange(row: Any) -> dict[str, Any]:  # noqa: ANN401
         "Currency": row["PRICE_CURRENCY"],
         "YahooSuffix": row["YAHOO_SUFFIX"],
         "CalendarCode": calendar_code(row["EXCH_CODE"]),
-    }
-
-
-def _company(row: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {
-        "Symbol": row["TICKER"],
-        "CompanyName": row["COMPANY_NAME"],
-        "ExchangeCode": row["EXCH_CODE"],
-        "Sector": row["SECTOR"] or None,
-        "Country": row["COUNTRY"] or None,
-        "Currency": row["CURRENCY"] or None,
-        "Isin": row["ISIN"] or None,
-        "IsActive": is_active(row),
-        "EffectiveFrom": date.fromisoformat(row["LAST_CHANGED"]),
-        "SourceFile": row["SOURCE_FILE"],
-        "LoadedAt": datetime.fromisoformat(row["LOADED_AT"]),
+        "IsVanished": row["VANISHED_AT"] is not None,
     }
 
 

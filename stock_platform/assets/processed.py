@@ -10,7 +10,7 @@ import orjson
 from stock_platform.assets.common import OWNERS, session_keys
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
-from stock_platform.lake.raw_erp import ErpBatch
+from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import LakeResource, SparkResource
 from stock_platform.spark.batch import JOB_FILE, SparkBatch
@@ -35,7 +35,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
     def processed_stock_prices(
         context: dg.AssetExecutionContext,
         raw_stock_prices: dict[str, str],
-        raw_erp_companies: ErpBatch,
+        raw_erp_companies: ErpFacts,
         lake: LakeResource,
         spark: SparkResource,
     ) -> dg.MaterializeResult[StagedBatch]:
@@ -45,7 +45,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         published from there, one by one, each whole.
         """
         keys = session_keys(context, days)
-        symbols = sorted(row["TICKER"] for row in raw_erp_companies.accepted)
+        symbols = sorted(set(raw_erp_companies.facts["TICKER"].to_pylist()))
         batch_id = _batch_id(keys, symbols, raw_stock_prices)
         staging = lake.paths.staging(batch_id, context.run.run_id)
         files.delete(staging)

@@ -19,9 +19,13 @@ DAILY_STOCK_PRICES: Final = dg.define_asset_job(
 ERP_LOAD: Final = dg.define_asset_job(
     "erp_load",
     selection=dg.AssetSelection.assets(
-        "raw_erp_companies", "raw_erp_exchanges", "dim_company", "dim_exchange"
+        "raw_erp_companies",
+        "raw_erp_exchanges",
+        "dim_company",
+        "dim_company_history",
+        "dim_exchange",
     ),
-    description="Companies and exchanges of the newest ERP files.",
+    description="Companies and exchanges of the ERP files that were not loaded yet.",
 )
 
 REFERENCE_DATA: Final = dg.define_asset_job(

@@ -4,6 +4,7 @@ from typing import Final
 
 from stock_platform.contracts.dimensions import (
     DIM_COMPANY,
+    DIM_COMPANY_HISTORY,
     DIM_DATE,
     DIM_EXCHANGE,
     DIM_TRADING_SESSION,
@@ -22,6 +23,7 @@ TABLES: Final[dict[str, Table]] = {
         DIM_DATE,
         DIM_EXCHANGE,
         DIM_COMPANY,
+        DIM_COMPANY_HISTORY,
         DIM_TRADING_SESSION,
         FACT_STOCK_PRICE,
         FACT_CORPORATE_ACTION,
@@ -33,6 +35,7 @@ TABLES: Final[dict[str, Table]] = {
 __all__ = [
     "ASSET_CHECK_RESULT",
     "DIM_COMPANY",
+    "DIM_COMPANY_HISTORY",
     "DIM_DATE",
     "DIM_EXCHANGE",
     "DIM_TRADING_SESSION",

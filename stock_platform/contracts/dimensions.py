@@ -4,28 +4,59 @@ from typing import Final
 
 from stock_platform.contracts.table import Column, Table
 
+_COMPANY_STATE: Final = (
+    Column("ItemId", "STRING", "The ERP's identity of the instrument; outlives its symbols."),
+    Column("CompanyName", "STRING", "Name of the issuer."),
+    Column(
+        "ExchangeCode",
+        "STRING",
+        "ISO 10383 MIC of the listing.",
+        references="dim_exchange.ExchangeCode",
+    ),
+    Column("Sector", "STRING", "GICS sector.", nullable=True),
+    Column("Country", "STRING", "Country of the issuer, ISO 3166 alpha-2.", nullable=True),
+    Column(
+        "Currency",
+        "STRING",
+        "Currency of the listing: ISO 4217, or Yahoo's GBp, ZAc, ILA for hundredths.",
+        nullable=True,
+    ),
+    Column("Isin", "STRING", "ISO 6166 identification number.", nullable=True),
+    Column("IsActive", "BOOL", "Whether prices are fetched for it."),
+    Column("IsVanished", "BOOL", "Whether the newest ERP export lacks it."),
+)
+_COMPANY_SOURCE: Final = (
+    Column("SourceFile", "STRING", "The ERP file that told it first as it stands."),
+    Column("LoadedAt", "TIMESTAMP", "When that file was read, UTC."),
+)
+
 DIM_COMPANY: Final = Table(
     name="dim_company",
-    description="Companies as the ERP tells them now.",
+    description="Each symbol that companies have or had, in its newest state.",
     grain="one symbol",
     key=("Symbol",),
     columns=(
         Column("Symbol", "STRING", "Yahoo's symbol of the instrument."),
-        Column("CompanyName", "STRING", "Name of the issuer."),
-        Column(
-            "ExchangeCode",
-            "STRING",
-            "ISO 10383 MIC of the listing.",
-            references="dim_exchange.ExchangeCode",
-        ),
-        Column("Sector", "STRING", "GICS sector.", nullable=True),
-        Column("Country", "STRING", "Country of the issuer.", nullable=True),
-        Column("Currency", "STRING", "Currency of the listing, ISO 4217.", nullable=True),
-        Column("Isin", "STRING", "ISO 6166 identification number.", nullable=True),
-        Column("IsActive", "BOOL", "Whether prices are fetched for it."),
+        *_COMPANY_STATE,
         Column("EffectiveFrom", "DATE", "Since when this state holds, by the ERP."),
-        Column("SourceFile", "STRING", "The ERP file that the row comes from."),
-        Column("LoadedAt", "TIMESTAMP", "When that file was first read, UTC."),
+        *_COMPANY_SOURCE,
+    ),
+)
+
+DIM_COMPANY_HISTORY: Final = Table(
+    name="dim_company_history",
+    description="Every state of every company that the ERP told (type 2).",
+    grain="one symbol and day since which a state held",
+    key=("Symbol", "EffectiveFrom"),
+    columns=(
+        Column("Symbol", "STRING", "Yahoo's symbol of the instrument in that state."),
+        Column("EffectiveFrom", "DATE", "The first day of the state, by the ERP."),
+        Column(
+            "EffectiveTo", "DATE", "The first day after it; null while it holds.", nullable=True
+        ),
+        Column("IsCurrent", "BOOL", "Whether it holds."),
+        *_COMPANY_STATE,
+        *_COMPANY_SOURCE,
     ),
 )
 
@@ -48,6 +79,7 @@ DIM_EXCHANGE: Final = Table(
             "Its calendar in exchange_calendars; null where none is known.",
             nullable=True,
         ),
+        Column("IsVanished", "BOOL", "Whether the newest ERP export lacks it."),
     ),
 )
 

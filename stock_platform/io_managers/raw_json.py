@@ -1,36 +1,31 @@
 """Raw JSON in the lake: price lines by session, ERP batches by generation."""
 
 from collections import Counter
-from typing import Any
 
 import dagster as dg
 
 from stock_platform.lake import files, raw_erp, raw_prices
-from stock_platform.lake.raw_erp import ErpBatch
+from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.lake.raw_prices import RawPriceSpool
 from stock_platform.resources import LakeResource
 from stock_platform.sources.restatement import settle
 
 
 class RawJsonIOManager(dg.ConfigurableIOManager):
-    """Publishes a `RawPriceSpool` session by session, or an `ErpBatch` as the current one.
+    """Publishes a `RawPriceSpool` session by session.
 
-    Loads the URIs of raw prices by session, or the current `ErpBatch`.
+    Loads the URIs of raw prices by session, or what is known from the ERP.
     """
 
     lake: LakeResource
 
-    def handle_output(self, context: dg.OutputContext, obj: RawPriceSpool | ErpBatch) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: RawPriceSpool) -> None:
         """Write what the asset collected."""
-        if isinstance(obj, ErpBatch):
-            batch = raw_erp.save(self.lake.paths, obj)
-            context.add_output_metadata(_erp_metadata(self.lake, batch))
-        else:
-            with obj as spool:
-                self._publish(context, spool)
+        with obj as spool:
+            self._publish(context, spool)
 
-    def load_input(self, context: dg.InputContext) -> dict[str, str] | ErpBatch:
-        """References to the partitions asked for, or the current batch.
+    def load_input(self, context: dg.InputContext) -> dict[str, str] | ErpFacts:
+        """References to the partitions asked for, or what is known from the ERP.
 
         Raises:
             FileNotFoundError: a session was never fetched, or no ERP file was loaded.
@@ -79,13 +74,3 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
 
 def _prefixed(prefix: str, counts: Counter[str]) -> dict[str, int]:
     return {f"{prefix}_{name}": count for name, count in sorted(counts.items())}
-
-
-def _erp_metadata(lake: LakeResource, batch: ErpBatch) -> dict[str, Any]:
-    return {
-        "dagster/row_count": len(batch.accepted),
-        "dagster/uri": lake.paths.raw_erp(batch.kind, batch.generation),
-        "rejected_rows": len(batch.rejected),
-        "source_file": batch.source_file,
-        "generation": batch.generation,
-    }

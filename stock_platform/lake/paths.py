@@ -46,13 +46,21 @@ class LakePaths:
         """A run's verbatim answers: gzip JSON, a line an answer."""
         return f"{self.root}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"
 
-    def raw_erp(self, kind: ErpKind, generation: str) -> str:
-        """The folder of one accepted generation of an ERP file."""
-        return f"{self.root}/raw/erp/{kind}/{_name(generation)}"
+    def raw_erp(self, kind: ErpKind, load: str) -> str:
+        """The folder of one generation of an ERP file, by name and generation."""
+        return f"{self.root}/raw/erp/{kind}/{_name(load)}"
 
     def current_erp(self, kind: ErpKind) -> str:
-        """The pointer to the generation that the dimensions follow."""
-        return f"{self.root}/raw/erp/{kind}/current.json"
+        """The pointer to the generation whose facts the dimensions follow."""
+        return f"{self.root}/raw/erp/{kind}/_current.json"
+
+    def erp_loads(self, kind: ErpKind) -> str:
+        """The folder that tells what became of each generation of an ERP file."""
+        return f"{self.root}/raw/erp/_loads/{kind}"
+
+    def erp_load(self, kind: ErpKind, load: str) -> str:
+        """What became of one of them."""
+        return f"{self.erp_loads(kind)}/{_name(load)}.json"
 
     def processed(self, table: ProcessedTable, session: str) -> str:
         """One session's Parquet object of a processed table."""

@@ -15,7 +15,7 @@ from stock_platform.contracts import (
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
 )
-from stock_platform.display import table_preview
+from stock_platform.display import link, table_preview
 from stock_platform.lake import files
 from stock_platform.quality.evaluations import collect
 from stock_platform.quality.report import page, read
@@ -92,7 +92,7 @@ def quality_report_asset(
         files.write(uri, html)
         return dg.MaterializeResult(
             metadata={
-                "page": _link(uri),
+                "page": link(uri),
                 "state": dg.MetadataValue.md(page.summary(report)),
                 "bytes": len(html),
             }
@@ -116,10 +116,3 @@ def _runs(instance: dg.DagsterInstance) -> Iterator[RunSummary]:
                 first=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "start", ""),
                 last=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "end", ""),
             )
-
-
-def _link(uri: str) -> dg.MetadataValue[str]:
-    """Where a person opens the page: Google's console for a bucket, else the file."""
-    if uri.startswith("gs://"):
-        return dg.MetadataValue.url(uri.replace("gs://", "https://storage.cloud.google.com/", 1))
-    return dg.MetadataValue.path(uri)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stock_platform.contracts import (
     DIM_COMPANY,
+    DIM_COMPANY_HISTORY,
     DIM_DATE,
     DIM_EXCHANGE,
     DIM_TRADING_SESSION,
@@ -42,7 +43,7 @@ class Catalogue:
     blocking: frozenset[Callable[..., Any]] = frozenset()
 
 
-ERP: Final = Catalogue(whole=(erp.every_row_accepted,))
+ERP: Final = Catalogue(whole=(erp.files_accepted, erp.every_row_accepted))
 
 _RAW: Final = (raw.complete_for_session, raw.no_upstream_errors, raw.answer_is_settled)
 _PROCESSED: Final = (
@@ -100,5 +101,8 @@ DIMENSIONS: Final[Mapping[str, Catalogue]] = {
     DIM_EXCHANGE.name: Catalogue(whole=_TABLE, blocking=_TABLE_BLOCKING),
     DIM_TRADING_SESSION.name: Catalogue(whole=_TABLE, blocking=_TABLE_BLOCKING),
     DIM_COMPANY.name: Catalogue(whole=(*_TABLE, tables.dim_company_keys), blocking=_TABLE_BLOCKING),
+    DIM_COMPANY_HISTORY.name: Catalogue(
+        whole=(*_TABLE, tables.history_intervals), blocking=_TABLE_BLOCKING
+    ),
     DIM_DATE.name: Catalogue(whole=(*_TABLE, tables.dim_date_complete), blocking=_TABLE_BLOCKING),
 }

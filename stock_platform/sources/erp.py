@@ -1,139 +1,230 @@
-"""Reading an ERP export: a CSV file into accepted rows and rejected rows with reasons.
+"""The contract with the ERP: an export's rows, accepted in one spelling or rejected with a reason.
 
-Belongs here: the contract with the ERP (columns, key, what a row must have). Pure: bytes in,
-rows out. Where files lie and what becomes of the rows is not known here.
+Belongs here: a file at a time. What a row must say is in `erp_rows`, how a file is written in
+`erp_text`, what an export means for what was known before in `erp_history`.
 """
 
-import csv
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
-from stock_platform.calendars import calendar_code
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
-ErpRow = Mapping[str, str]
+from stock_platform.sources.erp_rows import ErpRow, RowRule, spelled
+from stock_platform.sources.erp_text import CsvText, ErpFileError, Record, read_text
 
-COMPANY_COLUMNS: Final = (
-    "ITEM_ID",
-    "TICKER",
-    "COMPANY_NAME",
-    "EXCH_CODE",
-    "SECTOR",
-    "COUNTRY",
-    "CURRENCY",
-    "ISIN",
-    "ACTIVE",
-    "LAST_CHANGED",
+REJECTED: Final = pa.schema(
+    {"LINE": pa.int64(), "REASON": pa.string(), "KEY": pa.string(), "TEXT": pa.string()}
 )
-EXCHANGE_COLUMNS: Final = (
-    "EXCH_CODE",
-    "EXCH_NAME",
-    "COUNTRY",
-    "CITY",
-    "TIMEZONE",
-    "PRICE_CURRENCY",
-    "YAHOO_SUFFIX",
-    "YAHOO_EXCHANGE_CODES",
-)
-_BLANKS: Final = " \t\u00a0"
-
-
-class ErpFileError(ValueError):
-    """A file that is rejected whole; the message says why and what to do."""
+_BATCH_ROWS: Final = 20_000
+# Of a rejected row's text; the file itself is kept as it came.
+_KEPT_CHARACTERS: Final = 2_000
 
 
 @dataclass(frozen=True)
-class RejectedRow:
-    """A row that breaks the contract: its line in the file, why, and what it said."""
+class Contract:
+    """What an export of a kind has.
 
-    line: int
-    reason: str
-    record: ErpRow
+    Attributes:
+        aliases: other names of its columns.
+        identity: the column that names a thing for good.
+        symbol: the column by which others know it; may be the identity.
+        as_of: the column that says since when a row holds; None where nothing says.
+    """
+
+    columns: tuple[str, ...]
+    aliases: Mapping[str, str]
+    identity: str
+    symbol: str
+    as_of: str | None
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The contract's column for each name."""
+        return {**self.aliases, **{name: name for name in self.columns}}
+
+
+COMPANIES: Final = Contract(
+    columns=(
+        *("ITEM_ID", "TICKER", "COMPANY_NAME", "EXCH_CODE", "SECTOR", "COUNTRY"),
+        *("CURRENCY", "ISIN", "ACTIVE", "LAST_CHANGED"),
+    ),
+    aliases={
+        **dict.fromkeys(("ITEM", "ITEMID", "ITEM_NO", "ITEM_NUMBER"), "ITEM_ID"),
+        **dict.fromkeys(("SYMBOL", "TICKER_SYMBOL"), "TICKER"),
+        **dict.fromkeys(("COMPANY", "NAME", "COMPANYNAME"), "COMPANY_NAME"),
+        **dict.fromkeys(("EXCHANGE", "EXCHANGE_CODE", "MIC", "EXCHCODE"), "EXCH_CODE"),
+        **dict.fromkeys(("CCY", "CURRENCY_CODE"), "CURRENCY"),
+        **dict.fromkeys(("IS_ACTIVE", "ACTIVE_FLAG"), "ACTIVE"),
+        **dict.fromkeys(("LASTCHANGED", "CHANGED_ON", "LAST_CHANGE", "VALID_FROM"), "LAST_CHANGED"),
+        "COUNTRY_CODE": "COUNTRY",
+    },
+    identity="ITEM_ID",
+    symbol="TICKER",
+    as_of="LAST_CHANGED",
+)
+EXCHANGES: Final = Contract(
+    columns=(
+        *("EXCH_CODE", "EXCH_NAME", "COUNTRY", "CITY", "TIMEZONE"),
+        *("PRICE_CURRENCY", "YAHOO_SUFFIX", "YAHOO_EXCHANGE_CODES"),
+    ),
+    aliases={
+        **dict.fromkeys(("EXCHANGE", "EXCHANGE_CODE", "MIC", "EXCHCODE"), "EXCH_CODE"),
+        **dict.fromkeys(("EXCHANGE_NAME", "NAME"), "EXCH_NAME"),
+        **dict.fromkeys(("CURRENCY", "CCY"), "PRICE_CURRENCY"),
+        **dict.fromkeys(("TIME_ZONE", "TZ"), "TIMEZONE"),
+        "COUNTRY_CODE": "COUNTRY",
+    },
+    identity="EXCH_CODE",
+    symbol="EXCH_CODE",
+    as_of=None,
+)
 
 
 @dataclass(frozen=True)
-class ErpFile:
-    """What an export holds."""
+class Export:
+    """What an export holds.
 
-    accepted: tuple[ErpRow, ...]
-    rejected: tuple[RejectedRow, ...]
+    Attributes:
+        accepted: the contract's columns, all text, in the order of the file.
+        rejected: of the schema `REJECTED`; KEY is the identity, as far as it could be read.
+    """
+
+    accepted: pa.Table
+    rejected: pa.Table
 
 
-def read_companies(content: bytes) -> ErpFile:
-    """Companies of an export, one a TICKER.
+def read_export(file: Path, contract: Contract, rule: RowRule, rejected_share: float) -> Export:
+    """Read an export.
+
+    Args:
+        file: the file, on a local disk.
+        contract: what it must have.
+        rule: what its rows must say.
+        rejected_share: of all rows; with more of them rejected, the file is.
 
     Raises:
-        ErpFileError: the file is not UTF-8, lacks a column or has no row.
+        ErpFileError: the file is rejected whole.
     """
-    return _read(content, COMPANY_COLUMNS, "TICKER", _company_defect)
+    text = read_text(file, contract.known)
+    missing = [name for name in contract.columns if name not in text.columns]
+    if missing:
+        raise ErpFileError(f"the header lacks {', '.join(missing)}; it has {list(text.columns)}")
+    accepted, rejected = _tables(text, contract, rule)
+    accepted, repeated = _without_repeated(accepted, contract)
+    rejected = pa.concat_tables([rejected, repeated]).sort_by("LINE")
+    rows = accepted.num_rows + rejected.num_rows
+    if not rows:
+        raise ErpFileError("the file has a header and no row; export it again")
+    if rejected.num_rows > rejected_share * rows:
+        raise ErpFileError(
+            f"{rejected.num_rows:,} of {rows:,} rows break the contract ({_why(rejected)}); "
+            "mend the export and drop it again"
+        )
+    pa.default_memory_pool().release_unused()  # of a million rows, 250 MB of their text
+    return Export(accepted, rejected)
 
 
-def read_exchanges(content: bytes) -> ErpFile:
-    """Exchanges of an export, one an EXCH_CODE.
+def _tables(text: CsvText, contract: Contract, rule: RowRule) -> tuple[pa.Table, pa.Table]:
+    """Rows accepted one by one, with LINE and TEXT beside them, and rows rejected."""
+    schema = pa.schema(
+        [("LINE", pa.int64()), ("TEXT", pa.string())]
+        + [(name, pa.string()) for name in contract.columns]
+    )
+    accepted: list[pa.RecordBatch] = []
+    rejected: list[pa.RecordBatch] = []
+    judged = _judged(text, contract, rule)
+    last_rejected = False
+    while batch := list(islice(judged, _BATCH_ROWS)):
+        good = [row for reason, row in batch if reason is None]
+        bad = [{**row, "REASON": reason} for reason, row in batch if reason is not None]
+        accepted.append(_columns(good, schema))
+        rejected.append(_columns(bad, REJECTED))
+        last_rejected = batch[-1][0] is not None
+    if last_rejected and not text.ends_with_newline:
+        raise ErpFileError(
+            "the file ends in the middle of a row: its transfer was cut off; drop it again"
+        )
+    return pa.Table.from_batches(accepted, schema), pa.Table.from_batches(rejected, REJECTED)
 
-    Raises:
-        ErpFileError: the file is not UTF-8, lacks a column or has no row.
+
+def _columns(rows: list[dict[str, object]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [pa.array([row[it.name] for row in rows], it.type) for it in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _judged(
+    text: CsvText, contract: Contract, rule: RowRule
+) -> Iterator[tuple[str | None, dict[str, object]]]:
+    """By record: a reason or None, and its row; a rejected one has KEY instead of columns."""
+    places = [(name, text.columns.index(name)) for name in contract.columns]
+    key = text.columns.index(contract.identity)
+    for record in text.records():
+        reason, row = _row(record, places, len(text.columns), rule)
+        if reason is None:
+            yield None, {"LINE": record.line, "TEXT": record.text, **row}
+        else:
+            stands = {"LINE": record.line, "TEXT": record.text[:_KEPT_CHARACTERS]}
+            yield reason, {**stands, "KEY": _key(record, key)}
+
+
+def _row(
+    record: Record, places: Sequence[tuple[str, int]], width: int, rule: RowRule
+) -> tuple[str | None, ErpRow]:
+    values = record.values
+    if values is None:
+        return "malformed_quotes_or_field", {}
+    if len(values) != width:
+        return "ragged_row", {}
+    row = {name: spelled(values[at]) for name, at in places}
+    return rule(row), row
+
+
+def _key(record: Record, at: int) -> str:
+    values = record.values or []
+    return spelled(values[at]).upper() if at < len(values) else ""
+
+
+def _without_repeated(rows: pa.Table, contract: Contract) -> tuple[pa.Table, pa.Table]:
+    """Rows whose identity and symbol no other row has; and the others, as rejected rows.
+
+    Of equal rows the first is kept. Of rows that differ nobody knows which one is right.
     """
-    return _read(content, EXCHANGE_COLUMNS, "EXCH_CODE", _exchange_defect)
+    columns, identity, symbol = ", ".join(contract.columns), contract.identity, contract.symbol
+    judged = f"""
+        WITH suspects AS (
+          SELECT * FROM rows
+          WHERE {identity} IN (SELECT {identity} FROM rows GROUP BY ALL HAVING COUNT(*) > 1)
+            OR {symbol} IN (SELECT {symbol} FROM rows GROUP BY ALL HAVING COUNT(*) > 1)
+        ),
+        copies AS (
+          SELECT *, ROW_NUMBER() OVER (PARTITION BY {columns} ORDER BY LINE) AS Copy FROM suspects
+        )
+        SELECT
+          LINE,
+          CASE
+            WHEN Copy > 1 THEN 'repeated_row'
+            WHEN COUNT(*) FILTER (Copy = 1) OVER (PARTITION BY {identity}) > 1
+              OR COUNT(*) FILTER (Copy = 1) OVER (PARTITION BY {symbol}) > 1
+            THEN 'conflicting_key'
+          END AS REASON,
+          {identity} AS KEY,
+          LEFT(TEXT, {_KEPT_CHARACTERS}) AS TEXT
+        FROM copies
+        QUALIFY REASON IS NOT NULL
+    """  # noqa: S608 - names of the contract's columns
+    with duckdb.connect() as engine:
+        engine.register("rows", rows)
+        bad = engine.sql(judged).to_arrow_table().cast(REJECTED)
+    good = pc.invert(pc.is_in(rows["LINE"], bad["LINE"]))
+    return rows.select(contract.columns).filter(good), bad
 
 
-def is_active(company: ErpRow) -> bool:
-    """Whether prices are wanted for a company."""
-    return company["ACTIVE"] == "Y"
-
-
-def _read(
-    content: bytes, columns: tuple[str, ...], key: str, defect: Callable[[ErpRow], str | None]
-) -> ErpFile:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ErpFileError(f"the file is not UTF-8 ({error}); export it as UTF-8 CSV") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    accepted: dict[str, ErpRow] = {}
-    rejected: list[RejectedRow] = []
-    try:
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ErpFileError(f"the header lacks {', '.join(missing)}; found {reader.fieldnames}")
-        for values in reader:
-            row = {name: (values[name] or "").strip(_BLANKS) for name in columns}
-            row[key] = row[key].upper()
-            ragged = None in values or None in values.values()
-            reason = "ragged_row" if ragged else defect(row)
-            if reason is None and row[key] in accepted:
-                reason = "duplicate_key"
-            if reason is None:
-                accepted[row[key]] = row
-            else:
-                rejected.append(RejectedRow(reader.line_num, reason, row))
-    except csv.Error as error:
-        raise ErpFileError(f"line {reader.line_num} is no CSV: {error}") from error
-    if not accepted:
-        raise ErpFileError(f"no row could be accepted, {len(rejected)} were rejected")
-    return ErpFile(tuple(accepted.values()), tuple(rejected))
-
-
-def _company_defect(row: ErpRow) -> str | None:
-    if not row["TICKER"] or not row["COMPANY_NAME"] or not row["EXCH_CODE"]:
-        return "missing_value"
-    if row["ACTIVE"] not in {"Y", "N"}:
-        return "active_not_y_or_n"
-    if is_active(row) and calendar_code(row["EXCH_CODE"]) is None:
-        return "exchange_without_calendar"
-    return None if _is_date(row["LAST_CHANGED"]) else "last_changed_no_iso_date"
-
-
-def _exchange_defect(row: ErpRow) -> str | None:
-    required = ("EXCH_CODE", "EXCH_NAME", "TIMEZONE", "PRICE_CURRENCY")
-    return None if all(row[name] for name in required) else "missing_value"
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _why(rejected: pa.Table) -> str:
+    counts = rejected["REASON"].value_counts().to_pylist()
+    counts.sort(key=lambda it: -it["counts"])
+    return ", ".join(f"{it['values']} {it['counts']:,}" for it in counts)

@@ -1,9 +1,13 @@
 """The page is made again after runs have ended, once for all of them."""
 
+import os
+
 import dagster as dg
 import pytest
 
-from stock_platform.automation.sensors import quality_report_sensor
+from stock_platform.automation.sensors import erp_csv_sensor, quality_report_sensor
+from stock_platform.resources import LakeResource
+from stock_platform_tests.platform import SAMPLE_COMPANIES
 
 
 @dg.op
@@ -92,3 +96,43 @@ def test_a_report_that_failed_is_asked_for_again_but_not_for_ever(instance):
     assert "no run has ended" in str(tick(instance, cursor).skip_message)
     some_run.execute_in_process(instance=instance)
     assert tick(instance, cursor).run_requests
+
+
+def erp_tick(platform):
+    context = dg.build_sensor_context(platform.instance)
+    return erp_csv_sensor(context, lake=LakeResource(root=platform.settings.lake))
+
+
+def launch(platform, asked):
+    return platform.defs.resolve_job_def("erp_load").execute_in_process(
+        instance=platform.instance, tags=dict(asked.tags), raise_on_error=False
+    )
+
+
+def test_files_that_wait_ask_for_one_load_whatever_the_daemon_forgets(platform):
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    asked, again = erp_tick(platform), erp_tick(platform)
+    assert asked.run_key == again.run_key
+    assert launch(platform, asked).success
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    platform.drop_companies(*SAMPLE_COMPANIES[:7])
+    assert erp_tick(platform).run_key != asked.run_key
+
+
+def test_a_file_that_is_still_written_is_not_asked_for(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    for kind in ("companies", "exchanges"):
+        os.utime(f"{platform.paths.landing(kind)}/{kind}.csv")
+    assert "still being written" in erp_tick(platform).skip_message
+
+
+def test_a_load_that_fails_is_asked_for_again_but_not_for_ever(platform):
+    platform.drop_companies("not,a,row")
+    platform.drop("exchanges", "exchanges.csv", "nothing")
+    keys = []
+    for _ in range(3):
+        asked = erp_tick(platform)
+        keys.append(asked.run_key)
+        assert not launch(platform, asked).success
+    assert len(set(keys)) == 3

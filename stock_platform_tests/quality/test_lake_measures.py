@@ -86,8 +86,9 @@ def test_nothing_is_due_before_its_partition_can_be_run(paths):
 @pytest.fixture
 def universe(platform):
     london = SAMPLE_COMPANIES[0].replace("AAPL", "VOD.L").replace("XNAS", "XLON")
+    london = london.replace("C-0001", "C-0009")
     platform.drop_companies(*SAMPLE_COMPANIES[:2], london)
-    platform.materialize_assets("raw_erp_companies")
+    platform.materialize_assets("raw_erp_exchanges", "raw_erp_companies")
     return platform.paths
 
 

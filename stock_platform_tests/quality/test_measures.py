@@ -23,6 +23,7 @@ def warehouse(tmp_path):
 
 def exchanges(*codes):
     row = {"ExchangeName": "x", "Timezone": "UTC", "Currency": "USD", "YahooSuffix": ""}
+    row |= {"IsVanished": False}
     rows = [{**row, "ExchangeCode": code} for code in codes]
     return pa.Table.from_pylist(rows, schema=arrow_schema(DIM_EXCHANGE))
 

@@ -23,7 +23,8 @@ from stock_platform_tests.quality.test_warehouse_measures import WEEK, price
 
 
 def company(symbol, exchange="XNAS", *, active=True):
-    names = {"Symbol": symbol, "CompanyName": symbol, "ExchangeCode": exchange, "IsActive": active}
+    names = {"Symbol": symbol, "ItemId": symbol, "CompanyName": symbol, "ExchangeCode": exchange}
+    names |= {"IsActive": active, "IsVanished": False}
     return {**names, "EffectiveFrom": NOW.date(), "SourceFile": "f", "LoadedAt": NOW}
 
 

@@ -121,11 +121,17 @@ def test_an_action_that_is_not_usable_is_a_quarantined_record():
     assert processed.quarantine_share(bad, LIMITS).sample == ("bad_corporate_action: 1",)
 
 
-def test_rejected_and_kept_rows_of_the_erp_warn():
-    assert erp.every_row_accepted(ErpMeasure(5, {}, 0), LIMITS).passed
-    verdict = erp.every_row_accepted(ErpMeasure(5, {"ragged_row": 2}, 1), LIMITS)
+def test_rejected_rows_and_vanished_keys_of_the_erp_warn():
+    assert erp.every_row_accepted(ErpMeasure(5, {}, (), {}), LIMITS).passed
+    verdict = erp.every_row_accepted(ErpMeasure(5, {"ragged_row": 2}, ("C-7",), {}), LIMITS)
     assert (verdict.offending, verdict.tolerable) == (3, True)
-    assert verdict.sample == ("ragged_row: 2", "vanished_or_rejected: 1")
+    assert verdict.sample == ("ragged_row: 2", "vanished: 1", "C-7: vanished")
+
+
+def test_a_refused_file_is_an_error_until_it_is_gone():
+    assert erp.files_accepted(ErpMeasure(5, {}, (), {}), LIMITS).passed
+    verdict = erp.files_accepted(ErpMeasure(5, {}, (), {"a.csv": "empty"}), LIMITS)
+    assert (verdict.offending, verdict.tolerable, verdict.sample) == (1, False, ("a.csv: empty",))
 
 
 def test_a_limit_is_a_setting():

@@ -2,16 +2,17 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from stock_platform.assets.dimensions import dimension_assets
-from stock_platform.assets.raw import raw_erp_companies, raw_erp_exchanges
 from stock_platform.contracts import TABLES
 from stock_platform.lake import raw_erp
-from stock_platform.lake.paths import LakePaths
-from stock_platform.resources import LakeResource
-from stock_platform.sources.erp import COMPANY_COLUMNS, EXCHANGE_COLUMNS
+from stock_platform.lake.paths import ErpKind, LakePaths
+from stock_platform.lake.raw_erp import ErpFacts
+from stock_platform.sources.erp import COMPANIES, EXCHANGES, Contract, read_export
+from stock_platform.sources.erp_history import learn
+from stock_platform.sources.erp_rows import RowRule, company_rule, exchange_rule, listings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform_tests.recorded_worlds.files import RecordedFile, exchanges
 
@@ -23,24 +24,39 @@ def load_dimensions(
     days: Sequence[date],
 ) -> None:
     """An ERP export of the files' companies and exchanges, and the dimensions made of it."""
-    mics = {it.company["mic"] for it in recorded}
-    _drop(paths.landing("companies"), COMPANY_COLUMNS, map(_company, recorded))
-    _drop(paths.landing("exchanges"), EXCHANGE_COLUMNS, map(_exchange, sorted(mics)))
-    lake = LakeResource(root=paths.root)
-    companies = raw_erp.save(paths, raw_erp_companies(lake=lake))
-    listed = raw_erp.save(paths, raw_erp_exchanges(lake=lake))
-    inputs = {"dim_company": [companies], "dim_exchange": [listed], "dim_trading_session": [listed]}
+    mics = sorted({it.company["mic"] for it in recorded})
+    listed = _load(paths, "exchanges", EXCHANGES, map(_exchange, mics), exchange_rule)
+    rule = company_rule(listings(listed.facts.to_pylist()), days[-1])
+    companies = _load(paths, "companies", COMPANIES, map(_company, recorded), rule)
+    inputs = {
+        "dim_company": [companies],
+        "dim_company_history": [companies],
+        "dim_exchange": [listed],
+        "dim_trading_session": [listed],
+    }
     for asset in dimension_assets(days[0], days[-1]):
         name = asset.key.to_user_string()
         warehouse.replace_table(TABLES[name], asset(*inputs.get(name, [])))
 
 
-def _drop(folder: str, columns: Sequence[str], rows: Iterator[Mapping[str, str]]) -> None:
-    Path(folder).mkdir(parents=True)
-    with (Path(folder) / "recorded.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
+def _load(
+    paths: LakePaths,
+    kind: ErpKind,
+    contract: Contract,
+    rows: Iterator[Mapping[str, str]],
+    rule: RowRule,
+) -> ErpFacts:
+    folder = Path(paths.landing(kind))
+    folder.mkdir(parents=True)
+    with (folder / "recorded.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, contract.columns)
         writer.writeheader()
         writer.writerows(rows)
+    export = read_export(folder / "recorded.csv", contract, rule, 0)
+    facts = learn(None, export, contract, "recorded.csv", datetime.now(UTC))
+    known = ErpFacts(kind, "recorded.csv", facts, [])
+    raw_erp.save(paths, known)
+    return known
 
 
 def _company(file: RecordedFile) -> dict[str, str]:

@@ -1,87 +1,196 @@
-"""ERP files: what is accepted, what is rejected and why."""
+"""ERP exports: which rows are accepted, which are rejected and why, and which files are."""
+
+import csv
+import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from stock_platform.sources.erp import (
-    COMPANY_COLUMNS,
-    ErpFileError,
-    is_active,
-    read_companies,
-    read_exchanges,
+from stock_platform.sources.erp import EXCHANGES
+from stock_platform.sources.erp_rows import spelled
+from stock_platform.sources.erp_text import ErpFileError
+from stock_platform_tests.sources.erp_files import HEADER, company, exchanges, export, read
+
+
+def accepted(found, column="TICKER"):
+    return found.accepted[column].to_pylist()
+
+
+def rejected(found):
+    return [(it["LINE"], it["REASON"]) for it in found.rejected.to_pylist()]
+
+
+def test_text_that_parsers_eat_is_kept(tmp_path):
+    rows = [company(f"C-{n}", it) for n, it in enumerate(("NA", "TRUE", "NAN", "1E3", "0700"))]
+    assert accepted(export(tmp_path, *rows)) == ["NA", "TRUE", "NAN", "1E3", "0700"]
+
+
+@pytest.mark.parametrize(
+    ("ticker", "mic", "symbol"),
+    [
+        ("BRK-B", "XNYS", "BRK-B"),
+        ("BF.B", "XNYS", "BF.B"),
+        ("^GSPC", "XNYS", "^GSPC"),
+        ("0700", "XHKG", "0700.HK"),
+        ("0700.HK", "XHKG", "0700.HK"),
+        (" vod\u00a0", "LSE", "VOD.L"),
+        ("AAPL", "nms", "AAPL"),
+    ],
 )
-
-HEADER = ",".join(COMPANY_COLUMNS)
-
-
-def company(ticker="AAPL", name="Apple Inc.", mic="XNAS", active="Y", changed="2020-01-01"):
-    return f"C-1,{ticker},{name},{mic},Tech,United States,USD,,{active},{changed}"
+def test_a_symbol_is_yahoos_by_the_exchange_it_is_listed_on(tmp_path, ticker, mic, symbol):
+    assert accepted(export(tmp_path, company(ticker=ticker, mic=mic))) == [symbol]
 
 
-def read(*rows, header=HEADER, encoding="utf-8"):
-    return read_companies("\r\n".join([header, *rows]).encode(encoding))
-
-
-def test_rows_are_kept_as_text():
-    rows = read(company("NA", "TRUE"), company("0700.HK", "1E3")).accepted
-    assert [(row["TICKER"], row["COMPANY_NAME"]) for row in rows] == [
-        ("NA", "TRUE"),
-        ("0700.HK", "1E3"),
-    ]
-
-
-def test_quoted_commas_quotes_and_newlines_are_part_of_a_name():
-    (row,) = read(company(name='"A ""great"", Inc.\nof Delaware"')).accepted
-    assert row["COMPANY_NAME"] == 'A "great", Inc.\nof Delaware'
-
-
-def test_a_byte_order_mark_spaces_and_lower_case_keys_are_no_trouble():
-    (row,) = read(company(" brk-b\u00a0"), encoding="utf-8-sig").accepted
-    assert row["TICKER"] == "BRK-B"
+def test_values_are_kept_in_the_contracts_spelling(tmp_path):
+    row = company(
+        country="United Kingdom", currency="GBX", isin="gb00b16gwd56", active="ja",
+        changed="31.12.2019", mic="XLON",
+    )  # fmt: skip
+    found = export(tmp_path, row)
+    kept = [accepted(found, it)[0] for it in ("COUNTRY", "CURRENCY", "ISIN", "ACTIVE")]
+    assert kept == ["GB", "GBp", "GB00B16GWD56", "Y"]
+    assert accepted(found, "LAST_CHANGED") == ["2019-12-31"]
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (company(ticker=" "), "missing_value"),
-        (company(mic=""), "missing_value"),
-        (company(active="yes"), "active_not_y_or_n"),
-        (company(mic="XNSA"), "exchange_without_calendar"),
-        (company(changed="01.02.2020"), "last_changed_no_iso_date"),
-        (company() + ",one,more", "ragged_row"),
-        ("C-1,AAPL", "ragged_row"),
-        (company("GOOD", "twice"), "duplicate_key"),
+        (company("C-2", ticker=" "), "missing_value"),
+        (company("", "X"), "missing_value"),
+        (company("C-2", "X", mic=""), "missing_value"),
+        (company("C-2", "X", mic="XXXX"), "unknown_exchange"),
+        (company("C-2", "A B"), "symbol_not_of_yahoos_characters"),
+        (company("C-2", "../A"), "symbol_not_of_yahoos_characters"),
+        (company("C-2", "X", active="maybe"), "active_not_y_or_n"),
+        (company("C-2", "X", changed="2020-13-01"), "last_changed_no_date"),
+        (company("C-2", "X", changed="2026-01-02"), "last_changed_in_the_future"),
+        (company("C-2", "X", country="Atlantis"), "unknown_country"),
+        (company("C-2", "X", currency="XXY"), "unknown_currency"),
+        (company("C-2", "X", isin="US0378331006"), "isin_checksum"),
+        (company("C-2", "X", name="Ad\0obe"), "control_character"),
+        (company("C-2", "X", name="x" * 301), "value_too_long"),
+        (company("C-2", "X", name='"' + "x" * 10_000_000 + '"'), "malformed_quotes_or_field"),
+        (company("C-2", "X", name='"a"b'), "malformed_quotes_or_field"),
+        (company("C-2", "X") + ",one more", "ragged_row"),
+        ("C-2,X", "ragged_row"),
+        (company(), "repeated_row"),
     ],
 )
-def test_a_bad_row_is_rejected_with_its_line_and_reason_and_the_good_one_kept(row, reason):
-    file = read(company("GOOD"), row)
-    assert [it["COMPANY_NAME"] for it in file.accepted] == ["Apple Inc."]
-    assert [(it.line, it.reason) for it in file.rejected] == [(3, reason)]
+def test_a_bad_row_is_rejected_with_line_reason_and_text_and_the_good_one_kept(
+    tmp_path, row, reason
+):
+    found = export(tmp_path, company(), row)
+    assert accepted(found) == ["AAPL"]
+    assert rejected(found) == [(3, reason)]
+    assert found.rejected["TEXT"].to_pylist() == [f"{row}\r\n"[:2000]]
+
+
+def test_rows_that_contradict_each_other_are_all_rejected(tmp_path):
+    found = export(
+        tmp_path, company(), company(name="Other"), company("C-2", "MSFT"), company("C-3", "MSFT")
+    )
+    assert accepted(found) == []
+    assert rejected(found) == [(n, "conflicting_key") for n in (2, 3, 4, 5)]
+
+
+def test_a_line_number_is_that_of_the_records_first_line(tmp_path):
+    found = export(tmp_path, company(name='"two\nlines"'), company("C-2", "X", mic="XXXX"))
+    assert accepted(found, "COMPANY_NAME") == ["two lines"]
+    assert rejected(found) == [(4, "unknown_exchange")]
+
+
+def test_formulas_are_text(tmp_path):
+    names = ["=HYPERLINK(1)", "+1", "@SUM(A1)", "-2"]
+    rows = [company(f"C-{n}", f"T{n}", name) for n, name in enumerate(names)]
+    assert accepted(export(tmp_path, *rows), "COMPANY_NAME") == names
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_encodings_and_delimiters_are_found_out(tmp_path, encoding, delimiter):
+    text = "\r\n".join([HEADER, company(name="Crédit Agricole")]) + "\r\n"
+    found = read(tmp_path, text.replace(",", delimiter).encode(encoding))
+    assert accepted(found, "COMPANY_NAME") == ["Crédit Agricole"]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_single_byte_encodings_are_found_out(tmp_path, encoding):
+    names = ["Société Générale", "Deutsche Börse", "Huhtamäki", "Nestlé"]
+    rows = [company(f"C-{n}", f"T{n}", name) for n, name in enumerate(names)]
+    found = read(tmp_path, ("\n".join([HEADER, *rows]) + "\n").encode(encoding))
+    assert accepted(found, "COMPANY_NAME") == names
+
+
+def test_headers_may_be_reordered_spelt_otherwise_and_have_more(tmp_path):
+    header = "Cost Centre;mic;Item-Id;symbol;name;sector;country;ccy;isin;active;Last Changed"
+    row = "4711;XNYS;C-1;IBM;IBM Corp.;;;USD;;Y;2020-01-01"
+    found = read(tmp_path, f"{header}\n{row}\n")
+    assert (accepted(found), accepted(found, "EXCH_CODE")) == (["IBM"], ["XNYS"])
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "the header lacks"),
-        (HEADER.encode(), "no row could be accepted"),
-        (HEADER.replace("EXCH_CODE,", "").encode() + b"\nx", "lacks EXCH_CODE"),
-        (b"\xff\xfe\x00", "not UTF-8"),
-        (b"<html><body>Error</body></html>", "the header lacks"),
-        (HEADER.encode() + b'\n"C-1,AAPL', "is no CSV"),
+        (b"", "is empty"),
+        (b"\r\n \r\n", "is empty"),
+        (HEADER.encode(), "a header and no row"),
+        (HEADER.replace("EXCH_CODE,", "").encode() + b"\nx\n", "lacks EXCH_CODE"),
+        (f"{HEADER},TICKER\nx\n".encode(), "TICKER more than once"),
+        (b"PK\x03\x04" + bytes(100), "zip archive"),
+        (b"\x1f\x8b" + bytes(100), "gzip"),
+        (b"<!doctype html><html>502 Bad Gateway</html>", "web page"),
+        (bytes(range(128, 160)) * 50, "no header|no text"),
+        (f"{HEADER}\n{company()}\n{company('C-2', 'X')[:-4]}".encode(), "middle of a row"),
+        (f"{HEADER}\n{company()}\nC-2,X".encode(), "middle of a row"),
+        (f'{HEADER}\n{company()}\nC-2,"X'.encode(), "ends within quotes"),
+        (f"{HEADER}\n{company()}\n".encode() + b"C-2,\xff\xfe\n", "break the contract"),
     ],
-    ids=["empty", "header only", "missing column", "binary", "HTML", "truncated in a quote"],
 )
-def test_a_bad_file_is_rejected_whole_with_a_reason(content, says):
+def test_a_bad_file_is_rejected_whole_with_a_reason(tmp_path, content, says):
     with pytest.raises(ErpFileError, match=says):
-        read_companies(content)
+        read(tmp_path, content, share=0.2)
 
 
-def test_columns_may_stand_in_any_order_with_others_between():
-    header = "EXTRA,YAHOO_EXCHANGE_CODES,YAHOO_SUFFIX,PRICE_CURRENCY,TIMEZONE,CITY,COUNTRY,"
-    content = f"{header}EXCH_NAME,EXCH_CODE\nx,LSE,.L,GBp,Europe/London,London,GB,London,xlon\n"
-    (row,) = read_exchanges(content.encode()).accepted
-    assert (row["EXCH_CODE"], row["YAHOO_SUFFIX"], row["PRICE_CURRENCY"]) == ("XLON", ".L", "GBp")
+def test_a_last_line_without_its_end_is_complete_if_its_row_is(tmp_path):
+    assert accepted(read(tmp_path, f"{HEADER}\n{company()}")) == ["AAPL"]
 
 
-def test_only_y_is_active():
-    active, inactive = read(company("A"), company("B", active="N")).accepted
-    assert (is_active(active), is_active(inactive)) == (True, False)
+def test_too_large_a_share_of_bad_rows_rejects_the_file(tmp_path):
+    rows = [company(f"C-{n}", f"T{n}") for n in range(4)]
+    bad = company("C-9", "X", mic="XXXX")
+    assert len(accepted(export(tmp_path, *rows, bad, share=0.2))) == 4
+    with pytest.raises(ErpFileError, match=r"1 of 4 rows break .*\(unknown_exchange 1\)"):
+        export(tmp_path, *rows[1:], bad, share=0.2)
+
+
+def test_an_exchange_needs_a_mic_a_time_zone_and_a_currency(tmp_path):
+    header = ",".join(EXCHANGES.columns)
+    rows = [
+        "xlon,London,GB,London,Europe/London,GBp,.L,LSE",
+        "XX,Short,GB,London,Europe/London,GBp,.L,LSE",
+        "XPAR,Paris,FR,Paris,Europe/Atlantis,EUR,.PA,PAR",
+        "XETR,Xetra,DE,Frankfurt,Europe/Berlin,,.DE,GER",
+    ]
+    file = tmp_path / "exchanges.csv"
+    file.write_text("\n".join([header, *rows]) + "\n")
+    with pytest.raises(ErpFileError, match=r"missing_value 1.*mic_not|mic_not.*missing_value 1"):
+        exchanges(file)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=20)))
+def test_every_record_is_accepted_or_rejected_whatever_it_says(tmp_path_factory, names):
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerows([HEADER.split(","), company().split(",")])
+    for n, name in enumerate(names):
+        item, ticker, _, *rest = company(f"N-{n}", f"N{n}").split(",")
+        writer.writerow([item, ticker, name, *rest])
+    found = read(tmp_path_factory.mktemp("erp"), stream.getvalue())
+    assert found.accepted.num_rows + found.rejected.num_rows == len(names) + 1
+
+
+@given(st.text())
+def test_spelling_twice_changes_nothing(text):
+    assert spelled(spelled(text)) == spelled(text)

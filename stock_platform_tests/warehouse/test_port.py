@@ -138,6 +138,7 @@ def exchange(code, name="An exchange"):
         "Timezone": "America/New_York",
         "Currency": "USD",
         "YahooSuffix": "",
+        "IsVanished": False,
         "CalendarCode": None,
     }
 
@@ -217,7 +218,7 @@ def test_frames_have_real_types(warehouse, parquet):
 
 def venue(code, name="x"):
     row = {"ExchangeCode": code, "ExchangeName": name, "Timezone": "UTC", "Currency": "USD"}
-    return {**row, "YahooSuffix": ""}
+    return {**row, "YahooSuffix": "", "IsVanished": False}
 
 
 def exchanges(*rows):

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Final
 
-from stock_platform.contracts import DIM_COMPANY, DIM_DATE, Table
+from stock_platform.contracts import DIM_COMPANY, DIM_COMPANY_HISTORY, DIM_DATE, Table
 from stock_platform.warehouse.port import Warehouse
 
 _WRONG_DAYS: Final = """
@@ -23,6 +23,32 @@ LEFT JOIN dim_exchange AS exchange ON exchange.ExchangeCode = company.ExchangeCo
 WHERE company.IsActive AND exchange.CalendarCode IS NULL
 """
 _MISSPELT: Final = "SELECT Symbol FROM dim_company WHERE Symbol != UPPER(TRIM(Symbol))"
+# A company's states follow one another without a gap, but where another company took its symbol.
+# Those of a symbol never overlap.
+_UNEVEN: Final = """
+WITH states AS (
+  SELECT
+    *,
+    LEAD(EffectiveFrom) OVER (PARTITION BY ItemId ORDER BY EffectiveFrom) AS NextOfItem,
+    LEAD(EffectiveFrom) OVER (PARTITION BY Symbol ORDER BY EffectiveFrom) AS NextOfSymbol
+  FROM dim_company_history
+),
+judged AS (
+  SELECT Symbol, EffectiveFrom, CASE
+    WHEN EffectiveTo <= EffectiveFrom THEN 'ends before it begins'
+    WHEN IsCurrent != (EffectiveTo IS NULL) THEN 'current and ended, or neither'
+    WHEN EffectiveTo IS NULL AND NextOfItem IS NOT NULL THEN 'its company has a newer state'
+    WHEN EffectiveTo IS NULL AND NextOfSymbol IS NOT NULL THEN 'its symbol has a newer state'
+    WHEN EffectiveTo > NextOfItem THEN 'overlaps the next state of its company'
+    WHEN EffectiveTo > NextOfSymbol THEN 'overlaps the next state of its symbol'
+    WHEN EffectiveTo < NextOfItem AND EffectiveTo IS DISTINCT FROM NextOfSymbol
+      THEN 'a gap before the next state of its company'
+  END AS Flaw
+  FROM states
+)
+SELECT Symbol, EffectiveFrom, Flaw FROM judged WHERE Flaw IS NOT NULL
+ORDER BY Symbol, EffectiveFrom
+"""
 
 
 def flaws(warehouse: Warehouse, table: Table) -> tuple[str, ...]:
@@ -48,7 +74,17 @@ def _of_companies(warehouse: Warehouse) -> tuple[str, ...]:
     )
 
 
-_FLAWS: Final = {DIM_DATE.name: _of_dates, DIM_COMPANY.name: _of_companies}
+def _of_history(warehouse: Warehouse) -> tuple[str, ...]:
+    """The states that do not follow one another."""
+    rows = warehouse.query(_UNEVEN).to_pylist()
+    return tuple(f"{row['Symbol']} from {row['EffectiveFrom']}: {row['Flaw']}" for row in rows)
+
+
+_FLAWS: Final = {
+    DIM_DATE.name: _of_dates,
+    DIM_COMPANY.name: _of_companies,
+    DIM_COMPANY_HISTORY.name: _of_history,
+}
 
 
 def _whole_years(days: set[date]) -> set[date]:

@@ -7,10 +7,11 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stock_platform.calendars import calendar_code, session_hours
-from stock_platform.lake import files, raw_erp, raw_prices
+from stock_platform.lake import erp_landing, files, raw_erp, raw_prices
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.publish import ProcessedSession, read_published, row_count
 from stock_platform.limits import QualityLimits
@@ -19,7 +20,7 @@ from stock_platform.quality.rules.erp import ErpMeasure
 from stock_platform.quality.rules.processed import ProcessedMeasure
 from stock_platform.quality.rules.raw import Newest, RawSession
 from stock_platform.quality.rules.verdict import SAMPLE
-from stock_platform.sources.erp import is_active
+from stock_platform.sources.erp_history import active_days
 from stock_platform.sources.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -33,19 +34,27 @@ _RECORD_EXCERPT: Final = 160
 
 def raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSession]:
     """The universe, and what each session's raw lines tell."""
-    companies = raw_erp.load(paths, "companies").accepted
-    active = {row["TICKER"]: row["EXCH_CODE"] for row in companies if is_active(row)}
+    active: dict[str, dict[str, str]] = defaultdict(dict)
+    companies = raw_erp.load(paths, "companies").facts
+    for (mic, symbol), days in active_days(companies, sessions).items():
+        for day in days:
+            active[day.isoformat()][symbol] = mic
     closes = cache(partial(_closes, first=min(sessions), last=max(sessions)))
-    return {session: _raw_session(paths, session, active, closes) for session in sessions}
+    return {it: _raw_session(paths, it, active[it], closes) for it in sessions}
 
 
 def erp_batch(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
-    """What became of the rows of the current ERP file."""
-    batch = raw_erp.load(paths, kind)
+    """What is known from the ERP, what its newest export lacks, and files that were rejected."""
+    known = raw_erp.load(paths, kind)
+    identity = "ITEM_ID" if kind == "companies" else "EXCH_CODE"
+    vanished = known.facts.filter(pc.is_valid(known.facts["VANISHED_AT"]))
+    lying = {it.key for it in erp_landing.landed(paths, kind)}
+    refused = [it for it in erp_landing.loads(paths, kind) if it.status == "rejected"]
     return ErpMeasure(
-        len(batch.accepted),
-        Counter(str(row["reason"]) for row in batch.rejected),
-        sum(row["SOURCE_FILE"] != batch.source_file for row in batch.accepted),
+        known.facts.num_rows,
+        Counter(str(row["REASON"]) for row in known.rejected),
+        tuple(pc.unique(vanished[identity]).to_pylist()),
+        {it.name: it.reason for it in refused if it.key in lying},
     )
 
 

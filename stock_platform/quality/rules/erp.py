@@ -1,31 +1,52 @@
 """Rules over an ERP batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stock_platform.limits import QualityLimits
-from stock_platform.quality.rules.verdict import Verdict, counted
+from stock_platform.quality.rules.verdict import SAMPLE, Verdict, counted, judged
 
 
 @dataclass(frozen=True)
 class ErpMeasure:
-    """An ERP batch: accepted rows, rejected ones by reason, rows kept from the batch before."""
+    """What is known from the ERP.
 
-    accepted: int
-    rejected: Mapping[str, int]
-    kept: int
-
-
-def every_row_accepted(batch: ErpMeasure, _: QualityLimits) -> Verdict:
-    """Each row of the ERP file was accepted, and none that was known is missing from it.
-
-    A rejected row is kept with its line and reason beside the accepted ones; a key that
-    vanished or was rejected keeps its last good row. Mend the export and drop it again.
+    Attributes:
+        facts: rows that are known.
+        rejected: rows of the newest export that broke the contract, by reason.
+        vanished: identities that the newest export lacks.
+        refused: files that were rejected and still lie in the landing folder, with the reason.
     """
-    reasons = {**batch.rejected, "vanished_or_rejected": batch.kept}
+
+    facts: int
+    rejected: Mapping[str, int]
+    vanished: Sequence[str]
+    refused: Mapping[str, str]
+
+
+def files_accepted(known: ErpMeasure, _: QualityLimits) -> Verdict:
+    """No file lies in the landing folder that was rejected whole.
+
+    What such a file says is not used: the dimensions stand as they stood before it. Overwrite it
+    with a good export, or delete it.
+    """
+    return judged(
+        [f"{name}: {reason}" for name, reason in known.refused.items()],
+        "files in the landing folder were rejected",
+    )
+
+
+def every_row_accepted(known: ErpMeasure, _: QualityLimits) -> Verdict:
+    """Each row of the newest export was accepted, and none that was known is missing from it.
+
+    A rejected row is kept with its line, reason and text, and what was known of its key stays as
+    it was. So does a key that vanished from the export. Mend the export and drop it again.
+    """
+    reasons = {**known.rejected, **({"vanished": len(known.vanished)} if known.vanished else {})}
     return Verdict(
         sum(reasons.values()),
-        f"{batch.accepted} accepted, {sum(batch.rejected.values())} rejected, {batch.kept} kept",
+        f"{known.facts} rows known, {sum(known.rejected.values())} rejected, "
+        f"{len(known.vanished)} keys vanished",
         tolerable=True,
-        sample=counted(reasons),
+        sample=(*counted(reasons), *(f"{key}: vanished" for key in known.vanished))[:SAMPLE],
     )

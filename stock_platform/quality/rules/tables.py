@@ -93,6 +93,16 @@ def dim_date_complete(table: TableMeasure, _: QualityLimits) -> Verdict:
     return judged(table.flaws, "days are missing or have a wrong attribute")
 
 
+def history_intervals(table: TableMeasure, _: QualityLimits) -> Verdict:
+    """The states of a company follow one another, and those of a symbol never overlap.
+
+    A join by symbol and day must find one state. A gap is right only where another company took
+    the symbol. The table is made whole of the lake's facts: materialize it again, and if the
+    flaw stays, look at the facts of the company there.
+    """
+    return judged(table.flaws, "states do not follow one another")
+
+
 def dim_company_keys(table: TableMeasure, _: QualityLimits) -> Verdict:
     """Every symbol is trimmed and in capitals; every active one has a calendar to fetch by.
 

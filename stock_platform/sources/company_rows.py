@@ -1,0 +1,56 @@
+"""The companies' two tables, made of what the ERP told: their state now, and their history."""
+
+import duckdb
+import pyarrow as pa
+
+from stock_platform.contracts import DIM_COMPANY, DIM_COMPANY_HISTORY, Table
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.sources.erp_history import ENGINE, company_versions
+
+_HISTORY = """
+    SELECT
+      TICKER AS Symbol,
+      CAST(FROM_DAY AS DATE) AS EffectiveFrom,
+      CAST(TO_DAY AS DATE) AS EffectiveTo,
+      TO_DAY IS NULL AS IsCurrent,
+      ITEM_ID AS ItemId,
+      COMPANY_NAME AS CompanyName,
+      EXCH_CODE AS ExchangeCode,
+      NULLIF(SECTOR, '') AS Sector,
+      NULLIF(COUNTRY, '') AS Country,
+      NULLIF(CURRENCY, '') AS Currency,
+      NULLIF(ISIN, '') AS Isin,
+      ACTIVE = 'Y' AS IsActive,
+      VANISHED_AT IS NOT NULL AS IsVanished,
+      SOURCE_FILE AS SourceFile,
+      CAST(LOADED_AT AS TIMESTAMPTZ) AS LoadedAt
+    FROM versions
+"""
+# Each symbol that ever was, by its newest state; one that its company gave up is inactive since.
+_STATE = """
+    SELECT * REPLACE (
+      COALESCE(EffectiveTo, EffectiveFrom) AS EffectiveFrom,
+      IsActive AND IsCurrent AS IsActive
+    )
+    FROM history
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY Symbol ORDER BY EffectiveFrom DESC) = 1
+"""
+
+
+def dim_company_history_rows(facts: pa.Table) -> pa.Table:
+    """Rows of dim_company_history: one a symbol and day since which a state held."""
+    with duckdb.connect(config=ENGINE) as engine:
+        engine.register("versions", company_versions(facts))
+        return _fitted(engine.sql(_HISTORY), DIM_COMPANY_HISTORY)
+
+
+def dim_company_rows(facts: pa.Table) -> pa.Table:
+    """Rows of dim_company: one a symbol."""
+    with duckdb.connect(config=ENGINE) as engine:
+        engine.register("history", dim_company_history_rows(facts))
+        return _fitted(engine.sql(_STATE), DIM_COMPANY)
+
+
+def _fitted(rows: duckdb.DuckDBPyRelation, table: Table) -> pa.Table:
+    names = [column.name for column in table.columns]
+    return rows.project(", ".join(names)).order("Symbol").to_arrow_table().cast(arrow_schema(table))

@@ -1,0 +1,172 @@
+"""What a row of an ERP export must say, and the one spelling in which it is kept.
+
+Belongs here: one row at a time. Every rule returns a reason code, or None and a row in the
+spelling of the contract.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pycountry
+from stdnum import isin
+
+from stock_platform.calendars import calendar_code
+
+ErpRow = dict[str, str]
+RowRule = Callable[[ErpRow], str | None]
+
+_ACTIVE: Final = {
+    **dict.fromkeys(("Y", "YES", "J", "JA", "TRUE", "T", "1"), "Y"),
+    **dict.fromkeys(("N", "NO", "NEIN", "FALSE", "F", "0"), "N"),
+}
+# Hundredths in which Yahoo quotes, in its own spelling; no ISO 4217 codes.
+_MINOR_UNITS: Final = {"GBX": "GBp", "GBp": "GBp", "ZAC": "ZAc", "ZAc": "ZAc", "ILA": "ILA"}
+# What Yahoo's symbols are made of; others would change the address that is asked.
+_SYMBOL: Final = re.compile(r"[A-Z0-9.^=&_-]{1,32}")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# BigQuery has no limit for text; a longer name is none.
+_LONGEST: Final = 300
+
+
+@dataclass(frozen=True)
+class Listing:
+    """An exchange as companies name it: its MIC, and what Yahoo appends to its symbols."""
+
+    mic: str
+    yahoo_suffix: str
+
+
+def listings(exchanges: Iterable[Mapping[str, str]]) -> dict[str, Listing]:
+    """Exchanges by MIC and by Yahoo's own codes; a MIC wins over another's code."""
+    found: dict[str, Listing] = {}
+    rows = list(exchanges)
+    for row in rows:
+        listing = Listing(row["EXCH_CODE"], row["YAHOO_SUFFIX"])
+        for code in row["YAHOO_EXCHANGE_CODES"].split("|"):
+            found[code.strip().upper()] = listing
+    found |= {row["EXCH_CODE"]: Listing(row["EXCH_CODE"], row["YAHOO_SUFFIX"]) for row in rows}
+    found.pop("", None)
+    return found
+
+
+def spelled(text: str) -> str:
+    """Without blanks around, non-breaking ones included, and with one space for many."""
+    return " ".join(text.split())
+
+
+def company_rule(exchanges: Mapping[str, Listing], today: date) -> RowRule:
+    """The rule for companies listed on these exchanges."""
+
+    def judge(row: ErpRow) -> str | None:
+        if reason := _text_defect(row, ("ITEM_ID", "TICKER", "COMPANY_NAME", "EXCH_CODE")):
+            return reason
+        listing = exchanges.get(row["EXCH_CODE"].upper())
+        if listing is None:
+            return "unknown_exchange"
+        row["EXCH_CODE"] = listing.mic
+        row["TICKER"] = _symbol(row["TICKER"].upper(), listing.yahoo_suffix)
+        row["ITEM_ID"] = row["ITEM_ID"].upper()
+        row["ACTIVE"] = _ACTIVE.get(row["ACTIVE"].upper(), "")
+        row["ISIN"] = row["ISIN"].upper()
+        changed = _day(row["LAST_CHANGED"])
+        row["LAST_CHANGED"] = changed.isoformat() if changed else ""
+        return (
+            (None if _SYMBOL.fullmatch(row["TICKER"]) else "symbol_not_of_yahoos_characters")
+            or (None if row["ACTIVE"] else "active_not_y_or_n")
+            or _changed_defect(changed, today)
+            or _codes_defect(row, "CURRENCY")
+            or (None if not row["ISIN"] or _is_isin(row["ISIN"]) else "isin_checksum")
+            or _calendar_defect(row)
+        )
+
+    return judge
+
+
+def exchange_rule(row: ErpRow) -> str | None:
+    """The rule for exchanges."""
+    required = ("EXCH_CODE", "EXCH_NAME", "TIMEZONE", "PRICE_CURRENCY")
+    if reason := _text_defect(row, required):
+        return reason
+    row["EXCH_CODE"] = row["EXCH_CODE"].upper()
+    if not re.fullmatch(r"[A-Z0-9]{4}", row["EXCH_CODE"]):
+        return "mic_not_iso_10383"
+    try:
+        ZoneInfo(row["TIMEZONE"])
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "unknown_time_zone"
+    return _codes_defect(row, "PRICE_CURRENCY")
+
+
+def _text_defect(row: ErpRow, required: Iterable[str]) -> str | None:
+    values = row.values()
+    if _CONTROL.search("".join(values)):
+        return "control_character"
+    if max(map(len, values)) > _LONGEST:
+        return "value_too_long"
+    return None if all(map(row.__getitem__, required)) else "missing_value"
+
+
+def _symbol(ticker: str, suffix: str) -> str:
+    """Yahoo's symbol: the exchange's ticker with the exchange's suffix, if it lacks it."""
+    return ticker if ticker.endswith(suffix.upper()) else f"{ticker}{suffix.upper()}"
+
+
+@lru_cache(1024)
+def _day(text: str) -> date | None:
+    for read in (date.fromisoformat, lambda it: datetime.strptime(it, "%d.%m.%Y").date()):  # noqa: DTZ007 - a day
+        with suppress(ValueError):
+            return read(text)
+    return None
+
+
+def _changed_defect(changed: date | None, today: date) -> str | None:
+    if changed is None:
+        return "last_changed_no_date"
+    return "last_changed_in_the_future" if changed > today else None
+
+
+def _codes_defect(row: ErpRow, currency: str) -> str | None:
+    """Country and currency, which may be blank, become their ISO codes."""
+    if row["COUNTRY"]:
+        row["COUNTRY"] = _country(row["COUNTRY"])
+        if not row["COUNTRY"]:
+            return "unknown_country"
+    if row[currency]:
+        row[currency] = _currency(row[currency])
+        if not row[currency]:
+            return "unknown_currency"
+    return None
+
+
+@lru_cache(1024)
+def _is_isin(text: str) -> bool:
+    return bool(isin.is_valid(text))
+
+
+@lru_cache(1024)
+def _country(text: str) -> str:
+    """ISO 3166 alpha-2 of a code or an English name; nothing where it is none."""
+    try:
+        return str(pycountry.countries.lookup(text).alpha_2)
+    except LookupError:
+        return ""
+
+
+@lru_cache(1024)
+def _currency(text: str) -> str:
+    """ISO 4217, or Yahoo's spelling of a hundredth of one; nothing where it is none."""
+    if text in _MINOR_UNITS:
+        return _MINOR_UNITS[text]
+    known = pycountry.currencies.get(alpha_3=text.upper())
+    return str(known.alpha_3) if known else ""
+
+
+def _calendar_defect(row: ErpRow) -> str | None:
+    active_without = row["ACTIVE"] == "Y" and calendar_code(row["EXCH_CODE"]) is None
+    return "exchange_without_calendar" if active_without else None

@@ -1,0 +1,129 @@
+"""Files in the landing folder: each generation is dealt with once, in order of arrival."""
+
+import os
+import time
+
+import pytest
+
+from stock_platform.lake import erp_landing, files
+from stock_platform_tests.platform import SAMPLE_COMPANIES, SAMPLE_ERP, verdicts
+from stock_platform_tests.sources.erp_files import HEADER
+
+GOOD = "\n".join([HEADER, *SAMPLE_COMPANIES]) + "\n"
+
+
+@pytest.fixture
+def landing(platform):
+    platform.drop("exchanges", "exchanges.csv", (SAMPLE_ERP / "exchanges.csv").read_bytes())
+    return platform
+
+
+def outcomes(platform):
+    return [(it.name, it.status) for it in erp_landing.loads(platform.paths, "companies")]
+
+
+def observed(result):
+    return [
+        it.asset_observation_data.asset_observation
+        for it in result.all_events
+        if it.event_type_value == "ASSET_OBSERVATION"
+    ]
+
+
+def test_files_are_loaded_once_in_order_of_arrival(landing):
+    renamed = GOOD.replace(",FB,", ",META,").replace("2012-05-18", "2012-06-09")
+    landing.drop("companies", "b.csv", GOOD)
+    landing.drop("companies", "a.csv", renamed)
+    result = landing.run("erp_load")
+    assert result.success
+    assert outcomes(landing) == [("b.csv", "loaded"), ("a.csv", "loaded")]
+    symbols = landing.table("dim_company").set_index("Symbol")
+    assert (symbols["IsActive"]["META"], symbols["IsActive"]["FB"]) == (True, False)
+    assert landing.run("erp_load").success
+    assert len(outcomes(landing)) == 2
+
+
+def test_a_load_shows_its_file_generation_rows_sample_and_quarantine(landing):
+    bad = SAMPLE_COMPANIES[0].replace("C-0001,AAPL", "C-0042,TSLA").replace("XNAS", "XXXX")
+    landing.drop("companies", "c.csv", f"{GOOD}{bad}\n")
+    shown = next(it for it in observed(landing.run("erp_load")) if "c.csv" in it.description)
+    assert shown.description == "c.csv: 8 rows accepted, 1 rejected"
+    assert {"file", "generation", "accepted_rows", "as_it_came"} <= set(shown.metadata)
+    (row,) = shown.metadata["rejected"].value.records
+    assert (row.data["LINE"], row.data["REASON"]) == (10, "unknown_exchange")
+    assert b"TSLA" in files.read(shown.metadata["as_it_came"].value)
+    assert files.exists(shown.metadata["quarantine"].value)
+
+
+def test_a_file_overwritten_under_its_name_loads_again_and_one_touched_does_not(landing):
+    file = landing.drop("companies", "c.csv", GOOD)
+    landing.run("erp_load")
+    os.utime(file, (1, 1))
+    landing.run("erp_load")
+    landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple"))
+    landing.run("erp_load")
+    assert [it[1] for it in outcomes(landing)] == ["loaded", "unchanged", "loaded"]
+    assert "Apple" in set(landing.table("dim_company")["CompanyName"])
+
+
+def test_a_deleted_file_replays_nothing_and_dropped_again_is_looked_at_once(landing):
+    file = landing.drop("companies", "c.csv", GOOD)
+    landing.run("erp_load")
+    before = landing.table("dim_company")
+    file.unlink()
+    assert landing.run("erp_load").success
+    landing.drop("companies", "c.csv", GOOD)
+    landing.run("erp_load")
+    assert [it[1] for it in outcomes(landing)] == ["loaded", "unchanged"]
+    assert landing.table("dim_company").equals(before)
+
+
+def test_a_rejected_file_changes_nothing_fails_a_check_and_a_corrected_one_loads(landing, capfd):
+    landing.drop("companies", "c.csv", GOOD)
+    landing.run("erp_load")
+    before = landing.table("dim_company")
+    landing.drop("companies", "c.csv", "<html>502</html>")
+    refused = landing.run("erp_load")
+    assert verdicts(refused, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    assert "c.csv was rejected, nothing of it is used: the file is a web page" in (
+        capfd.readouterr().err
+    )
+    assert landing.table("dim_company").equals(before)
+    landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple"))
+    mended = landing.run("erp_load")
+    assert verdicts(mended, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
+    assert [it[1] for it in outcomes(landing)] == ["loaded", "rejected", "loaded"]
+
+
+def test_a_load_that_died_before_it_was_remembered_is_repeated_without_effect(landing):
+    landing.drop("companies", "c.csv", GOOD)
+    landing.run("erp_load")
+    before = landing.table("dim_company_history")
+    (load,) = erp_landing.loads(landing.paths, "companies")
+    files.delete(landing.paths.erp_load("companies", load.key))
+    assert landing.run("erp_load").success
+    assert landing.table("dim_company_history").equals(before)
+    assert len(outcomes(landing)) == 1
+
+
+def test_a_file_that_is_still_written_is_waited_for(landing):
+    file = landing.drop("companies", "c.csv", GOOD)
+    os.utime(file)
+    started = time.time()
+    assert landing.run("erp_load").success
+    assert time.time() - started > erp_landing.SETTLED_AFTER.total_seconds() - 1
+    assert outcomes(landing) == [("c.csv", "loaded")]
+
+
+@pytest.mark.parametrize("name", [".hidden.csv", "c.csv.part", "c.csv.tmp"])
+def test_unfinished_files_are_left_alone(landing, name):
+    landing.drop("companies", name, GOOD)
+    assert erp_landing.landed(landing.paths, "companies") == []
+
+
+@pytest.mark.parametrize("name", ["c.txt", "x%2F..%2Fy.csv", "ü ☃.csv", "C.CSV"])
+def test_a_name_is_only_a_name(landing, name):
+    landing.drop("companies", name, GOOD)
+    assert landing.run("erp_load").success
+
+    assert outcomes(landing) == [(name, "loaded")]

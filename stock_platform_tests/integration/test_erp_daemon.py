@@ -1,0 +1,111 @@
+"""The real daemon over a landing folder, killed and started again: each generation loads once."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from stock_platform.lake import erp_landing
+from stock_platform_tests.platform import SAMPLE_COMPANIES, SAMPLE_ERP, Platform
+from stock_platform_tests.sources.erp_files import HEADER
+from stock_platform_tests.webserver import ROOT
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_S = 180
+
+
+@pytest.fixture
+def platform(tmp_path):
+    with Platform(tmp_path) as it:
+        it.drop("exchanges", "exchanges.csv", (SAMPLE_ERP / "exchanges.csv").read_bytes())
+        yield it
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    shutil.copy(ROOT / "dagster.yaml", folder)
+    return folder
+
+
+@contextmanager
+def daemon(platform, home):
+    settings = {
+        "DAGSTER_HOME": str(home),
+        "STOCK_PLATFORM_LAKE": platform.settings.lake,
+        "STOCK_PLATFORM_WAREHOUSE": platform.settings.warehouse,
+    }
+    command = [Path(sys.executable).parent / "dagster-daemon", "run"]
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [*command, "-w", str(ROOT / "workspace.yaml")],
+            env=os.environ | settings,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+def wait_for(question, home):
+    deadline = time.monotonic() + PATIENCE_S
+    while not question():
+        assert time.monotonic() < deadline, (home / "log").read_text()[-3000:]
+        time.sleep(0.2)
+
+
+def companies(*rows):
+    return "\n".join([HEADER, *rows]) + "\n"
+
+
+def test_each_generation_is_loaded_once_whenever_the_daemon_is_killed(platform, home):
+    def loads():
+        return [(it.name, it.status) for it in erp_landing.loads(platform.paths, "companies")]
+
+    def runs():
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            return instance.get_runs_count(dg.RunsFilter(job_name="erp_load"))
+
+    file = platform.drop("companies", "c.csv", companies(*SAMPLE_COMPANIES))
+    with daemon(platform, home):
+        wait_for(lambda: loads() == [("c.csv", "loaded")], home)
+
+    platform.drop("companies", "c.csv", companies(*SAMPLE_COMPANIES[:7]))
+    before = runs()
+    with daemon(platform, home):
+        wait_for(lambda: runs() > before, home)  # asked for, and killed before it could note it
+    with daemon(platform, home):
+        wait_for(lambda: len(loads()) == 2, home)
+        file.unlink()
+        again = platform.drop("companies", "c.csv", companies(*SAMPLE_COMPANIES))
+        wait_for(lambda: len(loads()) == 3, home)
+        again.unlink()
+        platform.drop("companies", "d.csv", companies(*SAMPLE_COMPANIES[:6]))
+        wait_for(lambda: len(loads()) == 4, home)
+
+    assert loads() == [*[("c.csv", "loaded")] * 3, ("d.csv", "loaded")]
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        found = instance.fetch_observations(dg.AssetKey("raw_erp_companies"), limit=100).records
+        generations = [it.asset_observation.metadata["generation"].value for it in found]
+        assert sorted(generations) == sorted(set(generations))
+        assert len(generations) == 4
+        wait_for(
+            lambda: (
+                set(platform.table("dim_company").query("IsVanished")["ItemId"])
+                == {"C-0007", "C-0008"}
+            ),
+            home,
+        )
