@@ -185,11 +185,6 @@ def _observation(paths: LakePaths, kind: ErpKind, load: ErpLoad, kept: str) -> d
     )
 
 
-def _quarantine(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> dict[str, Any]:
-    uri = raw_erp.quarantine(paths, kind, load.key)
-    return {"quarantine": link(uri), "rejected": rows_table(load.sample)}
-
-
 def _sentence(load: ErpLoad) -> str:
     if load.status == "rejected":
         return f"{load.name} was rejected: {load.reason}"

@@ -26,6 +26,9 @@ ERP_LOAD: Final = dg.define_asset_job(
         "dim_exchange",
     ),
     description="Companies and exchanges of the ERP files that were not loaded yet.",
+    # While a load is under way none is asked for, and nothing tells one whose process is gone.
+    # A million rows take 50 seconds.
+    tags={dg.MAX_RUNTIME_SECONDS_TAG: "1800"},
 )
 
 REFERENCE_DATA: Final = dg.define_asset_job(
