@@ -1,7 +1,7 @@
 """The sensors: what starts a run because something happened."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 
 from stock_platform.automation.jobs import ERP_LOAD, QUALITY_REPORT
-from stock_platform.lake.erp_landing import pending
+from stock_platform.lake.erp_landing import gone, pending
 from stock_platform.lake.paths import ERP_KINDS
 from stock_platform.resources import LakeResource
 
@@ -61,9 +61,8 @@ def quality_report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
 
 def _failed_report(instance: dg.DagsterInstance) -> str | None:
     """The newest report, if it failed; after so many in a row a person has to look."""
-    newest = instance.get_runs(dg.RunsFilter(job_name=QUALITY_REPORT.name), limit=_ATTEMPTS)
-    in_a_row = list(takewhile(lambda it: it.status is dg.DagsterRunStatus.FAILURE, newest))
-    return newest[0].run_id if 0 < len(in_a_row) < _ATTEMPTS else None
+    failed = _failed_in_a_row(instance, QUALITY_REPORT.name)
+    return failed[0].run_id if 0 < len(failed) < _ATTEMPTS else None
 
 
 @dg.sensor(
@@ -77,33 +76,38 @@ def erp_csv_sensor(
     """A load when files lie in the landing folder that were never dealt with.
 
     It remembers nothing: what became of each file stands in the lake, so a file is asked for
-    once whatever the daemon forgets or does twice. One run takes all that wait, in order.
+    once whatever the daemon forgets or does twice. One run takes all that wait, in order. A load
+    that failed is asked for again, for its tables may be behind; after so many failures only
+    when the folder changes.
     """
     waiting = [it for kind in ERP_KINDS for it in pending(lake.paths, kind)]
     settled = [it for it in waiting if it.settles_at <= datetime.now(UTC)]
-    if not settled:
+    left = [it for kind in ERP_KINDS for it in gone(lake.paths, kind)]
+    failed = _failed_in_a_row(context.instance, ERP_LOAD.name)
+    if not (settled or left or failed):
         return dg.SkipReason(f"{len(waiting)} files are still being written" if waiting else None)
     if _count(context.instance, ERP_LOAD.name, _WAITING):
         return dg.SkipReason("a load is on its way")
-    names = "\n".join(f"{it.kind}/{it.key}" for it in settled)
+    names = "\n".join(sorted(f"{it.kind}/{it.key}" for it in settled))
     digest = hashlib.sha256(names.encode()).hexdigest()[:16]
-    failed = _count(context.instance, ERP_LOAD.name, _FAILED, {_FILES_TAG: digest})
-    if failed >= _ATTEMPTS:
+    if len(failed) >= _ATTEMPTS and digest in {it.tags.get(_FILES_TAG) for it in failed}:
         return dg.SkipReason(
-            f"the load of {', '.join(it.name for it in settled)} failed {failed} times: see its "
-            "runs, then launch erp_load"
+            f"the last {len(failed)} loads failed: see their runs, mend the cause, and launch "
+            "erp_load"
         )
-    return dg.RunRequest(run_key=f"{digest}-{failed}", tags={_FILES_TAG: digest})
+    newest = context.instance.get_runs(dg.RunsFilter(job_name=ERP_LOAD.name), limit=1)
+    after = newest[0].run_id if newest else "none"
+    return dg.RunRequest(run_key=f"{digest}-after-{after}", tags={_FILES_TAG: digest})
 
 
-def _count(
-    instance: dg.DagsterInstance,
-    job: str,
-    statuses: Sequence[dg.DagsterRunStatus],
-    tags: Mapping[str, str] | None = None,
-) -> int:
-    wanted = dg.RunsFilter(job_name=job, statuses=list(statuses), tags=dict(tags or {}))
-    return instance.get_runs_count(wanted)
+def _failed_in_a_row(instance: dg.DagsterInstance, job: str) -> list[dg.DagsterRun]:
+    """The newest runs of a job, as long as they failed; no more than are ever repeated."""
+    newest = instance.get_runs(dg.RunsFilter(job_name=job), limit=_ATTEMPTS)
+    return list(takewhile(lambda it: it.status in _FAILED, newest))
+
+
+def _count(instance: dg.DagsterInstance, job: str, statuses: Sequence[dg.DagsterRunStatus]) -> int:
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=list(statuses)))
 
 
 SENSORS: Final = (quality_report_sensor, erp_csv_sensor)

@@ -46,13 +46,17 @@ DIM_COMPANY: Final = Table(
 DIM_COMPANY_HISTORY: Final = Table(
     name="dim_company_history",
     description="Every state of every company that the ERP told (type 2).",
-    grain="one symbol and day since which a state held",
-    key=("Symbol", "EffectiveFrom"),
+    grain="one company and day since which a state held",
+    key=("ItemId", "EffectiveFrom"),
     columns=(
         Column("Symbol", "STRING", "Yahoo's symbol of the instrument in that state."),
         Column("EffectiveFrom", "DATE", "The first day of the state, by the ERP."),
         Column(
-            "EffectiveTo", "DATE", "The first day after it; null while it holds.", nullable=True
+            "EffectiveTo",
+            "DATE",
+            "The first day after it; null while it holds. The same day where another company "
+            "claims the symbol with better right: the state never held.",
+            nullable=True,
         ),
         Column("IsCurrent", "BOOL", "Whether it holds."),
         *_COMPANY_STATE,

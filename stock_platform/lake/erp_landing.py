@@ -6,6 +6,7 @@ only memory: a sensor that forgot everything asks for nothing twice.
 """
 
 import hashlib
+import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,8 +30,10 @@ class Landed:
     """A file in the landing folder.
 
     Attributes:
+        name: as it can be shown; bytes that are no text are written out.
         generation: the object's, or of a local file its moment of arrival in microseconds and
             its size.
+        path: in the file system of the landing folder.
         arrived_at: when it came to lie there as it is.
         settles_at: when it may be taken for complete.
     """
@@ -38,7 +41,7 @@ class Landed:
     kind: ErpKind
     name: str
     generation: str
-    uri: str
+    path: str
     arrived_at: datetime
     settles_at: datetime
 
@@ -53,9 +56,13 @@ class ErpLoad:
     """What became of a file.
 
     Attributes:
-        status: loaded, rejected, or unchanged where its name held the same bytes before.
+        status: loaded, rejected, unchanged where its name held the same bytes before, or late
+            where newer facts were known.
         reason: why it was rejected.
         sample: the first rejected rows: line, reason and text.
+        outdated: rows of a late file that tell an older state than is known.
+        rules: what its rows were judged by beside themselves.
+        is_gone: whether a rejected file was overwritten or deleted since.
     """
 
     name: str
@@ -63,11 +70,14 @@ class ErpLoad:
     sha256: str
     arrived_at: datetime
     loaded_at: datetime
-    status: Literal["loaded", "rejected", "unchanged"] = "unchanged"
+    status: Literal["loaded", "rejected", "unchanged", "late"] = "unchanged"
     reason: str = ""
     accepted: int = 0
     rejected: int = 0
     sample: Sequence[Mapping[str, Any]] = ()
+    outdated: int = 0
+    rules: str = ""
+    is_gone: bool = False
 
     @property
     def key(self) -> str:
@@ -81,25 +91,27 @@ class ErpLoad:
 
 
 def landed(paths: LakePaths, kind: ErpKind) -> list[Landed]:
-    """Files of the landing folder in order of arrival, but for hidden and unfinished ones."""
+    """Files of the landing folder in order of arrival, but for hidden and unfinished ones.
+
+    Links, pipes and folders are no files: what they lead to is not the ERP's to name.
+    """
     fs, folder = files.filesystem(paths.landing(kind))
-    fs.invalidate_cache()
-    found = fs.find(folder, maxdepth=1, detail=True) if fs.exists(folder) else {}
-    names = {path: posixpath.basename(path) for path in found}
+    found = fs.ls(folder, detail=True) if fs.exists(folder) else []
+    regular = [it for it in found if it["type"] == "file" and not it.get("islink")]
     return sorted(
-        (
-            _landed(kind, names[path], info, fs)
-            for path, info in found.items()
-            if not names[path].startswith(".") and not names[path].endswith(_UNFINISHED)
-        ),
+        (_landed(kind, info) for info in regular if _is_finished(info["name"])),
         key=lambda it: (it.arrived_at, it.name),
     )
+
+
+def _is_finished(path: str) -> bool:
+    name = posixpath.basename(path)
+    return bool(name) and not name.startswith(".") and not name.endswith(_UNFINISHED)
 
 
 def pending(paths: LakePaths, kind: ErpKind) -> list[Landed]:
     """Landed files that were never dealt with, in order of arrival."""
     fs, folder = files.filesystem(paths.erp_loads(kind))
-    fs.invalidate_cache()
     entries = fs.ls(folder, detail=False) if fs.exists(folder) else ()
     known = {posixpath.basename(it) for it in entries}
     return [
@@ -109,10 +121,14 @@ def pending(paths: LakePaths, kind: ErpKind) -> list[Landed]:
     ]
 
 
-def fetch(file: Landed, target: Path) -> str:
-    """Copy a file to a local disk; returns the SHA-256 of its bytes."""
-    fs, path = files.filesystem(file.uri)
-    fs.get_file(path, str(target))
+def fetch(paths: LakePaths, file: Landed, target: Path) -> str:
+    """Copy a file to a local disk; returns the SHA-256 of its bytes.
+
+    Raises:
+        OSError: it cannot be read, or is not there any more.
+    """
+    fs, _ = files.filesystem(paths.landing(file.kind))
+    fs.get_file(file.path, str(target))
     with target.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -122,10 +138,16 @@ def record(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> None:
     files.write(paths.erp_load(kind, load.key), orjson.dumps(asdict(load)))
 
 
+def gone(paths: LakePaths, kind: ErpKind) -> list[ErpLoad]:
+    """Rejected files that lie there no more, and of which that was not remembered yet."""
+    lying = {it.key for it in landed(paths, kind)}
+    known = loads(paths, kind)
+    return [it for it in known if it.refused and not it.is_gone and it.key not in lying]
+
+
 def loads(paths: LakePaths, kind: ErpKind) -> list[ErpLoad]:
     """What became of each file, in order of arrival."""
     fs, folder = files.filesystem(paths.erp_loads(kind))
-    fs.invalidate_cache()
     entries = fs.ls(folder, detail=False) if fs.exists(folder) else []
     found = [_load(content) for content in fs.cat(entries).values()] if entries else []
     return sorted(found, key=lambda it: (it.arrived_at, it.name))
@@ -137,17 +159,19 @@ def _load(content: bytes) -> ErpLoad:
     return ErpLoad(**{**told, **moments})
 
 
-def _landed(kind: ErpKind, name: str, info: Mapping[str, Any], fs: Any) -> Landed:  # noqa: ANN401
-    uri = fs.unstrip_protocol(info["name"])
+def _landed(kind: ErpKind, info: Mapping[str, Any]) -> Landed:
+    path = info["name"]
+    name = posixpath.basename(os.fsencode(path).decode("utf-8", "backslashreplace"))
     if "generation" in info:  # Cloud Storage
         arrived = _moment(info.get("updated") or info.get("mtime"))
-        return Landed(kind, name, str(info["generation"]), uri, arrived, arrived)
+        return Landed(kind, name, str(info["generation"]), path, arrived, arrived)
     # A directory's "created" is the inode's change: it also tells of a file that was moved in
     # or copied with its old times.
     arrived = _moment(info["created"])
     generation = f"{round(arrived.timestamp() * 1e6)}-{info['size']}"
-    written = _moment(info.get("mtime", arrived))
-    return Landed(kind, name, generation, uri, arrived, written + SETTLED_AFTER)
+    # Whoever sends a file may give it any time of change, even one to come.
+    written = min(_moment(info.get("mtime", arrived)), arrived)
+    return Landed(kind, name, generation, path, arrived, written + SETTLED_AFTER)
 
 
 def _moment(told: Any) -> datetime:  # noqa: ANN401 - fsspec: a number, text or a datetime

@@ -1,5 +1,6 @@
 """Where every object of the lake lies. Nothing else in the platform spells a lake path."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -14,6 +15,9 @@ PROCESSED_TABLES: Final[tuple[ProcessedTable, ...]] = (
     "corporate_actions",
     "quarantine",
 )
+
+
+_LONGEST_NAME: Final = 120
 
 
 @dataclass(frozen=True)
@@ -93,5 +97,8 @@ def _session(key: str) -> str:
 
 def _name(text: str) -> str:
     name = quote(text, safe="")
+    if len(name) > _LONGEST_NAME:
+        # File systems take 255 bytes, of which others are ours.
+        name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     # quote leaves dots alone, and "." and ".." are the names that leave a folder.
     return name if name.strip(".") else name.replace(".", "%2E")

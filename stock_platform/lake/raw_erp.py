@@ -35,11 +35,14 @@ class ErpFacts:
     rejected: Sequence[Mapping[str, Any]]
 
 
-def keep_file(paths: LakePaths, kind: ErpKind, load: str, file: Path) -> str:
-    """Keep a file as it came; returns where."""
-    uri = f"{paths.raw_erp(kind, load)}/source"
-    files.upload(file, uri)
-    return uri
+def source(paths: LakePaths, kind: ErpKind, load: str) -> str:
+    """Where a file is as it came."""
+    return f"{paths.raw_erp(kind, load)}/source"
+
+
+def keep_file(paths: LakePaths, kind: ErpKind, load: str, file: Path) -> None:
+    """Keep a file as it came."""
+    files.upload(file, source(paths, kind, load))
 
 
 def quarantine(paths: LakePaths, kind: ErpKind, load: str) -> str:

@@ -28,17 +28,27 @@ _HISTORY = """
 """
 # Each symbol that ever was, by its newest state; one that its company gave up is inactive since.
 _STATE = """
+    WITH newest AS (
+      SELECT * FROM history
+      QUALIFY ROW_NUMBER() OVER (
+        PARTITION BY Symbol
+        ORDER BY
+          (IsActive AND IsCurrent) DESC,
+          (EffectiveTo IS NULL OR EffectiveTo > EffectiveFrom) DESC,
+          EffectiveFrom DESC,
+          ItemId
+      ) = 1
+    )
     SELECT * REPLACE (
       COALESCE(EffectiveTo, EffectiveFrom) AS EffectiveFrom,
       IsActive AND IsCurrent AS IsActive
     )
-    FROM history
-    QUALIFY ROW_NUMBER() OVER (PARTITION BY Symbol ORDER BY EffectiveFrom DESC) = 1
+    FROM newest
 """
 
 
 def dim_company_history_rows(facts: pa.Table) -> pa.Table:
-    """Rows of dim_company_history: one a symbol and day since which a state held."""
+    """Rows of dim_company_history: one a company and day since which a state held."""
     with duckdb.connect(config=ENGINE) as engine:
         engine.register("versions", company_versions(facts))
         return _fitted(engine.sql(_HISTORY), DIM_COMPANY_HISTORY)

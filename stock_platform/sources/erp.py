@@ -23,6 +23,8 @@ REJECTED: Final = pa.schema(
 _BATCH_ROWS: Final = 20_000
 # Of a rejected row's text; the file itself is kept as it came.
 _KEPT_CHARACTERS: Final = 2_000
+# What it repeats is accepted, so nothing is lost with it.
+_COPY: Final = "repeated_row"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Contract:
         identity: the column that names a thing for good.
         symbol: the column by which others know it; may be the identity.
         as_of: the column that says since when a row holds; None where nothing says.
+        active: the column that says with ``Y`` that a row holds at all; None where all do.
+        sealed: columns whose values cannot be cut off without being seen.
     """
 
     columns: tuple[str, ...]
@@ -41,11 +45,8 @@ class Contract:
     identity: str
     symbol: str
     as_of: str | None
-
-    @property
-    def known(self) -> dict[str, str]:
-        """The contract's column for each name."""
-        return {**self.aliases, **{name: name for name in self.columns}}
+    active: str | None
+    sealed: frozenset[str]
 
 
 COMPANIES: Final = Contract(
@@ -66,6 +67,8 @@ COMPANIES: Final = Contract(
     identity="ITEM_ID",
     symbol="TICKER",
     as_of="LAST_CHANGED",
+    active="ACTIVE",
+    sealed=frozenset({"LAST_CHANGED", "ISIN", "ACTIVE", "EXCH_CODE"}),
 )
 EXCHANGES: Final = Contract(
     columns=(
@@ -82,7 +85,11 @@ EXCHANGES: Final = Contract(
     identity="EXCH_CODE",
     symbol="EXCH_CODE",
     as_of=None,
+    active=None,
+    sealed=frozenset({"EXCH_CODE"}),
 )
+
+CONTRACTS: Final = {"companies": COMPANIES, "exchanges": EXCHANGES}
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ def read_export(file: Path, contract: Contract, rule: RowRule, rejected_share: f
     Raises:
         ErpFileError: the file is rejected whole.
     """
-    text = read_text(file, contract.known)
+    text = read_text(file, contract.columns, contract.aliases)
     missing = [name for name in contract.columns if name not in text.columns]
     if missing:
         raise ErpFileError(f"the header lacks {', '.join(missing)}; it has {list(text.columns)}")
@@ -120,10 +127,11 @@ def read_export(file: Path, contract: Contract, rule: RowRule, rejected_share: f
     rows = accepted.num_rows + rejected.num_rows
     if not rows:
         raise ErpFileError("the file has a header and no row; export it again")
-    if rejected.num_rows > rejected_share * rows:
+    copies = pc.sum(pc.equal(rejected["REASON"], _COPY)).as_py() or 0
+    if rejected.num_rows - copies > rejected_share * rows:
         raise ErpFileError(
-            f"{rejected.num_rows:,} of {rows:,} rows break the contract ({_why(rejected)}); "
-            "mend the export and drop it again"
+            f"{rejected.num_rows - copies:,} of {rows:,} rows break the contract "
+            f"({_why(rejected)}); mend the export and drop it again"
         )
     pa.default_memory_pool().release_unused()  # of a million rows, 250 MB of their text
     return Export(accepted, rejected)
@@ -145,9 +153,11 @@ def _tables(text: CsvText, contract: Contract, rule: RowRule) -> tuple[pa.Table,
         accepted.append(_columns(good, schema))
         rejected.append(_columns(bad, REJECTED))
         last_rejected = batch[-1][0] is not None
-    if last_rejected and not text.ends_with_newline:
+    is_sealed = text.columns[-1] in contract.sealed
+    if not text.ends_with_newline and (last_rejected or not is_sealed):
         raise ErpFileError(
-            "the file ends in the middle of a row: its transfer was cut off; drop it again"
+            "the file ends in the middle of a row, for all one can see: its transfer was cut off, "
+            "or the last line lacks its newline; drop it again"
         )
     return pa.Table.from_batches(accepted, schema), pa.Table.from_batches(rejected, REJECTED)
 
@@ -169,7 +179,7 @@ def _judged(
             yield None, {"LINE": record.line, "TEXT": record.text, **row}
         else:
             stands = {"LINE": record.line, "TEXT": record.text[:_KEPT_CHARACTERS]}
-            yield reason, {**stands, "KEY": _key(record, key)}
+            yield reason, {**stands, "KEY": _key(record, key, text.delimiter)}
 
 
 def _row(
@@ -184,17 +194,22 @@ def _row(
     return rule(row), row
 
 
-def _key(record: Record, at: int) -> str:
-    values = record.values or []
+def _key(record: Record, at: int, delimiter: str) -> str:
+    """The identity, as far as it can be read."""
+    values = record.values
+    if values is None:
+        values = [it.strip('" ') for it in record.text.split(delimiter)]
     return spelled(values[at]).upper() if at < len(values) else ""
 
 
 def _without_repeated(rows: pa.Table, contract: Contract) -> tuple[pa.Table, pa.Table]:
     """Rows whose identity and symbol no other row has; and the others, as rejected rows.
 
-    Of equal rows the first is kept. Of rows that differ nobody knows which one is right.
+    Of equal rows the first is kept. Of rows that differ nobody knows which one is right. A symbol
+    may stand with one active company and with those that had it before.
     """
     columns, identity, symbol = ", ".join(contract.columns), contract.identity, contract.symbol
+    holds = f"{contract.active} = 'Y'" if contract.active else "TRUE"
     judged = f"""
         WITH suspects AS (
           SELECT * FROM rows
@@ -207,9 +222,10 @@ def _without_repeated(rows: pa.Table, contract: Contract) -> tuple[pa.Table, pa.
         SELECT
           LINE,
           CASE
-            WHEN Copy > 1 THEN 'repeated_row'
+            WHEN Copy > 1 THEN '{_COPY}'
             WHEN COUNT(*) FILTER (Copy = 1) OVER (PARTITION BY {identity}) > 1
-              OR COUNT(*) FILTER (Copy = 1) OVER (PARTITION BY {symbol}) > 1
+              OR ({holds}
+                  AND COUNT(*) FILTER (Copy = 1 AND {holds}) OVER (PARTITION BY {symbol}) > 1)
             THEN 'conflicting_key'
           END AS REASON,
           {identity} AS KEY,

@@ -4,6 +4,7 @@ Belongs here: one row at a time. Every rule returns a reason code, or None and a
 spelling of the contract.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -26,9 +27,13 @@ _ACTIVE: Final = {
     **dict.fromkeys(("N", "NO", "NEIN", "FALSE", "F", "0"), "N"),
 }
 # Hundredths in which Yahoo quotes, in its own spelling; no ISO 4217 codes.
-_MINOR_UNITS: Final = {"GBX": "GBp", "GBp": "GBp", "ZAC": "ZAc", "ZAc": "ZAc", "ILA": "ILA"}
+_MINOR_UNITS: Final = {"GBX": "GBp", "ZAC": "ZAc", "ILA": "ILA"}
+# Reserved beside ISO 3166's own codes, and in use.
+_OTHER_COUNTRIES: Final = {"UK": "GB", "EL": "GR"}
 # What Yahoo's symbols are made of; others would change the address that is asked.
-_SYMBOL: Final = re.compile(r"[A-Z0-9.^=&_-]{1,32}")
+_SYMBOL: Final = re.compile(r"(?!=)(?=.*[A-Z0-9])[A-Z0-9.^=&_-]{1,32}")
+# With the midnight that databases add.
+_ISO_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?)?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # BigQuery has no limit for text; a longer name is none.
 _LONGEST: Final = 300
@@ -53,6 +58,12 @@ def listings(exchanges: Iterable[Mapping[str, str]]) -> dict[str, Listing]:
     found |= {row["EXCH_CODE"]: Listing(row["EXCH_CODE"], row["YAHOO_SUFFIX"]) for row in rows}
     found.pop("", None)
     return found
+
+
+def rules_digest(exchanges: Mapping[str, Listing]) -> str:
+    """What companies are judged by beside themselves."""
+    told = sorted((code, it.mic, it.yahoo_suffix) for code, it in exchanges.items())
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def spelled(text: str) -> str:
@@ -119,9 +130,10 @@ def _symbol(ticker: str, suffix: str) -> str:
 
 @lru_cache(1024)
 def _day(text: str) -> date | None:
-    for read in (date.fromisoformat, lambda it: datetime.strptime(it, "%d.%m.%Y").date()):  # noqa: DTZ007 - a day
-        with suppress(ValueError):
-            return read(text)
+    with suppress(ValueError):
+        if iso := _ISO_DAY.fullmatch(text):
+            return date.fromisoformat(iso[1])
+        return datetime.strptime(text, "%d.%m.%Y").date()  # noqa: DTZ007 - a day
     return None
 
 
@@ -153,7 +165,7 @@ def _is_isin(text: str) -> bool:
 def _country(text: str) -> str:
     """ISO 3166 alpha-2 of a code or an English name; nothing where it is none."""
     try:
-        return str(pycountry.countries.lookup(text).alpha_2)
+        return str(pycountry.countries.lookup(_OTHER_COUNTRIES.get(text.upper(), text)).alpha_2)
     except LookupError:
         return ""
 
@@ -161,8 +173,9 @@ def _country(text: str) -> str:
 @lru_cache(1024)
 def _currency(text: str) -> str:
     """ISO 4217, or Yahoo's spelling of a hundredth of one; nothing where it is none."""
-    if text in _MINOR_UNITS:
-        return _MINOR_UNITS[text]
+    # "GBp" is pence and "GBP" pounds.
+    if text == "GBp" or text.upper() in _MINOR_UNITS:
+        return _MINOR_UNITS.get(text.upper(), text)
     known = pycountry.currencies.get(alpha_3=text.upper())
     return str(known.alpha_3) if known else ""
 

@@ -16,6 +16,8 @@ from charset_normalizer import from_bytes
 
 _DELIMITERS: Final = ",;\t|"
 _HEAD_BYTES: Final = 1 << 20
+# Empty lines, and DOS's mark of a file's end.
+_NOTHING: Final = " \t\r\n\x1a"
 # Longer marks first: UTF-32's begins with UTF-16's.
 _MARKS: Final = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -46,9 +48,9 @@ class Record:
     """A record of the file.
 
     Attributes:
-        line: on which it begins; the header's is 1.
+        line: on which it begins; the header's is 1 where nothing stands above it.
         text: as it stands in the file.
-        values: by column; None where quotes or length break the CSV.
+        values: by column; None where quotes or length break the CSV, a record for each line then.
     """
 
     line: int
@@ -62,6 +64,7 @@ class CsvText:
 
     Attributes:
         columns: names by position, in the contract's spelling; unknown ones as they are.
+        header_line: on which they stand.
         ends_with_newline: whether the last line is complete.
     """
 
@@ -69,6 +72,7 @@ class CsvText:
     encoding: str
     delimiter: str
     columns: Sequence[str]
+    header_line: int
     ends_with_newline: bool
 
     def records(self) -> Iterator[Record]:
@@ -78,22 +82,23 @@ class CsvText:
             ErpFileError: the file ends within quotes, or cannot be decoded.
         """
         with self.file.open(encoding=self.encoding, newline="") as stream:
-            records = _records(stream, self.delimiter)
-            next(records)
+            above = [next(stream) for _ in range(self.header_line)]
+            records = _records(stream, self.delimiter, len(self.columns), len(above))
             try:
-                yield from (it for it in records if it.values != [])
+                yield from (it for it in records if it.text.strip(_NOTHING))
             except UnicodeError as error:
                 raise ErpFileError(
                     f"the file is no {self.encoding} text throughout ({error}); export it as UTF-8"
                 ) from error
 
 
-def read_text(file: Path, known: Mapping[str, str]) -> CsvText:
+def read_text(file: Path, wanted: Sequence[str], aliases: Mapping[str, str]) -> CsvText:
     """Find out how a file is written.
 
     Args:
         file: the file, on a local disk.
-        known: column names and their aliases, in capitals with underscores, to the contract's.
+        wanted: the contract's columns, in capitals with underscores.
+        aliases: other names of them, which count where the column's own name is not there.
 
     Raises:
         ErpFileError: it is empty, binary, a web page, or its header has no column of these.
@@ -104,15 +109,20 @@ def read_text(file: Path, known: Mapping[str, str]) -> CsvText:
         stream.seek(max(size - 4, 0))
         tail = stream.read()
     encoding = _encoding(file, head)
-    header = _header(file, encoding)
-    delimiter = max(_DELIMITERS, key=lambda it: len(_known(header, it, known)))
-    columns = [known.get(name, name) for name in _names(header, delimiter)]
-    if not _known(header, delimiter, known):
+    line, header = _header(file, encoding)
+    known = {*wanted, *aliases}
+    delimiter = max(_DELIMITERS, key=lambda it: len(known.intersection(_names(header, it))))
+    names = _names(header, delimiter)
+    if known.isdisjoint(names):
         raise ErpFileError(f"the first line is no header of this export: {header[:200]!r}")
-    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
+    columns = [
+        it if it in wanted or aliases.get(it) in names else aliases.get(it, it) for it in names
+    ]
+    repeated = sorted({name for name in columns if name in wanted and columns.count(name) > 1})
     if repeated:
         raise ErpFileError(f"the header has {', '.join(repeated)} more than once")
-    return CsvText(file, encoding, delimiter, columns, tail.rstrip(b"\0")[-1:] in {b"\n", b"\r"})
+    ends = tail.rstrip(b"\0\x1a")[-1:] in {b"\n", b"\r"}
+    return CsvText(file, encoding, delimiter, columns, line, ends)
 
 
 def _encoding(file: Path, head: bytes) -> str:
@@ -146,19 +156,18 @@ def _is_utf8(file: Path) -> bool:
     return True
 
 
-def _header(file: Path, encoding: str) -> str:
+def _header(file: Path, encoding: str) -> tuple[int, str]:
+    """The header and the number of its line: the first but for empty ones and Excel's ``sep=``."""
     with file.open(encoding=encoding, newline="") as stream:
         try:
-            header = stream.readline(_HEAD_BYTES)
+            line, header = 1, stream.readline(_HEAD_BYTES)
+            while header and (not header.strip(_NOTHING) or header.lower().startswith("sep=")):
+                line, header = line + 1, stream.readline(_HEAD_BYTES)
         except UnicodeError as error:
             raise ErpFileError(f"the file is no {encoding} text ({error})") from error
     if header.lstrip().startswith("<"):
         raise ErpFileError("the file is a web page, not CSV: what fetched it was refused; retry")
-    return header
-
-
-def _known(header: str, delimiter: str, known: Mapping[str, str]) -> list[str]:
-    return [name for name in _names(header, delimiter) if name in known]
+    return line, header
 
 
 def _names(header: str, delimiter: str) -> list[str]:
@@ -166,7 +175,7 @@ def _names(header: str, delimiter: str) -> list[str]:
     return [re.sub(r"[\s\-.]+", "_", it.strip()).upper() for it in cells]
 
 
-def _records(stream: TextIO, delimiter: str) -> Iterator[Record]:
+def _records(stream: TextIO, delimiter: str, width: int, above: int) -> Iterator[Record]:
     read: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -177,7 +186,7 @@ def _records(stream: TextIO, delimiter: str) -> Iterator[Record]:
     reader = csv.reader(lines(), delimiter=delimiter, strict=True)
     while True:
         read.clear()
-        begins = reader.line_num + 1
+        begins = above + reader.line_num + 1
         try:
             values: Sequence[str] | None = next(reader)
         except StopIteration:
@@ -189,4 +198,17 @@ def _records(stream: TextIO, delimiter: str) -> Iterator[Record]:
                     "or a quote is missing; export it again"
                 ) from error
             values = None
-        yield Record(begins, "".join(read), values)
+        if values is None or _swallows_lines(values, delimiter, width):
+            # Nobody knows which of the lines is right; each is told by itself.
+            yield from (Record(begins + n, line, None) for n, line in enumerate(read))
+        else:
+            yield Record(begins, "".join(read), values)
+
+
+def _swallows_lines(values: Sequence[str], delimiter: str, width: int) -> bool:
+    """Whether a value holds half a row and a newline: a quote was opened and never closed."""
+    return any(
+        "\n" in value and value.count(delimiter) >= max(width // 2, 2)
+        for value in values
+        if len(value) > width
+    )

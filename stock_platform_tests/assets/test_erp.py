@@ -2,8 +2,10 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from stock_platform.lake import erp_landing, files
 from stock_platform_tests.platform import SAMPLE_COMPANIES, SAMPLE_ERP, verdicts
@@ -127,3 +129,100 @@ def test_a_name_is_only_a_name(landing, name):
     assert landing.run("erp_load").success
 
     assert outcomes(landing) == [(name, "loaded")]
+
+
+LONG = "株式会社" * 15 + ".csv"
+
+
+@pytest.mark.parametrize("name", ["companies::2026.csv", LONG, b"soci\xe9t\xe9.csv", "-rf.csv"])
+def test_no_name_stops_the_files_beside_it(landing, name):
+    path = os.fsencode(landing.paths.landing("companies"))
+    landing.drop("companies", "z.csv", GOOD)
+    Path(os.fsdecode(path + b"/" + os.fsencode(name))).write_text(GOOD)
+    assert landing.run("erp_load").success
+    assert sorted(it[1] for it in outcomes(landing)) == ["loaded", "loaded"]
+    assert landing.run("erp_load").success
+    assert len(outcomes(landing)) == 2
+
+
+def test_links_pipes_and_folders_are_no_files(landing):
+    landing.drop("companies", "z.csv", GOOD)
+    folder = Path(landing.paths.landing("companies"))
+    (folder / "dangling.csv").symlink_to(folder / "nowhere")
+    (folder / "passwords.csv").symlink_to("/etc/passwd")
+    (folder / "folder.csv").mkdir()
+    os.mkfifo(folder / "pipe.csv")
+    assert landing.run("erp_load").success
+    assert outcomes(landing) == [("z.csv", "loaded")]
+
+
+def test_a_file_that_cannot_be_read_is_rejected_and_those_after_it_are_loaded(landing, monkeypatch):
+    landing.drop("companies", "a.csv", GOOD)
+    landing.drop("companies", "b.csv", GOOD)
+    real = LocalFileSystem.get_file
+
+    def get_file(self, path, *others, **options):
+        # Who runs the tests as root may read everything.
+        if path.endswith("a.csv"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(self, path, *others, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "get_file", get_file)
+    result = landing.run("erp_load")
+    assert outcomes(landing) == [("a.csv", "rejected"), ("b.csv", "loaded")]
+    assert verdicts(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+
+
+def test_a_time_of_change_that_is_to_come_holds_nothing_up(landing):
+    file = landing.drop("companies", "c.csv", GOOD)
+    tomorrow = time.time() + 86_400
+    os.utime(file, (tomorrow, tomorrow))
+    started = time.time()
+    assert landing.run("erp_load").success
+    assert time.time() - started < 60
+    assert outcomes(landing) == [("c.csv", "loaded")]
+
+
+def test_an_older_file_that_comes_again_after_a_newer_one_changes_nothing(landing):
+    landing.drop("companies", "old.csv", GOOD)
+    landing.run("erp_load")
+    landing.drop("companies", "new.csv", GOOD.replace("Apple Inc.", "Apple"))
+    landing.run("erp_load")
+    before = landing.table("dim_company")
+    landing.drop("companies", "old-again.csv", GOOD)
+    result = landing.run("erp_load")
+    assert outcomes(landing)[-1] == ("old-again.csv", "late")
+    assert landing.table("dim_company").equals(before)
+    assert "it came late" in observed(result)[-1].description
+
+
+def test_when_an_exchange_changes_the_newest_companies_are_read_again(landing):
+    exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
+    without = "".join(it for it in exchanges.splitlines(keepends=True) if "XNYS" not in it)
+    (listed,) = [it for it in SAMPLE_COMPANIES if "XNYS" in it][:1]
+    told = [it for it in SAMPLE_COMPANIES if "XNYS" not in it]
+    landing.drop("exchanges", "exchanges.csv", without)
+    landing.drop("companies", "c.csv", "\n".join([HEADER, *told, listed]) + "\n")
+    landing.run("erp_load")
+    symbol = listed.split(",")[1]
+    assert symbol not in set(landing.table("dim_company")["Symbol"])
+    landing.drop("exchanges", "exchanges.csv", exchanges)
+    assert landing.run("erp_load").success
+    assert symbol in set(landing.table("dim_company")["Symbol"])
+
+
+def test_a_first_file_that_is_rejected_fails_the_check(landing):
+    landing.drop("companies", "c.csv", "nothing")
+    result = landing.run("erp_load")
+    assert verdicts(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+
+
+def test_deleting_a_rejected_file_clears_the_check(landing):
+    landing.drop("companies", "c.csv", GOOD)
+    file = landing.drop("companies", "bad.csv", "nothing")
+    landing.run("erp_load")
+    file.unlink()
+    assert erp_landing.gone(landing.paths, "companies")
+    cleared = landing.run("erp_load")
+    assert verdicts(cleared, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
+    assert erp_landing.gone(landing.paths, "companies") == []

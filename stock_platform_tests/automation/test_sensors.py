@@ -136,3 +136,32 @@ def test_a_load_that_fails_is_asked_for_again_but_not_for_ever(platform):
         keys.append(asked.run_key)
         assert not launch(platform, asked).success
     assert len(set(keys)) == 3
+
+
+def test_a_load_that_failed_after_its_files_were_taken_is_asked_for_again(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    asked = erp_tick(platform)
+
+    @dg.op
+    def fails():
+        raise RuntimeError
+
+    @dg.job(name="erp_load")
+    def died():
+        fails()
+
+    died.execute_in_process(instance=platform.instance, tags=dict(asked.tags), raise_on_error=False)
+    platform.run("erp_load")
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    died.execute_in_process(instance=platform.instance, raise_on_error=False)
+    assert isinstance(erp_tick(platform), dg.RunRequest)
+
+
+def test_a_rejected_file_that_is_deleted_asks_for_a_look(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    bad = platform.drop("companies", "bad.csv", "nothing")
+    launch(platform, erp_tick(platform))
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    bad.unlink()
+    launch(platform, erp_tick(platform))
+    assert isinstance(erp_tick(platform), dg.SkipReason)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stock_platform.sources.erp import EXCHANGES
+from stock_platform.sources.erp import COMPANIES, EXCHANGES
 from stock_platform.sources.erp_rows import spelled
 from stock_platform.sources.erp_text import ErpFileError
 from stock_platform_tests.sources.erp_files import HEADER, company, exchanges, export, read
@@ -194,3 +194,69 @@ def test_every_record_is_accepted_or_rejected_whatever_it_says(tmp_path_factory,
 @given(st.text())
 def test_spelling_twice_changes_nothing(text):
     assert spelled(spelled(text)) == spelled(text)
+
+
+def test_a_quote_that_is_never_closed_hides_no_row(tmp_path):
+    rows = [company(f"C-{n}", f"T{n}") for n in range(40)]
+    rows[3] = company("C-3", "T3", '"Oops')
+    rows[9] = company("C-9", "T9", 'Inc"')
+    found = export(tmp_path, *rows)
+    assert found.accepted.num_rows + found.rejected.num_rows == 40
+    assert found.rejected["LINE"].to_pylist() == list(range(5, 12))
+    assert found.rejected["KEY"].to_pylist() == [f"C-{n}" for n in range(3, 10)]
+    with pytest.raises(ErpFileError, match="7 of 40 rows"):
+        export(tmp_path, *rows, share=0.1)
+
+
+def test_copies_of_good_rows_do_not_reject_a_file(tmp_path):
+    rows = [company(f"C-{n}", f"T{n}") for n in range(4)]
+    found = export(tmp_path, *rows, *rows, share=0.1)
+    assert (found.accepted.num_rows, found.rejected.num_rows) == (4, 4)
+
+
+def test_a_file_that_may_be_cut_off_in_free_text_is_rejected(tmp_path):
+    header = ",".join([*COMPANIES.columns[:2], *COMPANIES.columns[3:], "COMPANY_NAME"])
+    row = "C-1,AAPL,XNAS,Tech,US,USD,,Y,2020-01-01,Apple In"
+    with pytest.raises(ErpFileError, match="middle of a row"):
+        read(tmp_path, f"{header}\n{row}")
+    assert read(tmp_path, f"{header}\n{row}\n").accepted.num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"sep=,\n\n{HEADER}\n{company()}\n",
+        f"\ufeff\r\n{HEADER}\r\n{company()}\r\n\x1a",
+        f"{HEADER},NOTES,NOTES,SYMBOL,EXCHANGE\n{company()},a,b,c,d\n",
+    ],
+    ids=["Excel's line and a blank one", "DOS's end", "other columns, and aliases beside names"],
+)
+def test_what_else_stands_in_a_file_does_not_matter(tmp_path, content):
+    assert read(tmp_path, content).accepted.num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "spelt", "kept"),
+    [
+        ("country", "UK", "GB"),
+        ("currency", "gbx", "GBp"),
+        ("currency", "GBp", "GBp"),
+        ("currency", "gbp", "GBP"),
+        ("changed", "2020-01-02T00:00:00", "2020-01-02"),
+        ("changed", "2020-01-02 00:00", "2020-01-02"),
+    ],
+)
+def test_spellings_that_others_use_are_understood(tmp_path, field, spelt, kept):
+    (row,) = export(tmp_path, company(**{field: spelt})).accepted.to_pylist()
+    assert kept in row.values()
+
+
+@pytest.mark.parametrize("ticker", [".", "..", "-", "=CMD", "&_"])
+def test_a_symbol_has_a_letter_or_digit_and_is_no_formula(tmp_path, ticker):
+    found = export(tmp_path, company(ticker=ticker))
+    assert found.rejected["REASON"].to_pylist() == ["symbol_not_of_yahoos_characters"]
+
+
+def test_a_week_is_no_day(tmp_path):
+    found = export(tmp_path, company(changed="2020-W01-1"))
+    assert found.rejected["REASON"].to_pylist() == ["last_changed_no_date"]

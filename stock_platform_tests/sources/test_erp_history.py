@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from stock_platform.sources.company_rows import dim_company_history_rows, dim_company_rows
 from stock_platform.sources.erp import COMPANIES
-from stock_platform.sources.erp_history import active_days, learn
+from stock_platform.sources.erp_history import Told, active_days, learn
 from stock_platform_tests.sources.erp_files import company, export
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def told_by(n, *, superseded=False):
+    return Told(f"{n}.csv", START + timedelta(days=n), superseded)
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def told(tmp_path):
         facts = None
         for n, rows in enumerate(exports):
             found = export(tmp_path, *rows)
-            facts = learn(facts, found, COMPANIES, f"{n}.csv", START + timedelta(days=n))
+            facts = learn(facts, found, COMPANIES, told_by(n)).facts
         return facts
 
     return tell
@@ -136,9 +140,76 @@ def test_states_of_a_symbol_never_overlap_whatever_is_told(tmp_path_factory, exp
     for n, rows in enumerate(exports):
         texts = [company(f"C-{i}", f"T{t}", changed=f"2020-01-0{day}") for i, t, day in rows]
         found = export(tmp_path_factory.mktemp("erp"), *texts)
-        facts = learn(facts, found, COMPANIES, f"{n}.csv", START + timedelta(days=n))
+        facts = learn(facts, found, COMPANIES, told_by(n)).facts
     states = history(facts)
     for symbol in {it[0] for it in states}:
-        of = [(first, last) for name, _, first, last in states if name == symbol]
+        of = [(first, last) for name, _, first, last in states if name == symbol and first != last]
         assert all(last <= following for (_, last), (following, _) in pairwise(of))
     assert len(dim_company_rows(facts)) == len({it[0] for it in states})
+    assert {it[1] for it in states} == set(facts["ITEM_ID"].to_pylist())
+    days = [f"2020-01-{day:02}" for day in range(1, 12)]
+    for active in active_days(facts, ["2019-12-31", *days]).values():
+        assert list(active) == sorted(set(active))
+
+
+def test_a_symbol_used_again_is_one_companys_on_every_session(told):
+    first = company("C-9", "FB", "Frontier Bank", "XNYS", changed="2012-01-03")
+    again = company("C-2", "FB", "Facebook", "XNAS", changed="2013-02-15")
+    facts = told([first], [again])
+    days = ["2000-03-01", "2013-02-14", "2013-02-15"]
+    found = {mic: [str(it) for it in on] for (mic, _), on in active_days(facts, days).items()}
+    assert found == {"XNYS": days[:2], "XNAS": days[2:]}
+
+
+def test_the_one_that_exports_still_have_holds_the_symbol(told):
+    live = company("C-5", "X", "Live", changed="2010-01-01")
+    gone = company("C-4", "X", "Gone", changed="2015-01-01")
+    facts = told([gone], [live])
+    assert history(facts) == [
+        ("X", "C-5", "2010-01-01", "None"),
+        ("X", "C-4", "2015-01-01", "2015-01-01"),
+    ]
+    assert (state(facts, "X")["ItemId"], state(facts, "X")["IsActive"]) == ("C-5", True)
+
+
+def test_a_company_under_a_new_key_leaves_its_old_one_in_the_history(told):
+    facts = told([company("C-1")], [company("C-1001")])
+    assert [(it[1], it[3]) for it in history(facts)] == [("C-1", "2020-01-01"), ("C-1001", "None")]
+    back = told([company("C-1")], [company("C-1001")], [company("C-1", name="Back")])
+    assert {it[1] for it in history(back)} == {"C-1", "C-1001"}
+
+
+def test_a_delisted_holder_and_the_new_one_stand_in_one_export(told):
+    old = company("C-2", "FB", "Old", active="N", changed="2015-01-01")
+    facts = told([old, company("C-3", "FB", "New", changed="2020-01-01")])
+    assert state(facts, "FB")["CompanyName"] == "New"
+    assert facts.num_rows == 2
+
+
+def test_what_the_erp_takes_back_is_gone(told):
+    wrong = company("C-3", "IBM", "Wrong", changed="2012-05-01")
+    right = company("C-3", "IBM", "Right", changed="2012-04-01")
+    facts = told([AAPL, FB, wrong], [AAPL, FB, right])
+    assert [it[1:] for it in history(facts) if it[0] == "IBM"] == [("C-3", "2012-04-01", "None")]
+    assert state(facts, "IBM")["CompanyName"] == "Right"
+
+
+def test_an_export_that_was_superseded_is_late_though_its_days_are_the_same(tmp_path):
+    typo, good = company(name="Aple"), company(name="Apple")
+    new = company("C-7", "IBM")
+    facts = learn(None, export(tmp_path, typo), COMPANIES, told_by(0)).facts
+    facts = learn(facts, export(tmp_path, good, new), COMPANIES, told_by(1)).facts
+    again = learn(facts, export(tmp_path, typo), COMPANIES, told_by(2, superseded=True))
+    assert again.is_late
+    assert again.facts.equals(facts)
+
+
+def test_a_late_export_says_how_much_of_it_is_outdated(told, tmp_path):
+    facts = told([AAPL, META])
+    late = learn(facts, export(tmp_path, AAPL, FB), COMPANIES, told_by(1))
+    assert (late.is_late, late.outdated) == (True, 1)
+
+
+def test_a_row_that_may_be_anybodys_marks_nobody_vanished(told):
+    assert not state(told([AAPL, FB], [AAPL, ',x"y"z']), "FB")["IsVanished"]
+    assert not state(told([AAPL, FB], [AAPL, 'C-2,FB,"Face"book"']), "FB")["IsVanished"]

@@ -24,27 +24,38 @@ WHERE company.IsActive AND exchange.CalendarCode IS NULL
 """
 _MISSPELT: Final = "SELECT Symbol FROM dim_company WHERE Symbol != UPPER(TRIM(Symbol))"
 # A company's states follow one another without a gap, but where another company took its symbol.
-# Those of a symbol never overlap.
+# A symbol has one active company at a time; a state that ends as it begins never held.
 _UNEVEN: Final = """
 WITH states AS (
   SELECT
     *,
     LEAD(EffectiveFrom) OVER (PARTITION BY ItemId ORDER BY EffectiveFrom) AS NextOfItem,
-    LEAD(EffectiveFrom) OVER (PARTITION BY Symbol ORDER BY EffectiveFrom) AS NextOfSymbol
+    MIN(ItemId) OVER (PARTITION BY Symbol) != MAX(ItemId) OVER (PARTITION BY Symbol) AS IsShared
   FROM dim_company_history
+),
+holding AS (
+  SELECT
+    Symbol, EffectiveFrom, EffectiveTo,
+    LEAD(EffectiveFrom) OVER (PARTITION BY Symbol ORDER BY EffectiveFrom) AS NextOfSymbol
+  FROM states
+  WHERE IsActive AND (EffectiveTo IS NULL OR EffectiveTo > EffectiveFrom)
 ),
 judged AS (
   SELECT Symbol, EffectiveFrom, CASE
-    WHEN EffectiveTo <= EffectiveFrom THEN 'ends before it begins'
+    WHEN EffectiveTo < EffectiveFrom THEN 'ends before it begins'
     WHEN IsCurrent != (EffectiveTo IS NULL) THEN 'current and ended, or neither'
     WHEN EffectiveTo IS NULL AND NextOfItem IS NOT NULL THEN 'its company has a newer state'
-    WHEN EffectiveTo IS NULL AND NextOfSymbol IS NOT NULL THEN 'its symbol has a newer state'
     WHEN EffectiveTo > NextOfItem THEN 'overlaps the next state of its company'
-    WHEN EffectiveTo > NextOfSymbol THEN 'overlaps the next state of its symbol'
-    WHEN EffectiveTo < NextOfItem AND EffectiveTo IS DISTINCT FROM NextOfSymbol
+    WHEN EffectiveTo < NextOfItem AND NOT IsShared
       THEN 'a gap before the next state of its company'
   END AS Flaw
   FROM states
+  UNION ALL
+  SELECT Symbol, EffectiveFrom, CASE
+    WHEN EffectiveTo IS NULL AND NextOfSymbol IS NOT NULL THEN 'its symbol has a newer state'
+    WHEN EffectiveTo > NextOfSymbol THEN 'overlaps the next state of its symbol'
+  END
+  FROM holding
 )
 SELECT Symbol, EffectiveFrom, Flaw FROM judged WHERE Flaw IS NOT NULL
 ORDER BY Symbol, EffectiveFrom

@@ -20,6 +20,7 @@ from stock_platform.quality.rules.erp import ErpMeasure
 from stock_platform.quality.rules.processed import ProcessedMeasure
 from stock_platform.quality.rules.raw import Newest, RawSession
 from stock_platform.quality.rules.verdict import SAMPLE
+from stock_platform.sources.erp import CONTRACTS
 from stock_platform.sources.erp_history import active_days
 from stock_platform.sources.outcomes import Outcome
 
@@ -45,16 +46,20 @@ def raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSess
 
 def erp_batch(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
     """What is known from the ERP, what its newest export lacks, and files that were rejected."""
-    known = raw_erp.load(paths, kind)
-    identity = "ITEM_ID" if kind == "companies" else "EXCH_CODE"
-    vanished = known.facts.filter(pc.is_valid(known.facts["VANISHED_AT"]))
+    loads = erp_landing.loads(paths, kind)
     lying = {it.key for it in erp_landing.landed(paths, kind)}
-    refused = [it for it in erp_landing.loads(paths, kind) if it.status == "rejected"]
+    refused = {it.name: it.reason for it in loads if it.refused and it.key in lying}
+    known = raw_erp.load_if_any(paths, kind)
+    if known is None:
+        return ErpMeasure(0, {}, (), refused)
+    identity = CONTRACTS[kind].identity
+    vanished = known.facts.filter(pc.is_valid(known.facts["VANISHED_AT"]))
     return ErpMeasure(
         known.facts.num_rows,
         Counter(str(row["REASON"]) for row in known.rejected),
         tuple(pc.unique(vanished[identity]).to_pylist()),
-        {it.name: it.reason for it in refused if it.key in lying},
+        refused,
+        {loads[-1].name: loads[-1].outdated} if loads[-1].outdated else {},
     )
 
 
