@@ -9,7 +9,7 @@ import dagster as dg
 
 from stock_platform.assets.common import OWNERS
 from stock_platform.display import link, rows_table
-from stock_platform.lake import raw_erp
+from stock_platform.lake import erp_landing, raw_erp
 from stock_platform.lake.erp_landing import ErpLoad
 from stock_platform.lake.erp_loader import SAMPLE_ROWS, ErpLoader, sentence
 from stock_platform.lake.paths import ErpKind, LakePaths
@@ -84,6 +84,8 @@ def _materialized(
         done.append(load)
         context.log_event(_observation(paths, loader.kind, load))
     known = raw_erp.load_if_any(paths, loader.kind)
+    if known is None and not erp_landing.loads(paths, loader.kind):
+        raise raw_erp.NoErpFileError.of(paths, loader.kind)
     return dg.MaterializeResult(metadata=_metadata(paths, loader.kind, known, done))
 
 

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import fsspec
 import orjson
@@ -17,6 +17,14 @@ from stock_platform.lake.paths import ErpKind, LakePaths
 
 class NoErpFileError(FileNotFoundError):
     """No ERP file of a kind was ever loaded."""
+
+    @classmethod
+    def of(cls, paths: LakePaths, kind: ErpKind) -> Self:
+        """The error, with what to do."""
+        return cls(
+            f"no {kind} were loaded yet: drop the ERP's export into {paths.landing(kind)} and "
+            f"materialize raw_erp_{kind} (`make demo` drops a sample)"
+        )
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,7 @@ def load(paths: LakePaths, kind: ErpKind) -> ErpFacts:
     """
     found = load_if_any(paths, kind)
     if found is None:
-        raise NoErpFileError(
-            f"no {kind} were loaded yet: drop the ERP's export into {paths.landing(kind)} and "
-            f"materialize raw_erp_{kind} (`make demo` drops a sample)"
-        )
+        raise NoErpFileError.of(paths, kind)
     return found
 
 
