@@ -11,7 +11,7 @@ from stock_platform.lake import raw_erp
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.sources.erp import COMPANIES, EXCHANGES, Contract, read_export
-from stock_platform.sources.erp_history import learn
+from stock_platform.sources.erp_history import Told, learn
 from stock_platform.sources.erp_rows import RowRule, company_rule, exchange_rule, listings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform_tests.recorded_worlds.files import RecordedFile, exchanges
@@ -53,7 +53,7 @@ def _load(
         writer.writeheader()
         writer.writerows(rows)
     export = read_export(folder / "recorded.csv", contract, rule, 0)
-    facts = learn(None, export, contract, "recorded.csv", datetime.now(UTC))
+    facts = learn(None, export, contract, Told("recorded.csv", datetime.now(UTC))).facts
     known = ErpFacts(kind, "recorded.csv", facts, [])
     raw_erp.save(paths, known)
     return known
