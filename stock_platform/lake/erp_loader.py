@@ -138,8 +138,14 @@ class ErpLoader:
         )
 
     def _is_superseded(self, load: ErpLoad) -> bool:
-        """Whether these bytes were loaded before, and others since."""
-        used = [it.sha256 for it in self._loads() if it.status == "loaded"]
+        """Whether these bytes were loaded before, and others since.
+
+        Under a name that held others meanwhile somebody put them back, and means it.
+        """
+        loads = self._loads()
+        if any(it.name == load.name and it.key != load.key for it in loads):
+            return False
+        used = [it.sha256 for it in loads if it.status == "loaded"]
         return load.sha256 in used[:-1] and used[-1] != load.sha256
 
     def _loads(self) -> list[ErpLoad]:

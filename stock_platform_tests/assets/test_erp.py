@@ -196,6 +196,14 @@ def test_an_older_file_that_comes_again_after_a_newer_one_changes_nothing(landin
     assert "it came late" in observed(result)[-1].description
 
 
+def test_what_a_name_held_before_may_be_put_back(landing):
+    for content in (GOOD, GOOD.replace("Apple Inc.", "Apple"), GOOD):
+        landing.drop("companies", "c.csv", content)
+        landing.run("erp_load")
+    assert outcomes(landing) == [("c.csv", "loaded")] * 3
+    assert "Apple Inc." in set(landing.table("dim_company")["CompanyName"])
+
+
 def test_when_an_exchange_changes_the_newest_companies_are_read_again(landing):
     exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
     without = "".join(it for it in exchanges.splitlines(keepends=True) if "XNYS" not in it)
