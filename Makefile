@@ -3,6 +3,7 @@
 #   make demo [RANGE=2012-01-03...2012-12-31]  the whole graph on real prices, and what came out
 #   make dev                                    the Dagster UI on 127.0.0.1:3000
 #   make test | lint | integration | bench
+#   make smoke-gcp                              a week of the sample on a real project, twice
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -15,7 +16,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
-.PHONY: setup demo dev test lint format integration bench schemas
+.PHONY: setup demo dev test lint format integration bench schemas smoke-gcp
 
 setup:
 	@$(LOCKED) sh -euc '\
@@ -36,6 +37,12 @@ test: setup
 
 integration: setup
 	$(BIN)/python -m pytest -m integration
+
+smoke-gcp: setup
+	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \
+		echo "set STOCK_PLATFORM_DEPLOYMENT=staging and what docs/google-cloud.md asks for"; exit 1; }
+	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo 2012-12-03...2012-12-07
+	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo 2012-12-03...2012-12-07
 
 bench: setup
 	$(BIN)/python -m stock_platform_tests.benchmarks

@@ -29,6 +29,7 @@ from stock_platform.resources import (
     SparkResource,
     WarehouseResource,
 )
+from stock_platform.resources.local import DuckDBResource, LocalSparkResource
 from stock_platform.settings import Settings, load_settings
 from stock_platform.warehouse.statements import check_dialects
 
@@ -76,11 +77,11 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
 def resources_for(settings: Settings) -> dict[str, Any]:
     """The resources that the settings choose."""
     lake = LakeResource(root=settings.lake)
-    warehouse = WarehouseResource(file=str(settings.warehouse_file))
+    warehouse = _warehouse(settings)
     return {
         "lake": lake,
         "warehouse": warehouse,
-        "spark": SparkResource(engine=settings.spark),
+        "spark": _spark(settings, lake),
         "market_data": MarketDataResource(
             source=settings.market_data,
             yahoo_url=str(settings.yahoo_url) if settings.yahoo_url else None,
@@ -90,6 +91,22 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "processed_parquet": ProcessedParquetIOManager(lake=lake),
         "warehouse_table": WarehouseTableIOManager(warehouse=warehouse),
     }
+
+
+def _warehouse(settings: Settings) -> WarehouseResource:
+    if settings.warehouse_file:
+        return DuckDBResource(file=str(settings.warehouse_file))
+    from stock_platform.resources.google import google_warehouse  # noqa: PLC0415 - 4 s of import
+
+    return google_warehouse(settings)
+
+
+def _spark(settings: Settings, lake: LakeResource) -> SparkResource:
+    if settings.spark != "dataproc":
+        return LocalSparkResource(engine=settings.spark)
+    from stock_platform.resources.google import google_spark  # noqa: PLC0415 - 4 s of import
+
+    return google_spark(settings, lake)
 
 
 defs = build_definitions(load_settings())

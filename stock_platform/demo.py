@@ -26,9 +26,8 @@ from stock_platform.lake import files
 from stock_platform.lake.erp_landing import pending
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.partitions import RANGE_RUNS, NotASessionError, require_sessions
-from stock_platform.resources import LakeResource
-from stock_platform.settings import load_settings
-from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.resources import LakeResource, WarehouseResource
+from stock_platform.settings import Settings, load_settings
 from stock_platform.warehouse.port import Warehouse
 
 SAMPLE_ERP: Final = Path(__file__).resolve().parents[1] / "data" / "sample" / "erp"
@@ -68,7 +67,7 @@ def main(key_range: str) -> int:
     settings = load_settings()
     with FileLock(Path(os.environ["DAGSTER_HOME"]) / "demo.lock"):
         drop_sample_erp(LakePaths(settings.lake))
-        warehouse = DuckDBWarehouse(settings.warehouse_file)
+        warehouse = _warehouse(settings)
         before = fingerprints(warehouse)
         summaries = run_all(sessions_between(key_range), console)
         console.print(_summary_grid(summaries))
@@ -77,7 +76,8 @@ def main(key_range: str) -> int:
         console.print(_answer_grid(warehouse))
     failed = sum(it.checks["failed"] for it in summaries.values())
     console.print(
-        f"\nwarehouse  {settings.warehouse_file}\nlake       {settings.lake}\n"
+        f"\nwarehouse  {settings.warehouse_file or settings.warehouse}\n"
+        f"lake       {settings.lake}\n"
         f"quality    {LakePaths(settings.lake).quality_report()}",
         soft_wrap=True,
     )
@@ -89,7 +89,6 @@ def drop_sample_erp(paths: LakePaths) -> None:
     """Put the sample ERP export into landing folders that have no file."""
     for kind in ERP_KINDS:
         fs, folder = files.filesystem(paths.landing(kind))
-        fs.makedirs(folder, exist_ok=True)
         if not any(path.endswith(".csv") for path in fs.find(folder, maxdepth=1)):
             files.upload(SAMPLE_ERP / f"{kind}.csv", f"{paths.landing(kind)}/{kind}.csv")
 
@@ -224,6 +223,13 @@ def _free_what_dead_demos_hold(instance: dg.DagsterInstance) -> None:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
+def _warehouse(settings: Settings) -> Warehouse:
+    from stock_platform.definitions import resources_for  # noqa: PLC0415 - as below
+
+    resource: WarehouseResource = resources_for(settings)["warehouse"]
+    return resource.open()
+
+
 @cache
 def _definitions() -> dg.Definitions:
     # Loaded here so that a wrong setting is told before, in a line of its own.
@@ -264,7 +270,8 @@ def _change_grid(before: dict[str, str], after: dict[str, str], warehouse: Wareh
     for name, digest in after.items():
         rows = warehouse.read(TABLES[name]).num_rows
         told = "unchanged" if before[name] == digest else "changed"
-        grid.add_row(name, f"{rows:,}", "new" if before[name] == _NO_ROWS else told)
+        is_new = before[name] == _NO_ROWS and rows > 0
+        grid.add_row(name, f"{rows:,}", "new" if is_new else told)
     return grid
 
 

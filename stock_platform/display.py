@@ -24,7 +24,8 @@ _PLOTTED_TICKERS: Final = 8
 def table_preview(warehouse: Warehouse, table: Table) -> dg.MarkdownMetadataValue:
     """The first rows of a table in the order of its key."""
     rows = warehouse.query(
-        f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)} LIMIT {_PREVIEW_ROWS}"
+        f"SELECT * FROM {table.name} WHERE {table.ever} "
+        f"ORDER BY {', '.join(table.key)} LIMIT {_PREVIEW_ROWS}"
     )
     return _markdown(rows.to_pandas())
 
@@ -65,6 +66,19 @@ def link(uri: str) -> dg.MetadataValue[str]:
     if uri.startswith("gs://"):
         return dg.MetadataValue.url(uri.replace("gs://", "https://storage.cloud.google.com/", 1))
     return dg.MetadataValue.path(uri)
+
+
+def batch_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What an engine tells of a run's batch, addresses as links."""
+    return {f"run_{name}": _linked(value) for name, value in facts.items() if value != ""}
+
+
+def _linked(value: Any) -> Any:  # noqa: ANN401 - metadata is anything
+    if not isinstance(value, str):
+        return value
+    if value.startswith("gs://"):
+        return link(value)
+    return dg.MetadataValue.url(value) if value.startswith("https://") else value
 
 
 def _png(rows: "pd.DataFrame") -> str:

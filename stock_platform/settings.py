@@ -5,12 +5,14 @@ Derived names (paths, tables) are made where they are used, never copied here.
 """
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import (
     AnyHttpUrl,
+    BaseModel,
     Field,
     ValidationError,
     field_validator,
@@ -19,6 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stock_platform.google_settings import BigQuerySettings, DataprocSettings
 from stock_platform.limits import QualityLimits
 
 # The first and last day that bokeh-sampledata's stocks.csv.gz covers.
@@ -26,7 +29,15 @@ SAMPLE_START: Final = date(2000, 3, 1)
 SAMPLE_END: Final = date(2013, 3, 1)
 
 _DUCKDB: Final = "duckdb:///"
+_BIGQUERY: Final = "bigquery://"
+_CLOUD_STORAGE: Final = "gs://"
 _PREFIX: Final = "STOCK_PLATFORM_"
+# Settings that are groups of settings, each of them a variable of its own.
+_GROUPS: Final[dict[str, type[BaseModel]]] = {
+    "dataproc": DataprocSettings,
+    "bigquery": BigQuerySettings,
+    "quality": QualityLimits,
+}
 
 
 class SettingsError(ValueError):
@@ -40,10 +51,13 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, env_nested_delimiter="__", env_nested_max_split=1, frozen=True
     )
 
-    deployment: Literal["local"] = Field("local", description="Which deployment this is.")
+    deployment: Literal["local", "staging", "production"] = Field(
+        "local", description="Which deployment this is; all but local are on Google Cloud."
+    )
     lake: str = Field("lake", description="Directory, or fsspec URL such as gs://bucket/prefix.")
     warehouse: str = Field(
-        "duckdb:///warehouse/stock_platform.duckdb", description="duckdb:///PATH of the file."
+        "duckdb:///warehouse/stock_platform.duckdb",
+        description="duckdb:///PATH of a file, or bigquery://PROJECT/DATASET.",
     )
     market_data: Literal["sample", "yahoo"] = Field(
         "sample", description="Bundled real prices of 2000-2013, or Yahoo Finance."
@@ -54,8 +68,14 @@ class Settings(BaseSettings):
     yahoo_requests_per_second: float = Field(
         2.0, gt=0, le=100, description="Ceiling for all requests; bans follow bursts above 5."
     )
-    spark: Literal["sail", "spark"] = Field(
-        "sail", description="Sail (no JVM) or classic local Spark 3.5 (Java 17)."
+    spark: Literal["sail", "spark", "dataproc"] = Field(
+        "sail", description="Sail (no JVM), classic local Spark 3.5 (Java 17), Dataproc Serverless."
+    )
+    region: str | None = Field(
+        None, pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Where Dataproc's batches run."
+    )
+    dataproc_endpoint: str | None = Field(
+        None, description="host:port of an insecure gRPC endpoint in Dataproc's place."
     )
     start_date: date = Field(SAMPLE_START, description="The first partition.")
     end_date: date | None = Field(
@@ -70,9 +90,18 @@ class Settings(BaseSettings):
     dagster_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:3000"), description="Where the UI is; pages link to it."
     )
+    dataproc: DataprocSettings = Field(DataprocSettings(), description="How batches run.")
+    bigquery: BigQuerySettings = Field(BigQuerySettings(), description="Bounds of queries.")
     quality: QualityLimits = Field(
         QualityLimits(), description="What the checks take for too much."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cloud_defaults(cls, given: dict[str, object]) -> dict[str, object]:
+        if given.get("deployment", "local") == "local":
+            return given
+        return {"market_data": "yahoo", "spark": "dataproc", **given}
 
     @field_validator("exchanges", mode="before")
     @classmethod
@@ -96,14 +125,39 @@ class Settings(BaseSettings):
     @field_validator("warehouse")
     @classmethod
     def _absolute_file(cls, value: str) -> str:
+        if re.fullmatch(rf"{_BIGQUERY}[a-z][a-z0-9-]+/[A-Za-z0-9_]+", value):
+            return value
         if not value.startswith(_DUCKDB) or value == _DUCKDB:
-            raise ValueError(f"{value!r} is no warehouse; expected duckdb:///PATH")
+            raise ValueError(
+                f"{value!r} is no warehouse; expected duckdb:///PATH or bigquery://PROJECT/DATASET"
+            )
         return f"{_DUCKDB}{Path(value.removeprefix(_DUCKDB)).resolve()}"
 
     @model_validator(mode="after")
     def _days_in_order(self) -> "Settings":
         if self.last_date is not None and self.last_date < self.start_date:
             raise ValueError(f"END_DATE {self.last_date} lies before START_DATE {self.start_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_that_fit(self) -> "Settings":
+        """On Google Cloud everything is: Dataproc and BigQuery reach no laptop's directory."""
+        parts = {
+            "LAKE=gs://BUCKET/PREFIX": self.lake.startswith(_CLOUD_STORAGE),
+            "WAREHOUSE=bigquery://PROJECT/DATASET": self.warehouse.startswith(_BIGQUERY),
+            "SPARK=dataproc": self.spark == "dataproc",
+            "REGION": self.region is not None,
+        }
+        on_cloud = self.deployment != "local" or parts["SPARK=dataproc"]
+        if on_cloud and not all(parts.values()):
+            lacks = [f"{_PREFIX}{name}" for name, fits in parts.items() if not fits]
+            raise ValueError(
+                f"DEPLOYMENT={self.deployment} with SPARK={self.spark} needs {', '.join(lacks)}"
+            )
+        if self.warehouse.startswith(_BIGQUERY) and not parts["LAKE=gs://BUCKET/PREFIX"]:
+            raise ValueError(f"BigQuery reads no directory: set {_PREFIX}LAKE=gs://BUCKET/PREFIX")
+        if (self.deployment, self.market_data) == ("production", "sample"):
+            raise ValueError("production never serves the sample: MARKET_DATA must be yahoo")
         return self
 
     @property
@@ -114,9 +168,23 @@ class Settings(BaseSettings):
         return self.end_date
 
     @property
-    def warehouse_file(self) -> Path:
-        """The DuckDB file."""
+    def warehouse_file(self) -> Path | None:
+        """The DuckDB file; None where the warehouse is BigQuery."""
+        if self.warehouse.startswith(_BIGQUERY):
+            return None
         return Path(self.warehouse.removeprefix(_DUCKDB))
+
+    @property
+    def project_and_dataset(self) -> tuple[str, str]:
+        """Google's project and BigQuery's dataset in it.
+
+        Raises:
+            ValueError: the warehouse is a file.
+        """
+        if not self.warehouse.startswith(_BIGQUERY):
+            raise ValueError(f"{self.warehouse} is in no project")
+        project, _, dataset = self.warehouse.removeprefix(_BIGQUERY).partition("/")
+        return project, dataset
 
 
 def load_settings() -> Settings:
@@ -137,9 +205,10 @@ def load_settings() -> Settings:
 
 def _variables() -> list[str]:
     """Every variable that there is, in the order of the README's table."""
-    plain = [name for name in Settings.model_fields if name != "quality"]
-    limits = [f"quality__{name}" for name in QualityLimits.model_fields]
-    return [f"{_PREFIX}{name.upper()}" for name in (*plain, *limits)]
+    names = [name for name in Settings.model_fields if name not in _GROUPS]
+    for group, options in _GROUPS.items():
+        names += [f"{group}__{name}" for name in options.model_fields]
+    return [f"{_PREFIX}{name.upper()}" for name in names]
 
 
 def _complaint(error: ErrorDetails) -> str:

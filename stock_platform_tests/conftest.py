@@ -1,15 +1,15 @@
 """What tests of several rooms share: a local Yahoo, and a platform in a temporary folder."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from stock_platform_tests.google import emulators
+from stock_platform_tests.google.emulators import Google
 from stock_platform_tests.platform import Platform
-from stock_platform_tests.sources.local_yahoo import Yahoo
+from stock_platform_tests.sources.local_yahoo import Yahoo, served
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)
@@ -22,27 +22,18 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
         yield it
 
 
+@pytest.fixture(scope="session")
+def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Google]:
+    with (
+        emulators.google(tmp_path_factory.mktemp("google")) as it,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in it.environment.items():
+            patch.setenv(name, value)
+        yield it
+
+
 @pytest.fixture
 def yahoo() -> Iterator[Yahoo]:
-    local = Yahoo()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served = local.answer(self.path)
-            self.send_response(served.status)
-            length = len(served.body) if served.length is None else served.length
-            for name, value in {"Content-Length": str(length), **served.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(served.body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        local.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with served(Yahoo()) as local:
         yield local
-        server.shutdown()
-        thread.join()

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "stock_platform"
 
 # From the bottom up: a room may import from its own line and from the lines above it.
 LAYERS = (
-    {"limits", "calendars", "contracts"},
+    {"limits", "calendars", "contracts", "google_advice", "google_settings"},
     {"settings"},
     {"partitions", "sources", "lake", "spark", "warehouse"},
     {"display"},
@@ -21,7 +21,17 @@ LAYERS = (
     {"definitions"},
     {"demo"},
 )
-WITHOUT_DAGSTER = ("sources", "lake", "spark", "warehouse", "calendars", "settings", "limits")
+WITHOUT_DAGSTER = (
+    "sources",
+    "lake",
+    "spark",
+    "warehouse",
+    "calendars",
+    "settings",
+    "limits",
+    "google_advice",
+    "google_settings",
+)
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -42,7 +42,11 @@ def test_the_environment_overrides(monkeypatch, tmp_path):
     ("name", "value", "says"),
     [
         ("WAREHOUSE", "postgres://x", "expected duckdb:///PATH"),
-        ("SPARK", "flink", "'sail' or 'spark'"),
+        ("WAREHOUSE", "bigquery://project", "or bigquery://PROJECT/DATASET"),
+        ("REGION", "Europe", "pattern"),
+        ("DATAPROC__TTL_MINUTES", "5", "greater than or equal to 10"),
+        ("DATAPROC__NETWORK_TAGS", "Not A Tag", "pattern"),
+        ("SPARK", "flink", "'sail', 'spark' or 'dataproc'"),
         ("DEPLOYMENT", "prod", "'local'"),
         ("EXCHANGES", " , ", "at least one exchange"),
         ("END_DATE", "1999-01-01", "lies before START_DATE"),
@@ -70,3 +74,52 @@ def test_a_misspelt_variable_is_no_silent_default(monkeypatch):
 
 def test_partitions_do_not_go_beyond_the_sample():
     assert Settings(end_date=date(2014, 1, 2)).last_date == date(2013, 3, 1)
+
+
+ON_GOOGLE_CLOUD = {
+    "DEPLOYMENT": "production",
+    "LAKE": "gs://bucket/prices",
+    "WAREHOUSE": "bigquery://my-project/prices",
+    "REGION": "europe-west1",
+}
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    def load(**changed):
+        for name, value in {**ON_GOOGLE_CLOUD, **changed}.items():
+            if value is None:
+                monkeypatch.delenv(f"STOCK_PLATFORM_{name}", raising=False)
+            else:
+                monkeypatch.setenv(f"STOCK_PLATFORM_{name}", value)
+        return load_settings()
+
+    return load
+
+
+def test_a_deployment_on_google_cloud_asks_yahoo_and_runs_on_dataproc(cloud):
+    settings = cloud(DATAPROC__TIER="premium")
+    assert (settings.market_data, settings.spark) == ("yahoo", "dataproc")
+    assert settings.project_and_dataset == ("my-project", "prices")
+    assert settings.warehouse_file is None
+    assert settings.dataproc.tier == "premium"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"LAKE": "lake"}, "needs STOCK_PLATFORM_LAKE=gs://BUCKET/PREFIX"),
+        ({"WAREHOUSE": None}, "needs STOCK_PLATFORM_WAREHOUSE=bigquery://PROJECT/DATASET"),
+        ({"REGION": None}, "needs STOCK_PLATFORM_REGION"),
+        ({"SPARK": "sail"}, "needs STOCK_PLATFORM_SPARK=dataproc"),
+        ({"DEPLOYMENT": "local", "SPARK": "sail", "LAKE": "lake"}, "BigQuery reads no directory"),
+        ({"MARKET_DATA": "sample"}, "production never serves the sample"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_by_name(cloud, changed, says):
+    with pytest.raises(SettingsError, match=says):
+        cloud(**changed)
+
+
+def test_staging_may_serve_the_sample(cloud):
+    assert cloud(DEPLOYMENT="staging", MARKET_DATA="sample").market_data == "sample"

@@ -8,6 +8,7 @@ import dagster as dg
 import orjson
 
 from stock_platform.assets.common import OWNERS, session_keys
+from stock_platform.display import batch_facts
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
 from stock_platform.lake.raw_erp import ErpFacts
@@ -53,10 +54,16 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         files.write(f"{staging}/request.json", orjson.dumps(request))
         context.log.info(f"batch {batch_id}: {len(keys)} sessions, staging {staging}")
         spark_batch = SparkBatch(batch_id, f"{staging}/request.json", staging)
-        done = spark.runner().run(spark_batch, context.log.info)
+        done = spark.runner(context).run(spark_batch, context.log.info)
+        if done.output_uri != staging:
+            files.delete(staging)
         return dg.MaterializeResult(
-            value=read_staged(batch_id, staging),
-            metadata={"engine": done.engine, "run_spark_seconds": round(done.duration_s, 3)},
+            value=read_staged(batch_id, done.output_uri),
+            metadata={
+                "engine": done.engine,
+                "run_spark_seconds": round(done.duration_s, 3),
+                **batch_facts(done.facts),
+            },
         )
 
     return processed_stock_prices
@@ -71,7 +78,8 @@ def _batch_id(keys: list[str], symbols: Iterable[str], inputs: Mapping[str, str]
     digest = hashlib.sha256(JOB_FILE.read_bytes())
     for symbol in symbols:
         digest.update(symbol.encode() + b"\n")
-    for key in keys:
-        digest.update(key.encode() + hashlib.sha256(files.read(inputs[key])).digest())
+    contents = files.each(files.read, [inputs[key] for key in keys])
+    for key, content in zip(keys, contents, strict=True):
+        digest.update(key.encode() + hashlib.sha256(content).digest())
     first, last = (key.replace("-", "") for key in (keys[0], keys[-1]))
     return f"stock-prices-{first}-{last}-{digest.hexdigest()[:12]}"

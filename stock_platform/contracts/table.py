@@ -39,8 +39,8 @@ class Table:
     Attributes:
         grain: what one row is.
         key: the columns that identify a row; unenforced in BigQuery, proven by a check.
-        session_column: the DATE column by which sessions are replaced; None for tables that
-            are replaced whole.
+        session_column: the DATE column by which sessions are replaced, and without a condition
+            on which BigQuery refuses to read the table; None for tables that are replaced whole.
         partition_by_month: the DATE or TIMESTAMP column whose months are BigQuery's partitions.
         cluster_by: BigQuery's clustering columns.
         view: made by SQL over other tables, never written.
@@ -55,6 +55,11 @@ class Table:
     partition_by_month: str | None = None
     cluster_by: tuple[str, ...] = field(default=())
     view: bool = False
+
+    @property
+    def ever(self) -> str:
+        """A condition that all rows fulfil, and BigQuery takes for one on the partition column."""
+        return f"{self.session_column} >= '1900-01-01'" if self.session_column else "TRUE"
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import orjson
 
+from stock_platform.lake import files
 from stock_platform.lake.publish import (
     ProcessedSession,
     StagedBatch,
@@ -33,15 +34,16 @@ class ProcessedParquetIOManager(dg.ConfigurableIOManager):
         Raises:
             FileNotFoundError: a session was never processed.
         """
-        sessions = {}
-        for key in context.asset_partition_keys:
-            try:
-                sessions[key] = read_published(self.lake.paths, key)
-            except FileNotFoundError as error:
-                raise FileNotFoundError(
-                    f"processed_stock_prices has no partition {key}: materialize it first"
-                ) from error
-        return sessions
+        keys = context.asset_partition_keys
+        return dict(zip(keys, files.each(self._published, keys), strict=True))
+
+    def _published(self, key: str) -> ProcessedSession:
+        try:
+            return read_published(self.lake.paths, key)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"processed_stock_prices has no partition {key}: materialize it first"
+            ) from error
 
 
 def _session_metadata(session: ProcessedSession) -> dict[str, Any]:

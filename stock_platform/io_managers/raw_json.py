@@ -35,7 +35,8 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
             kind = context.asset_key.path[-1].removeprefix("raw_erp_")
             return raw_erp.load(paths, "companies" if kind == "companies" else "exchanges")
         uris = {key: paths.raw_prices(key) for key in context.asset_partition_keys}
-        missing = [key for key, uri in uris.items() if not files.exists(uri)]
+        there = files.each(files.exists, uris.values())
+        missing = [key for key, found in zip(uris, there, strict=True) if not found]
         if missing:
             raise FileNotFoundError(
                 f"raw_stock_prices has no partition {', '.join(missing[:5])}"
@@ -49,8 +50,12 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
         files.upload(spool.responses_file, uri)
         outcomes: Counter[str] = Counter()
         changes: Counter[str] = Counter()
-        for session in context.asset_partition_keys:
-            counts = raw_prices.publish(paths, session, spool.lines(session), settle)
+        spool.flush()
+        keys = context.asset_partition_keys
+        published = files.each(
+            lambda session: raw_prices.publish(paths, session, spool.lines(session), settle), keys
+        )
+        for session, counts in zip(keys, published, strict=True):
             outcomes += counts["outcomes"]
             changes += counts["changes"]
             context.step_context.add_asset_metadata(
@@ -62,7 +67,7 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
                 },
                 partition_key=session,
             )
-        context.log.info(f"published {len(context.asset_partition_keys)} sessions: {dict(changes)}")
+        context.log.info(f"published {len(keys)} sessions: {dict(changes)}")
         context.add_output_metadata(
             {
                 "run_outcomes": dg.MetadataValue.json(dict(outcomes)),

@@ -15,6 +15,7 @@ from stock_platform.warehouse.port import Load, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
     """Writes the table that is named like the asset.
 
     Takes a `SessionLoad` (replaces those sessions) or a `pyarrow.Table` (replaces the table).
-    Gives a ``pandas.DataFrame`` or a ``pyarrow.Table``, as the input is annotated, of the
-    partitions asked for.
+    Gives a ``pandas.DataFrame``, a ``pyarrow.Table`` or, from BigQuery where Spark and its
+    connector are, a ``pyspark.sql.DataFrame``, as the input is annotated, of the partitions
+    asked for.
     """
 
     warehouse: WarehouseResource
@@ -54,17 +56,21 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
             )
         context.log.info(f"{table.name}: {load.rows} rows loaded, {load.replaced} replaced")
         context.add_output_metadata(
-            {"run_rows_loaded": load.rows, "run_rows_replaced": load.replaced}
+            {"run_rows_loaded": load.rows, "run_rows_replaced": load.replaced, **load.statistics}
         )
 
-    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pa.Table":
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pa.Table | DataFrame":
         """Rows of the table in the order of its key."""
         table = TABLES[context.asset_key.path[-1]]
         sessions = None
         if context.has_asset_partitions and table.session_column:
             sessions = [date.fromisoformat(key) for key in context.asset_partition_keys]
+        wanted = context.dagster_type.typing_type
+        # By name: importing pyspark takes seconds.
+        if getattr(wanted, "__module__", "").startswith("pyspark."):
+            return self.warehouse.spark_frame(context, table, sessions)
         rows = self.warehouse.open().read(table, sessions)
-        return rows if context.dagster_type.typing_type is pa.Table else rows.to_pandas()
+        return rows if wanted is pa.Table else rows.to_pandas()
 
     def _load_sessions(
         self, context: dg.OutputContext, warehouse: Warehouse, table: Table, asked: SessionLoad

@@ -149,7 +149,7 @@ def loads(paths: LakePaths, kind: ErpKind) -> list[ErpLoad]:
     """What became of each file, in order of arrival."""
     fs, folder = files.filesystem(paths.erp_loads(kind))
     entries = fs.ls(folder, detail=False) if fs.exists(folder) else []
-    found = [_load(content) for content in fs.cat(entries).values()] if entries else []
+    found = [_load(content) for content in files.each(fs.cat_file, entries)]
     return sorted(found, key=lambda it: (it.arrived_at, it.name))
 
 

@@ -6,18 +6,36 @@ object is written beside its place and renamed into it.
 
 import posixpath
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+# An object store answers in some 50 ms, whatever else it is asked meanwhile.
+_AT_ONCE: Final = 16
+_CLOUD_STORAGE: Final = "gs://"
+
 
 def filesystem(uri: str) -> tuple[Any, str]:
     """The fsspec file system of a URI, and the path in it."""
+    if uri.startswith(_CLOUD_STORAGE):
+        from stock_platform.lake.cloud_storage import CloudStorage  # noqa: PLC0415 - heavy import
+
+        return CloudStorage(), uri.removeprefix(_CLOUD_STORAGE)
     fs, path = fsspec.core.url_to_fs(uri)
     return fs, path
+
+
+def each(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """The function's results in the order of the items, many asked for at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from pool.map(function, items)
 
 
 def exists(uri: str) -> bool:
@@ -58,6 +76,17 @@ def upload(file: Path, uri: str) -> None:
     _in_place(fs, path, lambda target: fs.put_file(str(file), target))
 
 
+def keep(file: Path, uri: str) -> None:
+    """Put a local file's content at the URI, unless there is an object already."""
+    fs, path = filesystem(uri)
+    if isinstance(fs, LocalFileSystem):
+        if not fs.exists(path):
+            upload(file, uri)
+        return
+    with suppress(FileExistsError):
+        fs.put_file(str(file), path, mode="create")
+
+
 def copy(source: str, target: str) -> None:
     """Copy an object within one file system, whole; an earlier target is replaced."""
     fs, path = filesystem(target)
@@ -72,9 +101,20 @@ def delete(uri: str) -> None:
         fs.rm(path, recursive=True)
 
 
+def versions(uris: Iterable[str]) -> dict[str, str]:
+    """By URI what changes when its content does: the object's generation, or time and size."""
+    return dict(each(_version, uris))
+
+
+def _version(uri: str) -> tuple[str, str]:
+    fs, path = filesystem(uri)
+    info = fs.info(path)
+    return uri, str(info.get("generation") or (info["mtime"], info["size"]))
+
+
 def _in_place(fs: Any, path: str, put: Callable[[str], object]) -> None:  # noqa: ANN401 - untyped
-    fs.makedirs(posixpath.dirname(path), exist_ok=True)
     if isinstance(fs, LocalFileSystem):
+        fs.makedirs(posixpath.dirname(path), exist_ok=True)
         beside = f"{path}.{uuid.uuid4().hex}.tmp"
         put(beside)
         fs.mv(beside, path)

@@ -86,6 +86,10 @@ class LakePaths:
         """The page that tells how good the data is."""
         return f"{self.root}/reports/quality.html"
 
+    def spark_code(self, digest: str) -> str:
+        """The Spark job's file, by the digest of its content; never overwritten."""
+        return f"{self.root}/code/{_name(digest)}/process_stock_prices.py"
+
     def staging(self, batch_id: str, run_id: str) -> str:
         """The prefix of a batch in flight; a run's own, so that two runs never mix files."""
         return f"{self.root}/processed/_staging/{_name(batch_id)}/{_name(run_id)}"

@@ -52,17 +52,28 @@ def read_staged(batch_id: str, uri: str) -> StagedBatch:
     Raises:
         PublishError: it has no metrics, so it never finished.
     """
-    # Spark and Sail write a folder with a text file whose name is their own.
-    fs, path = files.filesystem(f"{uri}/metrics.json")
-    content = b"".join(fs.cat_file(part) for part in fs.find(path) if part.endswith(".txt"))
+    content = _metrics(uri)
     if not content.strip():
         raise PublishError(f"{uri} has no metrics.json: batch {batch_id} did not finish; run again")
     metrics = orjson.loads(content)
     return StagedBatch(batch_id, uri, metrics["engine"], metrics["sessions"])
 
 
+def is_staged(uri: str) -> bool:
+    """Whether the batch of a staging prefix has finished, and was not published yet."""
+    return bool(_metrics(uri).strip())
+
+
+def _metrics(uri: str) -> bytes:
+    # Spark and Sail write a folder with a text file whose name is their own.
+    fs, path = files.filesystem(f"{uri}/metrics.json")
+    return b"".join(fs.cat_file(part) for part in fs.find(path) if part.endswith(".txt"))
+
+
 def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, ProcessedSession]]:
-    """Publish a batch's sessions, one after the other, then remove its staging prefix.
+    """Publish a batch's sessions, some at a time, then remove its staging prefix.
+
+    Yields them in order, each when it is published.
 
     A session whose rows are those that are published, but for their BatchId, stays as it is:
     the batch that first told them keeps its name on them.
@@ -71,30 +82,39 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
         PublishError: a session's files do not hold the rows that its metrics tell.
     """
     staged = {table: _staged_files(batch.uri, table) for table in PROCESSED_TABLES}
-    for session, metrics in sorted(batch.sessions.items()):
+
+    def publish_one(session: str) -> tuple[str, ProcessedSession]:
         sources = {table: found[session] for table, found in staged.items() if session in found}
-        _audit(session, metrics, sources)
-        if _is_published(paths, session, metrics, sources):
-            yield session, read_published(paths, session)
-            continue
-        # Without a manifest a session is not there: if the process dies here, it is refused
-        # until it is published whole.
-        files.delete(paths.manifest(session))
-        for table in PROCESSED_TABLES:
-            if table in sources:
-                files.copy(sources[table], paths.processed(table, session))
-            else:
-                files.delete(paths.processed(table, session))
-        manifest = {
-            "session": session,
-            "batch_id": batch.batch_id,
-            "engine": batch.engine,
-            "tables": sorted(sources),
-            "metrics": metrics,
-        }
-        files.write(paths.manifest(session), orjson.dumps(manifest))
-        yield session, read_published(paths, session)
+        return session, _publish_session(paths, batch, session, sources)
+
+    yield from files.each(publish_one, sorted(batch.sessions))
     files.delete(batch.uri)
+
+
+def _publish_session(
+    paths: LakePaths, batch: StagedBatch, session: str, sources: Mapping[ProcessedTable, str]
+) -> ProcessedSession:
+    metrics = batch.sessions[session]
+    _audit(session, metrics, sources)
+    if _is_published(paths, session, metrics, sources):
+        return read_published(paths, session)
+    # Without a manifest a session is not there: if the process dies here, it is refused until
+    # it is published whole.
+    files.delete(paths.manifest(session))
+    for table in PROCESSED_TABLES:
+        if table in sources:
+            files.copy(sources[table], paths.processed(table, session))
+        else:
+            files.delete(paths.processed(table, session))
+    manifest = {
+        "session": session,
+        "batch_id": batch.batch_id,
+        "engine": batch.engine,
+        "tables": sorted(sources),
+        "metrics": metrics,
+    }
+    files.write(paths.manifest(session), orjson.dumps(manifest))
+    return read_published(paths, session)
 
 
 def published_sessions(paths: LakePaths) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import fsspec
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,7 +49,7 @@ def source(paths: LakePaths, kind: ErpKind, load: str) -> str:
 
 def keep_file(paths: LakePaths, kind: ErpKind, load: str, file: Path) -> None:
     """Keep a file as it came."""
-    files.upload(file, source(paths, kind, load))
+    files.keep(file, source(paths, kind, load))
 
 
 def quarantine(paths: LakePaths, kind: ErpKind, load: str) -> str:
@@ -86,7 +85,8 @@ def load_if_any(paths: LakePaths, kind: ErpKind) -> ErpFacts | None:
     if not files.exists(paths.current_erp(kind)):
         return None
     key = orjson.loads(files.read(paths.current_erp(kind)))["load"]
-    with fsspec.open(f"{paths.raw_erp(kind, key)}/facts.parquet", "rb") as stream:
+    fs, path = files.filesystem(f"{paths.raw_erp(kind, key)}/facts.parquet")
+    with fs.open(path, "rb") as stream:
         facts = pq.read_table(stream)
     lines = gzip.decompress(files.read(quarantine(paths, kind, key))).splitlines()
     return ErpFacts(kind, key, facts, [orjson.loads(it) for it in lines])

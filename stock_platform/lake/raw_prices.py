@@ -52,7 +52,7 @@ class RawPriceSpool:
             self._pending_bytes += len(content)
         self._sessions.update(self._pending)
         if self._pending_bytes > _PENDING_BYTES:
-            self._flush()
+            self.flush()
 
     def archive(self, responses: Iterable[Mapping[str, Any]]) -> None:
         """Take the verbatim answers that lines were made of."""
@@ -66,12 +66,13 @@ class RawPriceSpool:
 
     def lines(self, session: str) -> list[Line]:
         """The lines collected of one session; none where the universe is empty."""
-        self._flush()
+        self.flush()
         if session not in self._sessions:
             return []
         return [orjson.loads(line) for line in self._file(session).read_bytes().splitlines()]
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write out what waits in memory; `lines` may then be asked for from many threads."""
         for session, contents in self._pending.items():
             with self._file(session).open("ab") as file:
                 file.writelines(content + b"\n" for content in contents)
@@ -117,13 +118,7 @@ def read(paths: LakePaths, session: str) -> list[Line]:
     Raises:
         FileNotFoundError: the session has no object.
     """
-    try:
-        texts = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
-    except (OSError, EOFError, zlib.error) as damage:
-        if isinstance(damage, FileNotFoundError):
-            raise
-        return []
-    return [line for line in map(_usable, texts) if line is not None]
+    return _lines(files.read(paths.raw_prices(session)))
 
 
 def published_sessions(paths: LakePaths) -> list[str]:
@@ -142,10 +137,20 @@ def last_fetch(paths: LakePaths, session: str) -> dict[str, Line]:
 
 def _known(paths: LakePaths, session: str) -> tuple[dict[str, Line], bool]:
     """The lines that an earlier object has, and whether it is there and undamaged."""
-    if not files.exists(paths.raw_prices(session)):
+    try:
+        content = files.read(paths.raw_prices(session))
+    except FileNotFoundError:
         return {}, False
-    known = {line["symbol"]: line for line in read(paths, session)}
-    return known, files.read(paths.raw_prices(session)) == pack(known[it] for it in sorted(known))
+    known = {line["symbol"]: line for line in _lines(content)}
+    return known, content == pack(known[it] for it in sorted(known))
+
+
+def _lines(content: bytes) -> list[Line]:
+    try:
+        texts = gzip.decompress(content).splitlines()
+    except (OSError, EOFError, zlib.error):
+        return []
+    return [line for line in map(_usable, texts) if line is not None]
 
 
 def _usable(text: bytes) -> Line | None:

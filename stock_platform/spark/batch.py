@@ -4,10 +4,10 @@ Belongs here: the port that the runners fill, and what they share. Not what the 
 and nothing of one engine.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 JOB_FILE: Final = Path(__file__).parents[2] / "spark_jobs" / "process_stock_prices.py"
 
@@ -39,10 +39,20 @@ class SparkBatch:
 
 @dataclass(frozen=True)
 class BatchRun:
-    """A batch that has succeeded: what ran it, and for how long."""
+    """A batch that has succeeded.
+
+    Attributes:
+        engine: what ran it.
+        duration_s: for how long.
+        output_uri: the staging prefix that it wrote; another one than was asked for where a
+            batch of the same inputs was there already.
+        facts: what its engine tells beside, such as cost; units in the names.
+    """
 
     engine: str
     duration_s: float
+    output_uri: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SparkRunner(Protocol):

@@ -67,7 +67,7 @@ class LocalSparkRunner:
                 f"read the last error below; if {_MEMORY} ran out, ask for fewer sessions.",
                 list(tail),
             )
-        return BatchRun(f"spark {version('pyspark')}", time.monotonic() - started)
+        return BatchRun(f"spark {version('pyspark')}", time.monotonic() - started, batch.output_uri)
 
 
 def _environment(inherited: Mapping[str, str]) -> dict[str, str]:

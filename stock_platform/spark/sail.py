@@ -47,7 +47,7 @@ class SailRunner:
                     "STOCK_PLATFORM_SPARK=spark runs the same job.",
                     str(error).splitlines(),
                 ) from error
-        return BatchRun(engine, time.monotonic() - started)
+        return BatchRun(engine, time.monotonic() - started, batch.output_uri)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import arrow_schema, create_table
 from stock_platform.warehouse.duckdb_tables import INCOMING, Scope, differences, replace
 from stock_platform.warehouse.port import Load, WarehouseError
-from stock_platform.warehouse.statements import duckdb_sql, view_sql
+from stock_platform.warehouse.statements import duckdb_sql, rows_query, view_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -80,15 +80,7 @@ class DuckDBWarehouse:
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
         """Rows of a table, of some sessions or of all, in the order of its key."""
-        columns = ", ".join(table.column_names)
-        order = ", ".join(table.key)
-        where, parameters = "", {}
-        if sessions is not None:
-            where = f"WHERE {table.session_column} IN UNNEST(@sessions)"
-            parameters = {"sessions": list(sessions)}
-        # Names come from the contract, values are parameters.
-        query = f"SELECT {columns} FROM {table.name} {where} ORDER BY {order}"
-        return self.query(query, parameters).cast(arrow_schema(table))
+        return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
 
     def contract_differences(self, table: Table) -> Sequence[str]:
         """What of a table is not as its contract says."""

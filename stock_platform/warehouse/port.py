@@ -5,7 +5,7 @@ contract that an adapter must pass.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
@@ -20,10 +20,17 @@ class WarehouseError(RuntimeError):
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did: rows now in the replaced part, and rows that stood there before."""
+    """What a load did.
+
+    Attributes:
+        rows: in the replaced part now.
+        replaced: rows that stood there before.
+        statistics: what the warehouse tells of the work, such as jobs and cost.
+    """
 
     rows: int
     replaced: int
+    statistics: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 class Warehouse(Protocol):

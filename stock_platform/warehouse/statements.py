@@ -3,10 +3,14 @@
 A statement that does not transpile raises here, when definitions load, and not in a run.
 """
 
+from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import sqlglot
+from sqlglot import exp
 
 from stock_platform.contracts import TABLES, Table
 
@@ -30,6 +34,27 @@ def duckdb_sql(google_sql: str) -> str:
 def view_sql(table: Table) -> str:
     """The GoogleSQL query behind a view."""
     return (files(__package__) / "sql" / f"{table.name}.sql").read_text()
+
+
+def qualified_view_sql(table: Table, project: str, dataset: str) -> str:
+    """The same with the names of tables in full, as BigQuery wants them in a view."""
+    query = sqlglot.parse_one(view_sql(table), read="bigquery")
+    for name in query.find_all(exp.Table):
+        if name.name in TABLES:
+            name.set("db", exp.to_identifier(dataset, quoted=True))
+            name.set("catalog", exp.to_identifier(project, quoted=True))
+    return query.sql(dialect="bigquery", pretty=True)
+
+
+def rows_query(table: Table, sessions: Sequence[date] | None) -> tuple[str, dict[str, Any]]:
+    """GoogleSQL and parameters for rows of some sessions, or of all, in the order of the key."""
+    where, parameters = table.ever, {}
+    if sessions is not None:
+        where = f"{table.session_column} IN UNNEST(@sessions)"
+        parameters = {"sessions": list(sessions)}
+    columns, order = ", ".join(table.column_names), ", ".join(table.key)
+    # Names come from the contract, values are parameters.
+    return f"SELECT {columns} FROM {table.name} WHERE {where} ORDER BY {order}", parameters  # noqa: S608
 
 
 def check_dialects() -> None:

@@ -75,7 +75,10 @@ def test_the_demo_refuses_what_is_no_range_of_sessions_in_one_line(environment, 
 def test_the_demo_refuses_a_wrong_setting_in_one_line(environment):
     refused = demo(environment | {"STOCK_PLATFORM_SPARK": "flink"}, "2012-08-06")
     assert refused.returncode == 1
-    assert refused.stderr == "STOCK_PLATFORM_SPARK=flink: Input should be 'sail' or 'spark'\n"
+    assert (
+        refused.stderr
+        == "STOCK_PLATFORM_SPARK=flink: Input should be 'sail', 'spark' or 'dataproc'\n"
+    )
 
 
 def test_a_demo_after_one_that_was_killed_is_whole(environment):

@@ -1,12 +1,17 @@
 """A Yahoo of one's own for 127.0.0.1, and small charts to serve from it."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from stock_platform.sources.outcomes import PriceRequest
+from stock_platform.sources.sample import SampleSession
 
 CHART_PATH = "/query2.finance.yahoo.com/v8/finance/chart/"
 MONDAY = date(2024, 6, 10)
@@ -55,6 +60,47 @@ class Yahoo:
             return self.time_zones.get(symbol, Served(body=chart_body(symbol)))
         answers = self.charts[symbol]
         return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+class SampleYahoo(Yahoo):
+    """Yahoo, as the bundled sample answers, over HTTP."""
+
+    def answer(self, path: str) -> Served:
+        """What the sample says to the same question."""
+        self.asked.append(path)
+        parts = urlsplit(path)
+        params = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        said = SampleSession().send("GET", f"https:/{unquote(parts.path)}", params=params)
+        return Served(said.status_code, said.content)
+
+
+_Server = TypeVar("_Server", bound=Yahoo)
+
+
+@contextmanager
+def served(local: _Server) -> Iterator[_Server]:
+    """A local Yahoo on a port of 127.0.0.1."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = local.answer(self.path)
+            self.send_response(answer.status)
+            length = len(answer.body) if answer.length is None else answer.length
+            for name, value in {"Content-Length": str(length), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        local.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield local
+        server.shutdown()
+        thread.join()
 
 
 def chart_body(

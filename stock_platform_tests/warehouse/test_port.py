@@ -1,5 +1,7 @@
 """The contract that every warehouse adapter passes. Adding one adds a fixture parameter."""
 
+import io
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from multiprocessing import get_context
@@ -9,9 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from google.cloud import bigquery, storage
 
 from stock_platform.contracts import DIM_EXCHANGE, FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED, TABLES
 from stock_platform.contracts.render import arrow_schema
+from stock_platform.google_settings import BigQuerySettings
+from stock_platform.lake import files
+from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Load, WarehouseError
 
@@ -19,11 +25,37 @@ MONDAY, TUESDAY = date(2012, 1, 9), date(2012, 1, 10)
 FETCHED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-@pytest.fixture(params=["duckdb"])
-def warehouse(request, tmp_path):
-    warehouses = {"duckdb": lambda: DuckDBWarehouse(tmp_path / "folder" / "w.duckdb")}
-    adapter = warehouses[request.param]()
+duckdb_only = pytest.mark.parametrize("kind", ["duckdb"])
+BOTH = ["duckdb", pytest.param("bigquery", marks=pytest.mark.integration)]
+
+
+@pytest.fixture(params=BOTH)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def bigquery_warehouse(google):
+    assert google.environment["BIGQUERY_EMULATOR_HOST"]
+    client = bigquery.Client()
+    dataset = client.create_dataset(f"d{uuid.uuid4().hex}")
+    name = f"{dataset.project}.{dataset.dataset_id}"
+    settings = BigQuerySettings(storage_read_api=False)
+    adapter = BigQueryWarehouse(client, name, settings, {"deployment": "test"})
     adapter.create_tables()
+    return adapter
+
+
+@pytest.fixture
+def warehouse(kind, request, tmp_path):
+    if kind == "duckdb":
+        adapter = DuckDBWarehouse(tmp_path / "folder" / "w.duckdb")
+        adapter.create_tables()
+        return adapter
+    adapter = request.getfixturevalue("bigquery_warehouse")
+    for table in (FACT_STOCK_PRICE, DIM_EXCHANGE):
+        if adapter.read(table).num_rows:
+            adapter.replace_table(table, arrow_schema(table).empty_table())
     return adapter
 
 
@@ -46,14 +78,27 @@ def price(day, ticker, close=10.0, volume=100):
 
 
 @pytest.fixture
-def parquet(tmp_path):
-    def write(name, rows, schema=None):
-        file = tmp_path / f"{name}.parquet"
-        table = pa.Table.from_pylist(rows, schema=schema or arrow_schema(FACT_STOCK_PRICE))
-        pq.write_table(table, file)
-        return str(file)
+def place(kind, tmp_path):
+    """Where the objects of a load lie."""
+    if kind == "duckdb":
+        return str(tmp_path)
+    return f"gs://{storage.Client().create_bucket(f'b{uuid.uuid4().hex}').name}"
 
-    return write
+
+@pytest.fixture
+def parquet(place):
+    def write(name, rows, schema=None):
+        content = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), content)
+        uri = f"{place}/{name}.parquet"
+        files.write(uri, content.getvalue())
+        return uri
+
+    def of_prices(name, rows, schema=None):
+        return write(name, rows, schema or arrow_schema(FACT_STOCK_PRICE))
+
+    of_prices.of_any = write
+    return of_prices
 
 
 def closes(warehouse, sessions=None):
@@ -122,11 +167,10 @@ def test_a_load_that_is_wrong_changes_nothing(warehouse, parquet, rows, sessions
     ],
     ids=["a column is missing", "a column too many", "another type"],
 )
-def test_objects_that_break_the_contract_are_refused_by_column(warehouse, tmp_path, change):
-    file = tmp_path / "odd.parquet"
-    pq.write_table(pa.Table.from_pylist([change(price(MONDAY, "A"))]), file)
+def test_objects_that_break_the_contract_are_refused_by_column(warehouse, parquet, change):
+    file = parquet.of_any("odd", [change(price(MONDAY, "A"))])
     with pytest.raises(WarehouseError, match=r"contract.*(Volume|Extra)"):
-        warehouse.replace_sessions(FACT_STOCK_PRICE, [str(file)], [MONDAY], 1)
+        warehouse.replace_sessions(FACT_STOCK_PRICE, [file], [MONDAY], 1)
 
 
 def exchange(code, name="An exchange"):
@@ -183,6 +227,7 @@ def load_day(arguments):
     DuckDBWarehouse(file).replace_sessions(FACT_STOCK_PRICE, [uri], [day], 1)
 
 
+@duckdb_only
 def test_processes_that_want_the_file_at_once_wait_for_each_other(tmp_path, parquet):
     file = tmp_path / "shared.duckdb"
     DuckDBWarehouse(file).create_tables()
@@ -193,6 +238,7 @@ def test_processes_that_want_the_file_at_once_wait_for_each_other(tmp_path, parq
     assert len(closes(DuckDBWarehouse(file))) == len(days)
 
 
+@duckdb_only
 def test_threads_of_one_process_share_the_file(tmp_path, parquet):
     file = tmp_path / "shared.duckdb"
     DuckDBWarehouse(file).create_tables()
@@ -251,6 +297,7 @@ def test_a_table_that_was_just_made_is_as_its_contract_says(warehouse, table):
     assert list(warehouse.contract_differences(table)) == []
 
 
+@duckdb_only
 def test_what_somebody_changed_by_hand_differs_from_the_contract(warehouse, tmp_path):
     with duckdb.connect(str(tmp_path / "folder" / "w.duckdb")) as connection:
         connection.execute("ALTER TABLE dim_exchange ADD COLUMN Note VARCHAR")

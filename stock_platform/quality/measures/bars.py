@@ -84,7 +84,8 @@ def _rows(uris: Sequence[str], table: Table, columns: list[str]) -> "pd.DataFram
     """Some columns of those objects that there are, and the day as text under Session."""
     schema = arrow_schema(table)
     objects = [files.filesystem(uri) for uri in uris]
-    present = [path for fs, path in objects if fs.exists(path)]
+    there = files.each(files.exists, uris)
+    present = [path for (_, path), found in zip(objects, there, strict=True) if found]
     rows = schema.empty_table().select(columns)
     if present:
         dataset = ds.dataset(present, schema=schema, format="parquet", filesystem=objects[0][0])

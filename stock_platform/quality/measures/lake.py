@@ -101,16 +101,17 @@ def processed_sessions(
         bars: their published bars, as `measures.bars` reads them.
     """
     broken = _broken_bars(bars)
-    measures = {}
-    for session in sessions:
+
+    def measure(session: str) -> ProcessedMeasure:
         published = read_published(paths, session)
-        measures[session] = ProcessedMeasure(
+        return ProcessedMeasure(
             published.manifest["metrics"],
             {table: row_count(uri) for table, uri in published.objects.items()},
             _quarantined(published),
             broken.get(session, {}),
         )
-    return measures
+
+    return dict(zip(sessions, files.each(measure, sessions), strict=True))
 
 
 def _raw_session(

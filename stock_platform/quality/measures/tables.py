@@ -10,7 +10,7 @@ from typing import Any, Final
 from stock_platform.contracts import FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED, Table
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.publish import expected_rows, read_published
+from stock_platform.lake.publish import SessionMetrics, expected_rows, read_published
 from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.port import Warehouse
@@ -23,14 +23,18 @@ WITH stays AS (
     Ticker, ExchangeCode, MIN(TradeDate) AS FirstDate, MAX(TradeDate) AS LastDate,
     ROW_NUMBER() OVER (PARTITION BY Ticker ORDER BY MAX(TradeDate) DESC) = 1 AS IsNewest
   FROM fact_stock_price
+  WHERE TradeDate >= '1900-01-01'
   GROUP BY Ticker, ExchangeCode
+),
+prices AS (
+  SELECT Ticker, DateKey FROM fact_stock_price WHERE TradeDate IN UNNEST(@sessions)
 )
 SELECT DISTINCT days.FullDate AS Session, stays.Ticker
 FROM stays
 INNER JOIN dim_company AS company ON company.Symbol = stays.Ticker
 INNER JOIN dim_trading_session AS open_day ON open_day.ExchangeCode = stays.ExchangeCode
 INNER JOIN dim_date AS days ON days.DateKey = open_day.DateKey
-LEFT JOIN fact_stock_price AS price
+LEFT JOIN prices AS price
   ON price.Ticker = stays.Ticker AND price.DateKey = open_day.DateKey
 WHERE days.FullDate IN UNNEST(@sessions)
   AND days.FullDate > stays.FirstDate
@@ -70,7 +74,8 @@ def contract(warehouse: Warehouse, table: Table) -> TableMeasure:
 def adjusted_view(warehouse: Warehouse) -> TableMeasure:
     """The adjusted view, whose rows must be those of the prices under it."""
     whole = whole_table(warehouse, STOCK_PRICE_ADJUSTED)
-    (prices,) = warehouse.query(f"SELECT COUNT(*) AS n FROM {FACT_STOCK_PRICE.name}")["n"]
+    facts = FACT_STOCK_PRICE
+    (prices,) = warehouse.query(f"SELECT COUNT(*) AS n FROM {facts.name} WHERE {facts.ever}")["n"]
     return replace(
         whole, stages={"prices against adjusted prices": (int(prices.as_py()), whole.rows)}
     )
@@ -88,19 +93,16 @@ def fact_sessions(
     counted = _key_counts(warehouse, table, days)
     orphans = _orphans(warehouse, table, days)
     missing = _missing(warehouse, days) if table is FACT_STOCK_PRICE else {}
+    read = files.each(lambda session: _stages_before(paths, session), sessions)
     measures = {}
-    for session, day in zip(sessions, days, strict=True):
+    for session, day, (metrics, raw_lines) in zip(sessions, days, read, strict=True):
         rows, duplicates = counted.get(day, (0, 0))
-        metrics = read_published(paths, session).manifest["metrics"]
         measures[session] = TableMeasure(
             rows,
             duplicates,
             {column: found.get(day, 0) for column, found in orphans.items()},
             {
-                "raw lines against lines processed": (
-                    _raw_lines(paths, session),
-                    metrics["lines_read"],
-                ),
+                "raw lines against lines processed": (raw_lines, metrics["lines_read"]),
                 "processed rows against rows in the warehouse": (
                     expected_rows(metrics)[source],
                     rows,
@@ -121,9 +123,11 @@ def _missing(warehouse: Warehouse, days: Sequence[date]) -> dict[date, list[str]
     return found
 
 
-def _raw_lines(paths: LakePaths, session: str) -> int:
+def _stages_before(paths: LakePaths, session: str) -> tuple[SessionMetrics, int]:
+    """The job's metrics of a session, and how many lines its raw object has."""
+    metrics: SessionMetrics = read_published(paths, session).manifest["metrics"]
     lines = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
-    return sum(1 for line in lines if line.strip())
+    return metrics, sum(1 for line in lines if line.strip())
 
 
 def _key_counts(

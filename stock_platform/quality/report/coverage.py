@@ -12,7 +12,7 @@ from stock_platform.warehouse.port import Warehouse
 # processed at all. A session whose prices are all lost was processed too, so it counts.
 _COVERAGE: Final = """
 WITH processed AS (
-  SELECT DISTINCT DateKey FROM fact_stock_price
+  SELECT DISTINCT DateKey FROM fact_stock_price WHERE TradeDate >= '1900-01-01'
   UNION DISTINCT
   SELECT CAST(REPLACE(PartitionKey, '-', '') AS INT64)
   FROM asset_check_result
@@ -23,6 +23,7 @@ stays AS (
     Ticker, ExchangeCode, MIN(DateKey) AS FirstKey, MAX(DateKey) AS LastKey,
     ROW_NUMBER() OVER (PARTITION BY Ticker ORDER BY MAX(DateKey) DESC) = 1 AS IsNewest
   FROM fact_stock_price
+  WHERE TradeDate >= '1900-01-01'
   GROUP BY Ticker, ExchangeCode
 ),
 expected AS (
@@ -40,12 +41,17 @@ expected AS (
 missing AS (
   SELECT expected.Ticker, COUNT(*) AS Expected, COUNT(*) - COUNT(price.DateKey) AS Missing
   FROM expected
-  LEFT JOIN (SELECT DISTINCT Ticker, DateKey FROM fact_stock_price) AS price
+  LEFT JOIN (
+    SELECT DISTINCT Ticker, DateKey FROM fact_stock_price WHERE TradeDate >= '1900-01-01'
+  ) AS price
     ON price.Ticker = expected.Ticker AND price.DateKey = expected.DateKey
   GROUP BY expected.Ticker
 ),
 present AS (
-  SELECT Ticker, COUNT(DISTINCT DateKey) AS Present FROM fact_stock_price GROUP BY Ticker
+  SELECT Ticker, COUNT(DISTINCT DateKey) AS Present
+  FROM fact_stock_price
+  WHERE TradeDate >= '1900-01-01'
+  GROUP BY Ticker
 ),
 symbols AS (
   SELECT Ticker FROM present

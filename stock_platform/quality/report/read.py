@@ -43,7 +43,9 @@ ORDER BY ranked.Asset, ranked.CheckName, ranked.PartitionKey
 _ROWS: Final = """
 SELECT Session, SUM(n) AS n
 FROM (
-  SELECT CAST(TradeDate AS STRING) AS Session, 1 AS n FROM fact_stock_price
+  SELECT CAST(TradeDate AS STRING) AS Session, 1 AS n
+  FROM fact_stock_price
+  WHERE TradeDate >= '1900-01-01'
   UNION ALL
   SELECT DISTINCT PartitionKey, 0
   FROM asset_check_result

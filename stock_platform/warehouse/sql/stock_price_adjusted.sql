@@ -6,9 +6,17 @@
 -- backward adjustment. The close before is the last one in the fact before the ex-date; cash
 -- with none before it changes nothing, for no row lies before it. Cash in another currency than
 -- the price's is left out: what it was worth is not known here.
-WITH splits AS (
+--
+-- BigQuery reads no fact without a condition on TradeDate; this one holds for every row.
+WITH prices AS (
+  SELECT * FROM fact_stock_price WHERE TradeDate >= '1900-01-01'
+),
+actions AS (
+  SELECT * FROM fact_corporate_action WHERE TradeDate >= '1900-01-01'
+),
+splits AS (
   SELECT Ticker, TradeDate AS ExDate, LN(Value) AS LogRatio
-  FROM fact_corporate_action
+  FROM actions
   WHERE ActionType = 'split'
 ),
 split_adjusted AS (
@@ -16,13 +24,13 @@ split_adjusted AS (
     price.DateKey,
     price.Ticker,
     EXP(COALESCE(SUM(splits.LogRatio), 0)) AS SplitFactor
-  FROM fact_stock_price AS price
+  FROM prices AS price
   LEFT JOIN splits ON splits.Ticker = price.Ticker AND splits.ExDate > price.TradeDate
   GROUP BY price.DateKey, price.Ticker
 ),
 cash AS (
   SELECT action.Ticker, action.TradeDate AS ExDate, action.Currency, SUM(action.Value) AS Cash
-  FROM fact_corporate_action AS action
+  FROM actions AS action
   WHERE action.ActionType IN ('dividend', 'capital_gain')
   GROUP BY action.Ticker, action.TradeDate, action.Currency
 ),
@@ -30,7 +38,7 @@ day_before AS (
   SELECT
     cash.Ticker, cash.ExDate, cash.Currency, cash.Cash, MAX(price.TradeDate) AS TradeDate
   FROM cash
-  INNER JOIN fact_stock_price AS price
+  INNER JOIN prices AS price
     ON price.Ticker = cash.Ticker AND price.TradeDate < cash.ExDate
   GROUP BY cash.Ticker, cash.ExDate, cash.Currency, cash.Cash
 ),
@@ -42,7 +50,7 @@ payouts AS (
     -- ex-date itself lies between them.
     LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) / price.Close) AS LogFactor
   FROM day_before
-  INNER JOIN fact_stock_price AS price
+  INNER JOIN prices AS price
     ON price.Ticker = day_before.Ticker AND price.TradeDate = day_before.TradeDate
     AND price.Currency = day_before.Currency
   LEFT JOIN splits
@@ -54,7 +62,7 @@ total_return AS (
     price.DateKey,
     price.Ticker,
     EXP(COALESCE(SUM(payouts.LogFactor), 0)) AS PayoutFactor
-  FROM fact_stock_price AS price
+  FROM prices AS price
   LEFT JOIN payouts ON payouts.Ticker = price.Ticker AND payouts.ExDate > price.TradeDate
   GROUP BY price.DateKey, price.Ticker
 )
@@ -71,7 +79,7 @@ SELECT
   price.Volume * split_adjusted.SplitFactor AS AdjVolume,
   price.Close / split_adjusted.SplitFactor * total_return.PayoutFactor AS TotalReturnClose,
   price.Currency
-FROM fact_stock_price AS price
+FROM prices AS price
 INNER JOIN split_adjusted
   ON split_adjusted.DateKey = price.DateKey AND split_adjusted.Ticker = price.Ticker
 INNER JOIN total_return

@@ -1,27 +1,33 @@
 """Dagster's view of the outside: thin shells around lake, warehouse, Spark and market data.
 
-Belongs here: configuration that the UI shows. What the shells wrap is used, and tested,
-without Dagster; which of it a deployment uses is decided in `definitions`.
+Belongs here: configuration that the UI shows, of what every deployment has; what only some have
+is in `local` and `google`. What the shells wrap is used, and tested, without Dagster; which of it
+a deployment uses is decided in `definitions`.
 """
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 from pydantic import Field
 
+from stock_platform.contracts import Table
 from stock_platform.lake.paths import LakePaths
 from stock_platform.sources.recording import RecordingSession
 from stock_platform.sources.sample import SampleSession
 from stock_platform.sources.transport import YahooSession
 from stock_platform.sources.yahoo import YahooClient
 from stock_platform.spark.batch import SparkRunner
-from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Warehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 class LakeResource(dg.ConfigurableResource[None]):
@@ -35,29 +41,33 @@ class LakeResource(dg.ConfigurableResource[None]):
         return LakePaths(self.root)
 
 
-class WarehouseResource(dg.ConfigurableResource[None]):
+class WarehouseResource(dg.ConfigurableResource[None], ABC):
     """The star schema."""
 
-    file: str = Field(description="The DuckDB file.")
-
+    @abstractmethod
     def open(self) -> Warehouse:
-        """The warehouse; connections are opened verb by verb."""
-        return DuckDBWarehouse(Path(self.file))
+        """The warehouse; it is asked verb by verb."""
+
+    def spark_frame(
+        self, context: dg.InputContext, table: Table, sessions: Sequence[date] | None
+    ) -> "DataFrame":
+        """Rows of a table as a PySpark DataFrame, for assets that run where Spark is.
+
+        Raises:
+            NotImplementedError: this warehouse has no connector for Spark.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} gives no PySpark DataFrame: annotate {context.name} as "
+            "pandas.DataFrame or pyarrow.Table"
+        )
 
 
-class SparkResource(dg.ConfigurableResource[None]):
+class SparkResource(dg.ConfigurableResource[None], ABC):
     """What runs the Spark job."""
 
-    engine: Literal["sail", "spark"] = Field(
-        description="sail: Spark's API on a Rust engine, in process. spark: local Spark 3.5."
-    )
-
-    def runner(self) -> SparkRunner:
-        """The runner of the chosen engine."""
-        from stock_platform.spark.local import LocalSparkRunner  # noqa: PLC0415 - heavy import
-        from stock_platform.spark.sail import SailRunner  # noqa: PLC0415 - heavy import
-
-        return SailRunner() if self.engine == "sail" else LocalSparkRunner()
+    @abstractmethod
+    def runner(self, context: dg.AssetExecutionContext) -> SparkRunner:
+        """The runner of batches for a run."""
 
 
 class MarketDataResource(dg.ConfigurableResource[None]):

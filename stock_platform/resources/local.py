@@ -1,0 +1,38 @@
+"""What runs on one machine: DuckDB, Sail, and classic local Spark."""
+
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from stock_platform.resources import SparkResource, WarehouseResource
+from stock_platform.spark.batch import SparkRunner
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.port import Warehouse
+
+
+class DuckDBResource(WarehouseResource):
+    """The star schema in a DuckDB file."""
+
+    file: str = Field(description="The DuckDB file.")
+
+    def open(self) -> Warehouse:
+        """The warehouse; connections are opened verb by verb."""
+        return DuckDBWarehouse(Path(self.file))
+
+
+class LocalSparkResource(SparkResource):
+    """The Spark job on this machine."""
+
+    engine: Literal["sail", "spark"] = Field(
+        description="sail: Spark's API on a Rust engine, in process. spark: local Spark 3.5."
+    )
+
+    def runner(self, context: dg.AssetExecutionContext) -> SparkRunner:
+        """The runner of the chosen engine."""
+        from stock_platform.spark.local import LocalSparkRunner  # noqa: PLC0415 - heavy import
+        from stock_platform.spark.sail import SailRunner  # noqa: PLC0415 - heavy import
+
+        context.log.debug(f"the Spark job runs on {self.engine}")
+        return SailRunner() if self.engine == "sail" else LocalSparkRunner()

@@ -1,0 +1,206 @@
+"""The warehouse as a BigQuery dataset."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+
+from stock_platform.contracts import TABLES, Table
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.google_settings import BigQuerySettings
+from stock_platform.lake import files
+from stock_platform.warehouse.bigquery_jobs import BigQueryJobs, explained, statistics
+from stock_platform.warehouse.bigquery_tables import contract_table, differences, staging_table
+from stock_platform.warehouse.port import Load, WarehouseError
+from stock_platform.warehouse.statements import rows_query
+
+# Scripts take no table as parameter; names are the contract's and a digest.
+_REPLACE: Final = """\
+DECLARE replaced INT64;
+BEGIN
+  BEGIN TRANSACTION;
+  DELETE FROM {table} WHERE {scope};
+  SET replaced = @@row_count;
+  INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging};
+  ASSERT @@row_count = @expected
+    AS '{table}: the objects hold another number of rows than expected; nothing was changed';
+  ASSERT (SELECT COUNT(*) FROM {table} WHERE {scope}) = @expected
+    AS '{table}: the objects hold rows of what was not named; nothing was changed';
+  COMMIT TRANSACTION;
+EXCEPTION WHEN ERROR THEN
+  ROLLBACK TRANSACTION;
+  RAISE USING MESSAGE = @@error.message;
+END;
+SELECT replaced;
+"""
+
+
+class BigQueryWarehouse:
+    """A `Warehouse` in a BigQuery dataset.
+
+    Rows come by load jobs, which are free, into a staging table, and from there in one
+    transaction, which is billed for what it deletes and counts.
+
+    Args:
+        client: of BigQuery.
+        dataset: ``project.dataset``; it must exist, and says where jobs run.
+        settings: bounds.
+        labels: by which costs are told apart.
+    """
+
+    def __init__(
+        self,
+        client: bigquery.Client,
+        dataset: str,
+        settings: BigQuerySettings,
+        labels: Mapping[str, str],
+    ) -> None:
+        self._client = client
+        self._name = bigquery.DatasetReference.from_string(dataset)
+        self._settings = settings
+        self._labels = labels
+
+    def create_tables(self) -> None:
+        """Create what is missing of the contracts' tables, and renew views that differ."""
+        with explained():
+            present = {it.table_id for it in self._client.list_tables(self._name)}
+            for table in TABLES.values():
+                made = contract_table(self._name, table, self._labels)
+                if table.name not in present:
+                    self._client.create_table(made, exists_ok=True)
+                elif table.view:
+                    self._renew(made)
+
+    def replace_sessions(
+        self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
+    ) -> Load:
+        """Replace all rows of the sessions by the rows of Parquet objects."""
+        list(files.each(lambda uri: _require_contract(table, uri), uris))
+        parameters = {"values": list(sessions), "expected": expected_rows}
+        scope = f"{table.session_column} IN UNNEST(@values)"
+        content = repr(sorted(files.versions(uris).items()))
+        staging, load = self._staged(table, content, list(uris) or None)
+        return self._replace(table, staging, load, scope, parameters)
+
+    def replace_table(self, table: Table, rows: pa.Table) -> Load:
+        """Replace all rows of a table."""
+        return self._replace_rows(table, rows, table.ever, {})
+
+    def replace_where(
+        self, table: Table, column: str, values: Sequence[Any], rows: pa.Table
+    ) -> Load:
+        """Replace the rows whose column has one of the values."""
+        scope = f"{column} IN UNNEST(@values)"
+        return self._replace_rows(table, rows, scope, {"values": list(values)})
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Answer a GoogleSQL query."""
+        job = self._jobs.query(sql, dict(parameters or {}))
+        with explained():
+            return job.to_arrow(create_bqstorage_client=self._settings.storage_read_api)
+
+    def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
+        """Rows of a table, of some sessions or of all, in the order of its key."""
+        return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
+
+    def contract_differences(self, table: Table) -> Sequence[str]:
+        """What of a table is not as its contract says."""
+        with explained():
+            try:
+                found = self._client.get_table(self._name.table(table.name))
+            except NotFound:
+                return ["the table does not exist"]
+            return differences(found, table)
+
+    @cached_property
+    def _jobs(self) -> BigQueryJobs:
+        with explained():
+            dataset = self._client.get_dataset(self._name)
+        return BigQueryJobs(self._client, dataset, self._settings, self._labels)
+
+    def _renew(self, view: bigquery.Table) -> None:
+        found = self._client.get_table(view.reference)
+        if found.view_query != view.view_query:
+            self._client.update_table(view, ["view_query", "description"])
+
+    def _replace_rows(
+        self, table: Table, rows: pa.Table, scope: str, parameters: Mapping[str, Any]
+    ) -> Load:
+        try:
+            typed = rows.select(list(table.column_names)).cast(arrow_schema(table))
+        except (KeyError, ValueError) as error:
+            raise WarehouseError(f"{table.name}: rows do not fit its contract: {error}") from error
+        content = io.BytesIO()
+        pq.write_table(typed, content, compression="zstd")
+        digest = hashlib.sha256(content.getbuffer()).hexdigest()
+        staging, load = self._staged(table, digest, content)
+        return self._replace(
+            table, staging, load, scope, {**parameters, "expected": typed.num_rows}
+        )
+
+    def _staged(
+        self, table: Table, content: str, source: list[str] | io.BytesIO | None
+    ) -> tuple[str, bigquery.LoadJob | None]:
+        """A staging table with the rows of objects, of bytes, or none; and the job that did it."""
+        digest = hashlib.sha256(f"{self._name} {table} {content}".encode()).hexdigest()[:16]
+        staging = staging_table(self._name, table, f"staging_{table.name}_{digest}")
+
+        def start(job_id: str, place: str, config: bigquery.LoadJobConfig) -> bigquery.LoadJob:
+            config.source_format = bigquery.SourceFormat.PARQUET
+            config.schema = staging.schema
+            config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
+            target = staging.reference
+            if isinstance(source, list):
+                return self._client.load_table_from_uri(
+                    source, target, job_id=job_id, location=place, job_config=config
+                )
+            content = source or io.BytesIO()
+            return self._client.load_table_from_file(
+                content, target, rewind=True, job_id=job_id, location=place, job_config=config
+            )
+
+        def is_whole(job: bigquery.LoadJob) -> bool:
+            found = self._client.get_table(staging.reference)
+            return bool(found.num_rows == job.output_rows)
+
+        with explained():
+            self._client.create_table(staging, exists_ok=True)
+        name = f"load-{table.name}-{digest}"
+        return staging.table_id, self._jobs.load(name, start, is_whole) if source else None
+
+    def _replace(
+        self,
+        table: Table,
+        staging: str,
+        load: bigquery.LoadJob | None,
+        scope: str,
+        parameters: Mapping[str, Any],
+    ) -> Load:
+        columns = ", ".join(table.column_names)
+        script = _REPLACE.format(table=table.name, staging=staging, columns=columns, scope=scope)
+        done = self._jobs.transaction(staging.replace("staging", "replace", 1), script, parameters)
+        with explained():
+            ((replaced,),) = (row.values() for row in done.result())
+            self._client.delete_table(self._name.table(staging), not_found_ok=True)
+        return Load(int(parameters["expected"]), int(replaced), statistics(load, done))
+
+
+def _require_contract(table: Table, uri: str) -> None:
+    """Refuse an object whose columns or types are not the table's."""
+    fs, path = files.filesystem(uri)
+    with fs.open(path, "rb") as file:
+        given = {field.name: str(field.type) for field in pq.read_schema(file)}
+    wanted = {field.name: str(field.type) for field in arrow_schema(table)}
+    if given != wanted:
+        raise WarehouseError(
+            f"{table.name}: {uri} does not fit its contract; "
+            f"wanted and not given: {sorted(wanted.items() - given.items())}, "
+            f"given and not wanted: {sorted(given.items() - wanted.items())}"
+        )

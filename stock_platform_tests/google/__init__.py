@@ -1,0 +1,1 @@
+"""Google Cloud on this machine: emulators that others wrote, and a Dataproc of our own."""

@@ -1,0 +1,140 @@
+"""What runs a batch's driver: a child process, with a copy of the bucket as ``gs://``.
+
+Hadoop's own mount table (ViewFileSystemOverloadScheme) shows the copy to classic Spark under the
+objects' real URIs, so the job gets what it gets on Google Cloud; what it wrote is then uploaded.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from google.cloud import dataproc_v1 as dataproc
+from google.cloud import storage
+
+from stock_platform.spark.java import find_java_home
+
+_RAW = "org.apache.hadoop.fs.RawLocalFileSystem"
+_FLAGS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a driver ended: its status, how long it ran, and where its output lies."""
+
+    status: int
+    seconds: float
+    output_uri: str
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Runs drivers.
+
+    Attributes:
+        bucket: the only one that there is, in which driver output is put too.
+        script: Python that runs in place of the batch's own file.
+    """
+
+    bucket: str
+    script: str | None = None
+
+    def run(self, batch: dataproc.Batch, is_over: Callable[[], bool]) -> Outcome:
+        """Run a batch's driver until it ends, or has to."""
+        started = time.monotonic()
+        with TemporaryDirectory() as folder:
+            log = Path(folder) / "driveroutput"
+            mounted = Path(folder) / "bucket"
+            before = self._download(mounted)
+            status = self._run(batch, Path(folder), log, is_over)
+            self._upload(mounted, before)
+            prefix = f"google-cloud-dataproc-metainfo/{batch.uuid}/jobs/srvls-batch/driveroutput"
+            blob = storage.Client().bucket(self.bucket).blob(f"{prefix}.000000000")
+            blob.upload_from_filename(str(log))
+        return Outcome(status, time.monotonic() - started, f"gs://{self.bucket}/{prefix}")
+
+    def _download(self, mounted: Path) -> set[Path]:
+        """Copy the bucket; returns its files."""
+        mounted.mkdir()
+
+        def download(blob: storage.Blob) -> Path:
+            file = mounted / blob.name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            blob.download_to_filename(str(file))
+            return file
+
+        with ThreadPoolExecutor(8) as pool:
+            return set(pool.map(download, storage.Client().list_blobs(self.bucket)))
+
+    def _upload(self, mounted: Path, before: set[Path]) -> None:
+        """Upload what is new; Spark's own rows are always in new files."""
+        bucket = storage.Client().bucket(self.bucket)
+
+        def upload(file: Path) -> None:
+            bucket.blob(str(file.relative_to(mounted))).upload_from_filename(str(file))
+
+        new = [it for it in mounted.rglob("*") if it.is_file() and it not in before]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(upload, new))
+
+    def _run(
+        self, batch: dataproc.Batch, folder: Path, log: Path, is_over: Callable[[], bool]
+    ) -> int:
+        main = folder / "main.py"
+        code = storage.Blob.from_uri(
+            batch.pyspark_batch.main_python_file_uri, client=storage.Client()
+        )
+        main.write_bytes(self.script.encode() if self.script else code.download_as_bytes())
+        command = [sys.executable, str(main), *batch.pyspark_batch.args]
+        properties = dict(batch.runtime_config.properties)
+        environment = self._environment(properties, folder / "bucket")
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as child,
+        ):
+            while child.poll() is None:
+                if is_over():
+                    os.killpg(child.pid, signal.SIGKILL)
+                time.sleep(0.05)
+            return int(child.returncode)
+
+    def _environment(self, properties: dict[str, str], mounted: Path) -> dict[str, str]:
+        hadoop = {
+            "fs.gs.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
+            "fs.viewfs.overload.scheme.target.file.impl": _RAW,
+            "fs.file.impl": _RAW,
+            f"fs.viewfs.mounttable.{self.bucket}.linkFallback": mounted.as_uri(),
+        }
+        settings = {
+            # What there is no use for on one machine.
+            **{name: it for name, it in properties.items() if "dynamicAllocation" not in name},
+            **{f"spark.hadoop.{name}": value for name, value in hadoop.items()},
+            "spark.ui.enabled": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
+        }
+        confs = [part for item in settings.items() for part in ("--conf", "=".join(item))]
+        submit = ["--master", "local[*]", *confs, "--driver-java-options", _FLAGS, "pyspark-shell"]
+        kept = {it: os.environ[it] for it in ("PATH", "HOME", "LANG") if it in os.environ}
+        return {
+            **kept,
+            "JAVA_HOME": str(find_java_home()),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_SUBMIT_ARGS": shlex.join(submit),
+            "PYTHONUNBUFFERED": "1",
+        }

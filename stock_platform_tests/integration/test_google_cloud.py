@@ -1,0 +1,244 @@
+"""The production configuration on emulators: the same rows as on a laptop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from google.cloud import bigquery
+from pyspark.sql import DataFrame, SparkSession
+
+from stock_platform.contracts import TABLES
+from stock_platform.definitions import build_definitions
+from stock_platform.lake import files
+from stock_platform.settings import load_settings
+from stock_platform_tests.google.cloud import cloud
+from stock_platform_tests.google.token_server import TOKEN
+from stock_platform_tests.platform import SAMPLE_ERP, Platform, range_tags
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+# When and by what it was loaded is each deployment's own.
+OWN = ("FetchedAt", "BatchId", "LoadedAt")
+
+
+# Sessions that no other test touches.
+SHORT = ("2011-01-03", "2011-01-05")
+
+
+@pytest.fixture(scope="module")
+def production(google):
+    with cloud(google) as it, pytest.MonkeyPatch.context() as patch:
+        for name, value in it.environment.items():
+            patch.setenv(name, value)
+        yield it
+
+
+@pytest.fixture(scope="module")
+def definitions(production):
+    assert production.environment["STOCK_PLATFORM_DEPLOYMENT"] == "production"
+    return build_definitions(load_settings())
+
+
+@pytest.fixture(scope="module")
+def year(production, definitions):
+    """The runs of the year 2012, by job."""
+    production.drop_sample_erp()
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(job, *sessions):
+            return definitions.resolve_job_def(job).execute_in_process(
+                instance=instance, tags=range_tags(*sessions or (None, None)), raise_on_error=False
+            )
+
+        yield {
+            "erp_load": run("erp_load"),
+            "reference_data": run("reference_data"),
+            "daily_stock_prices": run("daily_stock_prices", "2012-01-03", "2012-12-31"),
+            "quality_report": run("quality_report"),
+        }
+
+
+def warehouse(definitions):
+    return definitions.resources["warehouse"].open()
+
+
+def test_every_job_succeeds_and_no_check_fails(year):
+    for job, result in year.items():
+        assert result.success, job
+        failed = [it for it in result.get_asset_check_evaluations() if not it.passed]
+        assert failed == [], job
+
+
+@pytest.mark.parametrize("table", [it for it in TABLES if it != "asset_check_result"])
+def test_every_row_is_the_local_deployments(year, definitions, local, table):
+    assert year
+    rows = warehouse(definitions).read(TABLES[table]).to_pandas()
+    expected = local[table]
+    own = [name for name in OWN if name in rows]
+    assert len(rows) > 0
+    # Sail reads one in ten numbers of 17 digits as the double beside the nearest one.
+    pd.testing.assert_frame_equal(
+        rows.drop(columns=own), expected.drop(columns=own), check_exact=False, rtol=3e-16, atol=0
+    )
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("STOCK_PLATFORM_DEPLOYMENT", raising=False)
+        with Platform(
+            tmp_path_factory.mktemp("local"), market_data="sample", end_date=date(2012, 12, 31)
+        ) as platform:
+            platform.load_sample_dimensions()
+            assert platform.run("daily_stock_prices", "2012-01-03", "2012-12-31").success
+            year = {name: platform.table(name) for name in TABLES}
+            assert platform.run("daily_stock_prices", *SHORT).success
+            yield {**year, "short": prices(platform.warehouse)}
+
+
+def prices(warehouse):
+    days = [date(2011, 1, day) for day in (3, 4, 5)]
+    rows = warehouse.read(TABLES["fact_stock_price"], days).to_pandas()
+    return rows.drop(columns=["FetchedAt", "BatchId", "AdjClose"])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    return folder
+
+
+@pytest.fixture
+def orchestrator(production, home):
+    """Starts an orchestrator in a process of its own."""
+
+    def start(point, *assets):
+        return subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "stock_platform_tests.google.dying", point, *SHORT, *assets],
+            cwd=ROOT,
+            env={**os.environ, **production.environment, "DAGSTER_HOME": str(home)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    return start
+
+
+def short_batches(production):
+    return [it for it in production.dataproc.batches if "20110103" in it]
+
+
+def test_an_orchestrator_killed_while_its_batch_runs_finds_it_again(
+    year, production, orchestrator, definitions, local
+):
+    assert year
+    assert orchestrator("never", "raw_stock_prices").wait(120) == 0
+    killed = orchestrator("never", "processed_stock_prices")
+    while not short_batches(production):
+        time.sleep(0.05)
+    killed.kill()
+    assert killed.wait(60) == -signal.SIGKILL
+    assert orchestrator("never", "processed_stock_prices", "fact_stock_price").wait(240) == 0
+    assert len(short_batches(production)) == 1
+    assert prices(warehouse(definitions)).equals(local["short"])
+
+
+def test_an_orchestrator_killed_between_staging_and_publish_publishes_from_the_same_batch(
+    year, production, orchestrator, definitions
+):
+    assert year
+    before = len(short_batches(production))
+    # Another universe makes another batch of the same sessions.
+    extra = "C-9999,ZZZZ,Another,XNAS,Tech,US,USD,,N,2012-01-01"
+    content = (SAMPLE_ERP / "companies.csv").read_text() + f"{extra}\n"
+    files.write(f"{production.paths.landing('companies')}/more.csv", content.encode())
+    assert orchestrator("never", "raw_erp_exchanges", "raw_erp_companies").wait(120) == 0
+    assert orchestrator("while-publishing", "processed_stock_prices").wait(240) == -signal.SIGKILL
+    assert orchestrator("never", "processed_stock_prices", "fact_stock_price").wait(240) == 0
+    assert len(short_batches(production)) == before + 1
+    assert len(prices(warehouse(definitions))) == 12
+
+
+def test_an_orchestrator_killed_between_load_and_commit_takes_the_load_over(
+    year, production, orchestrator, definitions
+):
+    assert year
+    store = warehouse(definitions)
+    before, rows = production.jobs("load-fact_corporate_action-"), prices(store)
+    assert orchestrator("before-commit", "fact_corporate_action").wait(120) == -signal.SIGKILL
+    assert orchestrator("never", "fact_corporate_action").wait(120) == 0
+    assert len(production.jobs("load-fact_corporate_action-")) <= len(before) + 1
+    assert prices(store).equals(rows)
+
+
+def test_no_secret_is_in_events_or_snapshots(year, production, definitions):
+    snapshot = definitions.get_repository_def().get_all_jobs()
+    texts = [str(event) for result in year.values() for event in result.all_events]
+    texts += [dg.serialize_value(job.get_job_snapshot()) for job in snapshot]
+    secrets = [TOKEN, *production.google.private_key.splitlines()[1:-1]]
+    assert texts
+    assert [it for it in secrets if any(it in text for text in texts)] == []
+
+
+def test_a_batch_tells_what_it_cost_and_where_it_is_seen(year):
+    (done,) = [
+        it.step_materialization_data.materialization.metadata
+        for it in year["daily_stock_prices"].all_events
+        if it.is_step_materialization
+        and it.asset_key.to_user_string() == "processed_stock_prices"
+        and "run_dcu_seconds" in it.step_materialization_data.materialization.metadata
+    ][:1]
+    assert done["run_dcu_seconds"].value > 0
+    assert done["run_estimated_usd"].value > 0
+    assert done["run_dataproc_console"].value.startswith("https://console.cloud.google.com/")
+
+
+def test_an_asset_of_ones_own_gets_a_spark_frame_by_the_connector(definitions, monkeypatch, year):
+    """The connector is Google's jar; what it is asked for is asked of BigQuery here."""
+    assert year
+    asked = {}
+
+    class Reader:
+        def format(self, name):
+            asked["format"] = name
+            return self
+
+        def options(self, **options):
+            asked["options"] = options
+            return self
+
+        def load(self, query):
+            asked["query"] = query
+            return FakeFrame([it.name for it in bigquery.Client().query(query).result().schema])
+
+    class FakeFrame:
+        def __init__(self, columns):
+            self.columns = columns
+
+        def toDF(self, *columns):  # noqa: N802 - PySpark's name
+            return FakeFrame(list(columns))
+
+    class FakeSession:
+        read = Reader()
+
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda _: FakeSession())
+    context = dg.build_input_context(
+        upstream_output=dg.build_output_context(asset_key=dg.AssetKey("fact_stock_price")),
+        asset_key=dg.AssetKey("fact_stock_price"),
+        dagster_type=dg.DagsterType(lambda _context, _value: True, "frame", typing_type=DataFrame),
+        partition_key="2012-01-03",
+        asset_partition_key_range=dg.PartitionKeyRange("2012-01-03", "2012-01-03"),
+        asset_partitions_def=dg.StaticPartitionsDefinition(["2012-01-03"]),
+    )
+    frame = definitions.resources["warehouse_table"].load_input(context)
+    assert asked["format"] == "bigquery"
+    assert frame.columns == list(TABLES["fact_stock_price"].column_names)
