@@ -59,6 +59,7 @@ class Dataproc:
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _requests: dict[str, str] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
+    _lives: list[threading.Thread] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail(self, method: str, code: grpc.StatusCode, message: str = "", times: int = 1) -> None:
@@ -69,6 +70,13 @@ class Dataproc:
         """The states that a batch went through, the present one last."""
         batch = next(it for name, it in self.batches.items() if name.endswith(f"/{batch_id}"))
         return [State(it.state).name for it in batch.state_history] + [State(batch.state).name]
+
+    def end_all(self) -> None:
+        """Cancel what still runs, and wait until it has ended."""
+        with self._lock:
+            self._cancelled.update(self.batches)
+        for life in self._lives:
+            life.join()
 
     def create_batch(self, request: dataproc.CreateBatchRequest) -> operations_pb2.Operation:
         """Begin a batch."""
@@ -90,7 +98,9 @@ class Dataproc:
             batch.state = State.PENDING
             self.batches[name] = batch
             self._requests[request.request_id] = operation
-        threading.Thread(target=self._live, args=(batch,), daemon=True).start()
+        life = threading.Thread(target=self._live, args=(batch,), daemon=True)
+        self._lives.append(life)
+        life.start()
         return operations_pb2.Operation(name=operation)
 
     def get_batch(self, request: dataproc.GetBatchRequest) -> dataproc.Batch:
@@ -200,6 +210,7 @@ def serve(service: Dataproc) -> Iterator[Dataproc]:
         yield service
     finally:
         server.stop(None).wait()
+        service.end_all()
 
 
 def _batch_controller(service: Dataproc) -> grpc.GenericRpcHandler:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 from google.cloud import bigquery
+from google.longrunning import operations_pb2
 from pyspark.sql import DataFrame, SparkSession
 
 from stock_platform.contracts import TABLES
@@ -133,17 +135,26 @@ def orchestrator(production, home):
     return start
 
 
+@pytest.fixture
+def fetched(year, production, orchestrator):
+    """The raw prices of the short range."""
+    assert year
+    if not files.exists(production.paths.raw_prices(SHORT[0])):
+        assert orchestrator("never", "raw_stock_prices").wait(240) == 0
+    return True
+
+
 def short_batches(production):
     return [it for it in production.dataproc.batches if "20110103" in it]
 
 
 def test_an_orchestrator_killed_while_its_batch_runs_finds_it_again(
-    year, production, orchestrator, definitions, local
+    fetched, production, orchestrator, definitions, local
 ):
-    assert year
-    assert orchestrator("never", "raw_stock_prices").wait(120) == 0
+    assert fetched
     killed = orchestrator("never", "processed_stock_prices")
     while not short_batches(production):
+        assert killed.poll() is None, "it ended without a batch"
         time.sleep(0.05)
     killed.kill()
     assert killed.wait(60) == -signal.SIGKILL
@@ -153,9 +164,9 @@ def test_an_orchestrator_killed_while_its_batch_runs_finds_it_again(
 
 
 def test_an_orchestrator_killed_between_staging_and_publish_publishes_from_the_same_batch(
-    year, production, orchestrator, definitions
+    fetched, production, orchestrator, definitions
 ):
-    assert year
+    assert fetched
     before = len(short_batches(production))
     # Another universe makes another batch of the same sessions.
     extra = "C-9999,ZZZZ,Another,XNAS,Tech,US,USD,,N,2012-01-01"
@@ -178,6 +189,67 @@ def test_an_orchestrator_killed_between_load_and_commit_takes_the_load_over(
     assert orchestrator("never", "fact_corporate_action").wait(120) == 0
     assert len(production.jobs("load-fact_corporate_action-")) <= len(before) + 1
     assert prices(store).equals(rows)
+
+
+FAILS = "print('reading prices'); raise SystemExit('prices.json.gz is no whole gzip file')"
+ENDLESS = "import time; print('working', flush=True); time.sleep(600)"
+
+
+@pytest.fixture
+def script(production):
+    """Puts a script in the place of the job."""
+    driver = production.dataproc.driver
+    yield lambda text: setattr(production.dataproc, "driver", replace(driver, script=text))
+    production.dataproc.driver = driver
+
+
+def test_a_failing_driver_is_told_in_the_run_with_its_last_lines(fetched, definitions, script):
+    assert fetched
+    script(FAILS)
+    job = dg.define_asset_job("failing", dg.AssetSelection.assets("processed_stock_prices"))
+    merged = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
+    result = merged.resolve_job_def("failing").execute_in_process(
+        tags=range_tags(*SHORT), raise_on_error=False
+    )
+    (failure,) = result.get_step_failure_events()
+    told = failure.step_failure_data.error.cause.message
+    assert "Driver exited with code 1" in told
+    assert told.rstrip().endswith("reading prices\nprices.json.gz is no whole gzip file")
+
+
+@pytest.fixture
+def endless(fetched, production, orchestrator, script):
+    """An orchestrator whose batch never ends, and that batch."""
+    assert fetched
+    script(ENDLESS)
+    before = set(production.dataproc.batches)
+    process = orchestrator("never", "processed_stock_prices")
+
+    def new_batches():
+        return [it for name, it in production.dataproc.batches.items() if name not in before]
+
+    while not new_batches() or new_batches()[0].state.name != "RUNNING":
+        assert process.poll() is None, "it ended without a batch"
+        time.sleep(0.05)
+    (batch,) = new_batches()
+    yield process, batch
+    request = operations_pb2.CancelOperationRequest(name=batch.operation)
+    production.dataproc.cancel_operation(request)
+
+
+@pytest.mark.parametrize(("by_a_person", "state"), [(True, "CANCELLED"), (False, "RUNNING")])
+def test_a_run_that_is_interrupted_cancels_its_batch_only_for_a_person(
+    endless, home, by_a_person, state
+):
+    process, batch = endless
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        run = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=1)[0]
+        if by_a_person:
+            instance.report_run_canceling(run)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) != 0
+    time.sleep(1)
+    assert batch.state.name == state
 
 
 def test_no_secret_is_in_events_or_snapshots(year, production, definitions):
