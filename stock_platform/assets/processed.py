@@ -43,7 +43,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         """Prices as traded, corporate actions, and every rejected record with its reason.
 
         One Spark batch for the range writes a staging prefix and measures it; the sessions are
-        published from there, one by one, each whole.
+        published from there, some at a time, each whole.
         """
         keys = session_keys(context, days)
         symbols = sorted(set(raw_erp_companies.facts["TICKER"].to_pylist()))

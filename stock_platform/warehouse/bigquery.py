@@ -152,6 +152,11 @@ class BigQueryWarehouse:
         digest = hashlib.sha256(f"{self._name} {table} {content}".encode()).hexdigest()[:16]
         staging = staging_table(self._name, table, f"staging_{table.name}_{digest}")
 
+        with explained():
+            self._client.create_table(staging, exists_ok=True)
+        if source is None:
+            return staging.table_id, None
+
         def start(job_id: str, place: str, config: bigquery.LoadJobConfig) -> bigquery.LoadJob:
             config.source_format = bigquery.SourceFormat.PARQUET
             config.schema = staging.schema
@@ -161,19 +166,16 @@ class BigQueryWarehouse:
                 return self._client.load_table_from_uri(
                     source, target, job_id=job_id, location=place, job_config=config
                 )
-            content = source or io.BytesIO()
             return self._client.load_table_from_file(
-                content, target, rewind=True, job_id=job_id, location=place, job_config=config
+                source, target, rewind=True, job_id=job_id, location=place, job_config=config
             )
 
         def is_whole(job: bigquery.LoadJob) -> bool:
             found = self._client.get_table(staging.reference)
             return bool(found.num_rows == job.output_rows)
 
-        with explained():
-            self._client.create_table(staging, exists_ok=True)
         name = f"load-{table.name}-{digest}"
-        return staging.table_id, self._jobs.load(name, start, is_whole) if source else None
+        return staging.table_id, self._jobs.load(name, start, is_whole)
 
     def _replace(
         self,
