@@ -1,6 +1,7 @@
 """The processed layer: validated, as-traded Parquet, made by the Spark job."""
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -48,8 +49,9 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         keys = session_keys(context, days)
         symbols = sorted(set(raw_erp_companies.facts["TICKER"].to_pylist()))
         batch_id = _batch_id(keys, symbols, raw_stock_prices)
-        staging = lake.paths.staging(batch_id, context.run.run_id)
-        files.delete(staging)
+        # A step that is executed again by its own run may find its first batch still writing.
+        attempt = f"{context.run.run_id}-{uuid.uuid4().hex[:8]}"
+        staging = lake.paths.staging(batch_id, attempt)
         request = {"batch_id": batch_id, "inputs": raw_stock_prices, "symbols": symbols}
         files.write(f"{staging}/request.json", orjson.dumps(request))
         context.log.info(f"batch {batch_id}: {len(keys)} sessions, staging {staging}")

@@ -19,7 +19,6 @@ _ENDED: Final = (
     dg.DagsterRunStatus.CANCELED,
 )
 _ATTEMPTS: Final = 3
-_FAILED: Final = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 # Which files a load was asked for.
 _FILES_TAG: Final = "stock_platform/erp_files"
 _WAITING: Final = (
@@ -78,7 +77,7 @@ def erp_csv_sensor(
     It remembers nothing: what became of each file stands in the lake, so a file is asked for
     once whatever the daemon forgets or does twice. One run takes all that wait, in order. A load
     that failed is asked for again, for its tables may be behind; after so many failures only
-    when the folder changes.
+    when the folder changes. One that a person ended is asked for when a file waits.
     """
     waiting = [it for kind in ERP_KINDS for it in pending(lake.paths, kind)]
     settled = [it for it in waiting if it.settles_at <= datetime.now(UTC)]
@@ -103,7 +102,7 @@ def erp_csv_sensor(
 def _failed_in_a_row(instance: dg.DagsterInstance, job: str) -> list[dg.DagsterRun]:
     """The newest runs of a job, as long as they failed; no more than are ever repeated."""
     newest = instance.get_runs(dg.RunsFilter(job_name=job), limit=_ATTEMPTS)
-    return list(takewhile(lambda it: it.status in _FAILED, newest))
+    return list(takewhile(lambda it: it.status is dg.DagsterRunStatus.FAILURE, newest))
 
 
 def _count(instance: dg.DagsterInstance, job: str, statuses: Sequence[dg.DagsterRunStatus]) -> int:

@@ -89,6 +89,11 @@ class ErpLoad:
         """Whether nothing of it is used."""
         return self.status == "rejected"
 
+    @property
+    def was_newest(self) -> bool:
+        """Whether its rows were the newest state, by these rules or by those of before."""
+        return self.status == "loaded" or (self.refused and self.accepted > 0)
+
 
 def landed(paths: LakePaths, kind: ErpKind) -> list[Landed]:
     """Files of the landing folder in order of arrival, but for hidden and unfinished ones.
@@ -111,14 +116,8 @@ def _is_finished(path: str) -> bool:
 
 def pending(paths: LakePaths, kind: ErpKind) -> list[Landed]:
     """Landed files that were never dealt with, in order of arrival."""
-    fs, folder = files.filesystem(paths.erp_loads(kind))
-    entries = fs.ls(folder, detail=False) if fs.exists(folder) else ()
-    known = {posixpath.basename(it) for it in entries}
-    return [
-        it
-        for it in landed(paths, kind)
-        if posixpath.basename(paths.erp_load(kind, it.key)) not in known
-    ]
+    known = _names_in(paths.erp_loads(kind))
+    return [it for it in landed(paths, kind) if _entry(paths, it) not in known]
 
 
 def fetch(paths: LakePaths, file: Landed, target: Path) -> str:
@@ -135,22 +134,46 @@ def fetch(paths: LakePaths, file: Landed, target: Path) -> str:
 
 def record(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> None:
     """Remember what became of a file; from then on it is not pending."""
+    lies_rejected = load.refused and not load.is_gone
+    marker = paths.rejected_erp_load(kind, load.key)
+    if lies_rejected:
+        files.write(marker, b"")
     files.write(paths.erp_load(kind, load.key), orjson.dumps(asdict(load)))
+    if not lies_rejected:
+        files.delete(marker)
 
 
 def gone(paths: LakePaths, kind: ErpKind) -> list[ErpLoad]:
-    """Rejected files that lie there no more, and of which that was not remembered yet."""
-    lying = {it.key for it in landed(paths, kind)}
-    known = loads(paths, kind)
-    return [it for it in known if it.refused and not it.is_gone and it.key not in lying]
+    """Rejected files that lie there no more, and of which that was not remembered yet.
+
+    They are found by two listings, however many files were ever dealt with.
+    """
+    lying = {_entry(paths, it) for it in landed(paths, kind)}
+    left = _names_in(paths.rejected_erp_loads(kind)) - lying
+    known = _read([f"{paths.erp_loads(kind)}/{name}" for name in sorted(left)])
+    return [it for it in known if it.refused]
 
 
 def loads(paths: LakePaths, kind: ErpKind) -> list[ErpLoad]:
     """What became of each file, in order of arrival."""
-    fs, folder = files.filesystem(paths.erp_loads(kind))
-    entries = fs.ls(folder, detail=False) if fs.exists(folder) else []
-    found = [_load(content) for content in files.each(fs.cat_file, entries)]
+    folder = paths.erp_loads(kind)
+    found = _read([f"{folder}/{name}" for name in _names_in(folder)])
     return sorted(found, key=lambda it: (it.arrived_at, it.name))
+
+
+def _names_in(folder: str) -> set[str]:
+    fs, path = files.filesystem(folder)
+    return (
+        {posixpath.basename(it) for it in fs.ls(path, detail=False)} if fs.exists(path) else set()
+    )
+
+
+def _entry(paths: LakePaths, file: Landed) -> str:
+    return posixpath.basename(paths.erp_load(file.kind, file.key))
+
+
+def _read(uris: Sequence[str]) -> list[ErpLoad]:
+    return [_load(content) for content in files.each(files.read, uris)]
 
 
 def _load(content: bytes) -> ErpLoad:

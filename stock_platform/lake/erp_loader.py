@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -46,7 +47,7 @@ class ErpLoader:
         Yields what became of each, when it is remembered.
         """
         for load in erp_landing.gone(self.paths, self.kind):
-            erp_landing.record(self.paths, self.kind, replace(load, is_gone=True))
+            self._remember(replace(load, is_gone=True))
         yield from self._read_again()
         tried: set[str] = set()
         while waiting := [it for it in self._pending() if it.key not in tried]:
@@ -87,8 +88,12 @@ class ErpLoader:
     def _remembered(self, load: ErpLoad) -> ErpLoad:
         """Remember a load last, when all else is in place."""
         load = replace(load, rules=self.rules)
-        erp_landing.record(self.paths, self.kind, load)
+        self._remember(load)
         return load
+
+    def _remember(self, load: ErpLoad) -> None:
+        erp_landing.record(self.paths, self.kind, load)
+        self._ledger[load.key] = load
 
     def _same_bytes_before(self, load: ErpLoad) -> bool:
         """Whether its name held the same bytes before, which would be judged alike again."""
@@ -101,8 +106,11 @@ class ErpLoader:
         )
 
     def _read_again(self) -> Iterator[ErpLoad]:
-        """Read the newest file again where it was judged by other rules."""
-        used = [it for it in self._loads() if it.status == "loaded"]
+        """Read the newest file again where it was judged by other rules.
+
+        One that they reject stays the newest: the file before it tells an older state.
+        """
+        used = [it for it in self._loads() if it.was_newest]
         if not used or used[-1].rules == self.rules:
             return
         self.log.info(f"{used[-1].name} is read again: the exchanges are others than then")
@@ -149,7 +157,12 @@ class ErpLoader:
         return load.sha256 in used[:-1] and used[-1] != load.sha256
 
     def _loads(self) -> list[ErpLoad]:
-        return erp_landing.loads(self.paths, self.kind)
+        return sorted(self._ledger.values(), key=lambda it: (it.arrived_at, it.name))
+
+    @cached_property
+    def _ledger(self) -> dict[str, ErpLoad]:
+        """What became of each file, by its key; read once, for only one loader runs at a time."""
+        return {it.key: it for it in erp_landing.loads(self.paths, self.kind)}
 
     def _rejected(self, load: ErpLoad, reason: str) -> ErpLoad:
         load = replace(load, status="rejected", reason=reason)

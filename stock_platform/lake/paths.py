@@ -66,6 +66,14 @@ class LakePaths:
         """What became of one of them."""
         return f"{self.erp_loads(kind)}/{_name(load)}.json"
 
+    def rejected_erp_loads(self, kind: ErpKind) -> str:
+        """The folder that names the rejected files which lie in the landing folder still."""
+        return f"{self.root}/raw/erp/_rejected/{kind}"
+
+    def rejected_erp_load(self, kind: ErpKind, load: str) -> str:
+        """The name of one of them, as an empty object."""
+        return f"{self.rejected_erp_loads(kind)}/{_name(load)}.json"
+
     def processed(self, table: ProcessedTable, session: str) -> str:
         """One session's Parquet object of a processed table."""
         return f"{self.root}/processed/{table}/date={_session(session)}/part-00000.parquet"
@@ -90,9 +98,9 @@ class LakePaths:
         """The Spark job's file, by the digest of its content; never overwritten."""
         return f"{self.root}/code/{_name(digest)}/process_stock_prices.py"
 
-    def staging(self, batch_id: str, run_id: str) -> str:
-        """The prefix of a batch in flight; a run's own, so that two runs never mix files."""
-        return f"{self.root}/processed/_staging/{_name(batch_id)}/{_name(run_id)}"
+    def staging(self, batch_id: str, attempt: str) -> str:
+        """The prefix of a batch in flight; each attempt's own, so that no two mix files."""
+        return f"{self.root}/processed/_staging/{_name(batch_id)}/{_name(attempt)}"
 
 
 def _session(key: str) -> str:

@@ -29,10 +29,9 @@ class LocalSparkResource(SparkResource):
         description="sail: Spark's API on a Rust engine, in process. spark: local Spark 3.5."
     )
 
-    def runner(self, context: dg.AssetExecutionContext) -> SparkRunner:
+    def runner(self, context: dg.AssetExecutionContext) -> SparkRunner:  # noqa: ARG002 - Dataproc's needs it
         """The runner of the chosen engine."""
         from stock_platform.spark.local import LocalSparkRunner  # noqa: PLC0415 - heavy import
         from stock_platform.spark.sail import SailRunner  # noqa: PLC0415 - heavy import
 
-        context.log.debug(f"the Spark job runs on {self.engine}")
         return SailRunner() if self.engine == "sail" else LocalSparkRunner()

@@ -219,6 +219,23 @@ def test_when_an_exchange_changes_the_newest_companies_are_read_again(landing):
     assert symbol in set(landing.table("dim_company")["Symbol"])
 
 
+def test_newest_companies_that_changed_exchanges_reject_are_not_replaced_by_older_ones(landing):
+    exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
+    broken = exchanges.replace(",USD,,NMS", ",USD,#,NMS")  # no character of Yahoo's symbols
+    landing.drop("companies", "old.csv", GOOD.replace("Apple Inc.", "Apple"))
+    landing.run("erp_load")
+    landing.drop("companies", "new.csv", GOOD)
+    landing.run("erp_load")
+    landing.drop("exchanges", "exchanges.csv", broken)
+    for _ in range(2):
+        landing.run("erp_load")
+        assert outcomes(landing) == [("old.csv", "loaded"), ("new.csv", "rejected")]
+    landing.drop("exchanges", "exchanges.csv", exchanges)
+    landing.run("erp_load")
+    assert outcomes(landing) == [("old.csv", "loaded"), ("new.csv", "loaded")]
+    assert "Apple Inc." in set(landing.table("dim_company")["CompanyName"])
+
+
 def test_a_first_file_that_is_rejected_fails_the_check(landing):
     landing.drop("companies", "c.csv", "nothing")
     result = landing.run("erp_load")
@@ -229,8 +246,9 @@ def test_deleting_a_rejected_file_clears_the_check(landing):
     landing.drop("companies", "c.csv", GOOD)
     file = landing.drop("companies", "bad.csv", "nothing")
     landing.run("erp_load")
+    assert erp_landing.gone(landing.paths, "companies") == []
     file.unlink()
-    assert erp_landing.gone(landing.paths, "companies")
+    assert [it.name for it in erp_landing.gone(landing.paths, "companies")] == ["bad.csv"]
     cleared = landing.run("erp_load")
     assert verdicts(cleared, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
     assert erp_landing.gone(landing.paths, "companies") == []

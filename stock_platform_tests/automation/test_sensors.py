@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from stock_platform.automation.sensors import erp_csv_sensor, quality_report_sensor
+from stock_platform.lake import files
 from stock_platform.resources import LakeResource
 from stock_platform_tests.platform import SAMPLE_COMPANIES
 
@@ -155,6 +156,27 @@ def test_a_load_that_failed_after_its_files_were_taken_is_asked_for_again(platfo
     assert isinstance(erp_tick(platform), dg.SkipReason)
     died.execute_in_process(instance=platform.instance, raise_on_error=False)
     assert isinstance(erp_tick(platform), dg.RunRequest)
+
+
+def test_a_load_that_a_person_ended_is_not_asked_for_again(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    assert launch(platform, erp_tick(platform)).success
+    load = platform.defs.resolve_job_def("erp_load")
+    ended = platform.instance.create_run_for_job(load)
+    platform.instance.report_run_canceled(ended)
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    platform.drop_companies(*SAMPLE_COMPANIES[:7])
+    assert isinstance(erp_tick(platform), dg.RunRequest)
+
+
+def test_a_tick_reads_no_record_of_files_dealt_with(platform, monkeypatch):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    platform.drop("companies", "bad.csv", "nothing")
+    launch(platform, erp_tick(platform))
+    read = []
+    monkeypatch.setattr(files, "read", read.append)
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    assert read == []
 
 
 def test_a_rejected_file_that_is_deleted_asks_for_a_look(platform):
