@@ -20,6 +20,7 @@ from stock_platform.automation.sensors import SENSORS
 from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
+from stock_platform.lake import files
 from stock_platform.partitions import trading_days
 from stock_platform.quality.assets import asset_check_result, quality_report_asset
 from stock_platform.quality.bindings import all_checks
@@ -76,6 +77,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
 
 def resources_for(settings: Settings) -> dict[str, Any]:
     """The resources that the settings choose."""
+    files.use_account(settings.ingest_account)
     lake = LakeResource(root=settings.lake)
     warehouse = _warehouse(settings)
     return {

@@ -32,6 +32,7 @@ _DUCKDB: Final = "duckdb:///"
 _BIGQUERY: Final = "bigquery://"
 _CLOUD_STORAGE: Final = "gs://"
 _PREFIX: Final = "STOCK_PLATFORM_"
+_EMAIL: Final = r"^[a-z0-9-]+@[a-z0-9.-]+\.iam\.gserviceaccount\.com$"
 # Settings that are groups of settings, each of them a variable of its own.
 _GROUPS: Final[dict[str, type[BaseModel]]] = {
     "dataproc": DataprocSettings,
@@ -54,7 +55,10 @@ class Settings(BaseSettings):
     deployment: Literal["local", "staging", "production"] = Field(
         "local", description="Which deployment this is; all but local are on Google Cloud."
     )
-    lake: str = Field("lake", description="Directory, or fsspec URL such as gs://bucket/prefix.")
+    lake: str = Field(
+        "lake",
+        description="Directory, or gs://BUCKET/PREFIX; {layer} in it is raw, processed or code.",
+    )
     warehouse: str = Field(
         "duckdb:///warehouse/stock_platform.duckdb",
         description="duckdb:///PATH of a file, or bigquery://PROJECT/DATASET.",
@@ -73,6 +77,12 @@ class Settings(BaseSettings):
     )
     region: str | None = Field(
         None, pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Where Dataproc's batches run."
+    )
+    ingest_account: str | None = Field(
+        None, pattern=_EMAIL, description="Service account that the lake is read and written as."
+    )
+    loader_account: str | None = Field(
+        None, pattern=_EMAIL, description="Service account that BigQuery is asked as."
     )
     dataproc_endpoint: str | None = Field(
         None, description="host:port of an insecure gRPC endpoint in Dataproc's place."
@@ -120,6 +130,8 @@ class Settings(BaseSettings):
     @field_validator("lake")
     @classmethod
     def _absolute_directory(cls, value: str) -> str:
+        if {"{", "}"} & set(value.replace("{layer}", "")):
+            raise ValueError("only {layer} may stand in braces")
         return value.rstrip("/") if "://" in value else str(Path(value).resolve())
 
     @field_validator("warehouse")

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "stock_platform"
 
 # From the bottom up: a room may import from its own line and from the lines above it.
 LAYERS = (
-    {"limits", "calendars", "contracts", "google_advice", "google_settings"},
+    {"limits", "calendars", "contracts", "google_advice", "google_identity", "google_settings"},
     {"settings"},
     {"partitions", "sources", "lake", "spark", "warehouse"},
     {"display"},
@@ -30,6 +30,7 @@ WITHOUT_DAGSTER = (
     "settings",
     "limits",
     "google_advice",
+    "google_identity",
     "google_settings",
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -43,6 +43,8 @@ def test_the_environment_overrides(monkeypatch, tmp_path):
     [
         ("WAREHOUSE", "postgres://x", "expected duckdb:///PATH"),
         ("WAREHOUSE", "bigquery://project", "or bigquery://PROJECT/DATASET"),
+        ("LAKE", "gs://b-{tier}", "only {layer} may stand in braces"),
+        ("INGEST_ACCOUNT", "somebody@example.com", "pattern"),
         ("REGION", "Europe", "pattern"),
         ("DATAPROC__TTL_MINUTES", "5", "greater than or equal to 10"),
         ("DATAPROC__NETWORK_TAGS", "Not A Tag", "pattern"),

@@ -6,6 +6,7 @@ from gcsfs.core import GCSFileSystem, UnclosableBytesIO
 from gcsfs.retry import HttpError
 
 from stock_platform.google_advice import advice
+from stock_platform.google_identity import impersonated
 
 _LISTING = "b/{}/o"
 
@@ -23,9 +24,15 @@ class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
     gcsfs asks again by itself, with growing pauses for up to a minute, when it is answered 408,
     429 or 5xx, or not at all. Listings are never remembered: Spark and the ERP write where this
     process does not see it.
+
+    Args:
+        account: service account to act as, in place of the environment's own.
+        options: gcsfs's.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, account: str | None = None, **options: Any) -> None:  # noqa: ANN401
+        if account:
+            options["token"] = impersonated(account)
         super().__init__(**{"use_listings_cache": False, **options})
 
     async def _call(self, method: str, path: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401

@@ -32,6 +32,11 @@ def filesystem(uri: str) -> tuple[Any, str]:
     return fs, path
 
 
+def use_account(account: str | None) -> None:
+    """Act on Cloud Storage as a service account from now on; as the environment's own with None."""
+    fsspec.config.conf["gs"] = {"account": account} if account else {}
+
+
 def each(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
     """The function's results in the order of the items, many asked for at once."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:

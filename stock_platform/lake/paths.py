@@ -16,7 +16,7 @@ PROCESSED_TABLES: Final[tuple[ProcessedTable, ...]] = (
     "quarantine",
 )
 
-
+LAYER: Final = "{layer}"
 _LONGEST_NAME: Final = 120
 
 
@@ -24,43 +24,59 @@ _LONGEST_NAME: Final = 120
 class LakePaths:
     """The lake's layout under a root, a directory or an fsspec URL.
 
+    A ``{layer}`` in the root is ``raw`` for what came from outside, ``processed`` for what is
+    made of it, and ``code`` for the Spark job: buckets of their own, where they have rights and
+    lifecycles of their own.
+
     Names from outside (files, generations, run ids) are percent-encoded, so that none of them
     can leave its folder.
     """
 
     root: str
 
+    @property
+    def _raw(self) -> str:
+        return self.root.replace(LAYER, "raw")
+
+    @property
+    def _processed(self) -> str:
+        return self.root.replace(LAYER, "processed")
+
+    @property
+    def _code(self) -> str:
+        return self.root.replace(LAYER, "code")
+
     def landing(self, kind: ErpKind) -> str:
         """The folder into which the ERP drops CSV files; never changed by the platform."""
-        return f"{self.root}/landing/erp/{kind}"
+        return f"{self._raw}/landing/erp/{kind}"
 
     def raw_prices_folder(self) -> str:
         """The folder of all sessions' raw lines."""
-        return f"{self.root}/raw/stock_prices"
+        return f"{self._raw}/raw/stock_prices"
 
     def raw_prices(self, session: str) -> str:
         """One session's raw lines: gzip JSON, a line a symbol."""
-        return f"{self.root}/raw/stock_prices/date={_session(session)}/prices.json.gz"
+        return f"{self._raw}/raw/stock_prices/date={_session(session)}/prices.json.gz"
 
     def last_fetch(self, session: str) -> str:
         """What each symbol's outcome was when the session was last fetched."""
-        return f"{self.root}/raw/stock_prices/date={_session(session)}/_last_fetch.json"
+        return f"{self._raw}/raw/stock_prices/date={_session(session)}/_last_fetch.json"
 
     def responses(self, run_id: str) -> str:
         """A run's verbatim answers: gzip JSON, a line an answer."""
-        return f"{self.root}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"
+        return f"{self._raw}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"
 
     def raw_erp(self, kind: ErpKind, load: str) -> str:
         """The folder of one generation of an ERP file, by name and generation."""
-        return f"{self.root}/raw/erp/{kind}/{_name(load)}"
+        return f"{self._raw}/raw/erp/{kind}/{_name(load)}"
 
     def current_erp(self, kind: ErpKind) -> str:
         """The pointer to the generation whose facts the dimensions follow."""
-        return f"{self.root}/raw/erp/{kind}/_current.json"
+        return f"{self._raw}/raw/erp/{kind}/_current.json"
 
     def erp_loads(self, kind: ErpKind) -> str:
         """The folder that tells what became of each generation of an ERP file."""
-        return f"{self.root}/raw/erp/_loads/{kind}"
+        return f"{self._raw}/raw/erp/_loads/{kind}"
 
     def erp_load(self, kind: ErpKind, load: str) -> str:
         """What became of one of them."""
@@ -68,7 +84,7 @@ class LakePaths:
 
     def rejected_erp_loads(self, kind: ErpKind) -> str:
         """The folder that names the rejected files which lie in the landing folder still."""
-        return f"{self.root}/raw/erp/_rejected/{kind}"
+        return f"{self._raw}/raw/erp/_rejected/{kind}"
 
     def rejected_erp_load(self, kind: ErpKind, load: str) -> str:
         """The name of one of them, as an empty object."""
@@ -76,31 +92,31 @@ class LakePaths:
 
     def processed(self, table: ProcessedTable, session: str) -> str:
         """One session's Parquet object of a processed table."""
-        return f"{self.root}/processed/{table}/date={_session(session)}/part-00000.parquet"
+        return f"{self._processed}/processed/{table}/date={_session(session)}/part-00000.parquet"
 
     def processed_prices_folder(self) -> str:
         """The folder of all sessions' processed prices."""
-        return f"{self.root}/processed/stock_prices"
+        return f"{self._processed}/processed/stock_prices"
 
     def manifest(self, session: str) -> str:
         """What was published of a session: batch and metrics; written last."""
-        return f"{self.root}/processed/stock_prices/date={_session(session)}/_manifest.json"
+        return f"{self._processed}/processed/stock_prices/date={_session(session)}/_manifest.json"
 
     def quarantine_folder(self) -> str:
         """The folder of all sessions' quarantined records."""
-        return f"{self.root}/processed/quarantine"
+        return f"{self._processed}/processed/quarantine"
 
     def quality_report(self) -> str:
         """The page that tells how good the data is."""
-        return f"{self.root}/reports/quality.html"
+        return f"{self._processed}/reports/quality.html"
 
     def spark_code(self, digest: str) -> str:
         """The Spark job's file, by the digest of its content; never overwritten."""
-        return f"{self.root}/code/{_name(digest)}/process_stock_prices.py"
+        return f"{self._code}/code/{_name(digest)}/process_stock_prices.py"
 
     def staging(self, batch_id: str, attempt: str) -> str:
         """The prefix of a batch in flight; each attempt's own, so that no two mix files."""
-        return f"{self.root}/processed/_staging/{_name(batch_id)}/{_name(attempt)}"
+        return f"{self._processed}/processed/_staging/{_name(batch_id)}/{_name(attempt)}"
 
 
 def _session(key: str) -> str:

@@ -5,8 +5,8 @@ none for Dataproc's batches in dagster-gcp (0.29.27, 2026-11): its client submit
 """
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from pydantic import Field
 
 from stock_platform.contracts import Table
 from stock_platform.google_advice import advice
+from stock_platform.google_identity import impersonated
 from stock_platform.google_settings import BigQuerySettings, DataprocSettings
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.publish import is_staged
@@ -30,6 +31,7 @@ from stock_platform.warehouse.port import Warehouse, WarehouseError
 
 if TYPE_CHECKING:
     import google.cloud.dataproc_v1 as dataproc
+    from google.cloud.bigquery import Client
     from pyspark.sql import DataFrame
 
 _LOG_TAIL_BYTES = 64 * 1024
@@ -42,6 +44,7 @@ class BigQueryWarehouseResource(WarehouseResource, BigQuerySettings):
     bigquery: BigQueryResource
     dataset: str = Field(description="project.dataset")
     deployment: str = Field(description="Label of every job and table.")
+    account: str | None = Field(default=None, description="Service account to ask as.")
 
     def open(self) -> Warehouse:
         """The warehouse.
@@ -54,10 +57,20 @@ class BigQueryWarehouseResource(WarehouseResource, BigQuerySettings):
         from stock_platform.warehouse.bigquery import BigQueryWarehouse  # noqa: PLC0415
 
         try:
-            with self.bigquery.get_client() as client:
+            with self._client() as client:
                 return BigQueryWarehouse(client, self.dataset, self, _labels(self.deployment))
         except GoogleAuthError as error:
             raise WarehouseError(f"BigQuery: {error} {advice(401, '')}") from error
+
+    @contextmanager
+    def _client(self) -> Iterator["Client"]:
+        from google.cloud.bigquery import Client  # noqa: PLC0415 - heavy import
+
+        if self.account:
+            yield Client(self.bigquery.project, credentials=impersonated(self.account))
+        else:
+            with self.bigquery.get_client() as client:
+                yield client
 
     def spark_frame(
         self, context: dg.InputContext, table: Table, sessions: Sequence[date] | None
@@ -171,6 +184,7 @@ def google_warehouse(settings: Settings) -> BigQueryWarehouseResource:
         bigquery=BigQueryResource(project=project),
         dataset=f"{project}.{dataset}",
         deployment=settings.deployment,
+        account=settings.loader_account,
         **settings.bigquery.model_dump(),
     )
 

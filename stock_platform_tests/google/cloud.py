@@ -19,7 +19,7 @@ from stock_platform_tests.sources.local_yahoo import SampleYahoo, served
 
 @dataclass(frozen=True)
 class Cloud:
-    """A project with a bucket and a dataset.
+    """A project with a bucket a layer of the lake, and a dataset.
 
     Attributes:
         environment: the platform's settings.
@@ -27,7 +27,6 @@ class Cloud:
 
     google: Google
     dataproc: Dataproc
-    bucket: str
     dataset: str
     environment: dict[str, str]
 
@@ -49,15 +48,16 @@ class Cloud:
 
 @contextmanager
 def cloud(google: Google) -> Iterator[Cloud]:
-    """A deployment of its own: bucket, dataset, Dataproc and Yahoo."""
+    """A deployment of its own: buckets, dataset, Dataproc and Yahoo."""
     name = f"p{uuid.uuid4().hex[:12]}"
-    bucket = storage.Client().create_bucket(name).name
+    layers = ("raw", "processed", "code")
+    buckets = [storage.Client().create_bucket(f"{name}-{layer}").name for layer in layers]
     dataset = bigquery.Client().create_dataset(name).dataset_id
-    with serve(Dataproc(Driver(bucket))) as dataproc, served(SampleYahoo()) as yahoo:
+    with serve(Dataproc(Driver(tuple(buckets)))) as dataproc, served(SampleYahoo()) as yahoo:
         environment = {
             **google.environment,
             "STOCK_PLATFORM_DEPLOYMENT": "production",
-            "STOCK_PLATFORM_LAKE": f"gs://{bucket}/prices",
+            "STOCK_PLATFORM_LAKE": f"gs://{name}-{{layer}}/prices",
             "STOCK_PLATFORM_WAREHOUSE": f"bigquery://{PROJECT}/{dataset}",
             "STOCK_PLATFORM_REGION": dataproc.region,
             "STOCK_PLATFORM_DATAPROC_ENDPOINT": dataproc.endpoint,
@@ -68,4 +68,4 @@ def cloud(google: Google) -> Iterator[Cloud]:
             "STOCK_PLATFORM_END_DATE": "2012-12-31",
             "STOCK_PLATFORM_START_DATE": "2000-03-01",
         }
-        yield Cloud(google, dataproc, bucket, dataset, environment)
+        yield Cloud(google, dataproc, dataset, environment)

@@ -1,4 +1,4 @@
-"""What runs a batch's driver: a child process, with a copy of the bucket as ``gs://``.
+"""What runs a batch's driver: a child process, with a copy of the buckets as ``gs://``.
 
 Hadoop's own mount table (ViewFileSystemOverloadScheme) shows the copy to classic Spark under the
 objects' real URIs, so the job gets what it gets on Google Cloud; what it wrote is then uploaded.
@@ -39,11 +39,11 @@ class Driver:
     """Runs drivers.
 
     Attributes:
-        bucket: the only one that there is, in which driver output is put too.
+        buckets: all that there are; into the first driver output is put too.
         script: Python that runs in place of the batch's own file.
     """
 
-    bucket: str
+    buckets: tuple[str, ...]
     script: str | None = None
 
     def run(self, batch: dataproc.Batch, is_over: Callable[[], bool]) -> Outcome:
@@ -51,34 +51,37 @@ class Driver:
         started = time.monotonic()
         with TemporaryDirectory() as folder:
             log = Path(folder) / "driveroutput"
-            mounted = Path(folder) / "bucket"
+            mounted = Path(folder) / "buckets"
             before = self._download(mounted)
             status = self._run(batch, Path(folder), log, is_over)
             self._upload(mounted, before)
             prefix = f"google-cloud-dataproc-metainfo/{batch.uuid}/jobs/srvls-batch/driveroutput"
-            blob = storage.Client().bucket(self.bucket).blob(f"{prefix}.000000000")
+            blob = storage.Client().bucket(self.buckets[0]).blob(f"{prefix}.000000000")
             blob.upload_from_filename(str(log))
-        return Outcome(status, time.monotonic() - started, f"gs://{self.bucket}/{prefix}")
+        return Outcome(status, time.monotonic() - started, f"gs://{self.buckets[0]}/{prefix}")
 
     def _download(self, mounted: Path) -> set[Path]:
-        """Copy the bucket; returns its files."""
-        mounted.mkdir()
+        """Copy the buckets; returns their files."""
+        for name in self.buckets:
+            (mounted / name).mkdir(parents=True)
 
         def download(blob: storage.Blob) -> Path:
-            file = mounted / blob.name
+            file = mounted / blob.bucket.name / blob.name
             file.parent.mkdir(parents=True, exist_ok=True)
             blob.download_to_filename(str(file))
             return file
 
         with ThreadPoolExecutor(8) as pool:
-            return set(pool.map(download, storage.Client().list_blobs(self.bucket)))
+            blobs = (it for name in self.buckets for it in storage.Client().list_blobs(name))
+            return set(pool.map(download, blobs))
 
     def _upload(self, mounted: Path, before: set[Path]) -> None:
         """Upload what is new; Spark's own rows are always in new files."""
-        bucket = storage.Client().bucket(self.bucket)
+        client = storage.Client()
 
         def upload(file: Path) -> None:
-            bucket.blob(str(file.relative_to(mounted))).upload_from_filename(str(file))
+            bucket, name = str(file.relative_to(mounted)).split("/", 1)
+            client.bucket(bucket).blob(name).upload_from_filename(str(file))
 
         new = [it for it in mounted.rglob("*") if it.is_file() and it not in before]
         with ThreadPoolExecutor(8) as pool:
@@ -94,7 +97,7 @@ class Driver:
         main.write_bytes(self.script.encode() if self.script else code.download_as_bytes())
         command = [sys.executable, str(main), *batch.pyspark_batch.args]
         properties = dict(batch.runtime_config.properties)
-        environment = self._environment(properties, folder / "bucket")
+        environment = self._environment(properties, folder / "buckets")
         with (
             log.open("wb") as output,
             subprocess.Popen(  # noqa: S603 - our own command
@@ -117,7 +120,9 @@ class Driver:
             "fs.gs.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
             "fs.viewfs.overload.scheme.target.file.impl": _RAW,
             "fs.file.impl": _RAW,
-            f"fs.viewfs.mounttable.{self.bucket}.linkFallback": mounted.as_uri(),
+        } | {
+            f"fs.viewfs.mounttable.{name}.linkFallback": (mounted / name).as_uri()
+            for name in self.buckets
         }
         settings = {
             # What there is no use for on one machine.

@@ -31,12 +31,14 @@ class Proxy:
     Attributes:
         upstream: the emulator.
         asked: method and address of every request.
+        authorizations: what requests were authorized with.
     """
 
     upstream: str
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    authorizations: set[str] = field(default_factory=set)
 
     def fail(self, pattern: str, status: int, reason: str, message: str, times: int = 1) -> None:
         """Answer the next requests of a pattern with one of Google's errors."""
@@ -67,6 +69,7 @@ def proxy(upstream: str) -> Iterator[Proxy]:
 
         def handle_any(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.authorizations.add(self.headers.get("Authorization", ""))
             if fault := state.fault(f"{self.command} {self.path}", content):
                 body, status, headers = json.dumps(fault.body).encode(), fault.status, {}
                 headers["Content-Type"] = "application/json"

@@ -39,3 +39,12 @@ def test_the_layout_is_the_documented_one():
     assert LakePaths("gs://b/p").staging("batch", "run") == (
         "gs://b/p/processed/_staging/batch/run"
     )
+
+
+def test_layers_may_be_buckets_of_their_own():
+    paths = LakePaths("gs://acme-{layer}/p")
+    assert paths.landing("companies") == "gs://acme-raw/p/landing/erp/companies"
+    assert paths.raw_prices_folder() == "gs://acme-raw/p/raw/stock_prices"
+    assert paths.manifest("2012-01-03").startswith("gs://acme-processed/p/processed/")
+    assert paths.quality_report() == "gs://acme-processed/p/reports/quality.html"
+    assert paths.spark_code("d") == "gs://acme-code/p/code/d/process_stock_prices.py"

@@ -33,7 +33,7 @@ def bucket(google):
 
 @pytest.fixture
 def service(bucket):
-    with serve(Dataproc(Driver(bucket, HELLO), minute_s=0.2)) as it:
+    with serve(Dataproc(Driver((bucket,), HELLO), minute_s=0.2)) as it:
         yield it
 
 
