@@ -77,14 +77,11 @@ def alerts(
         "run-failed": [_run(place, it.run, it.run.error) for it in final if it.run.failed],
         "check-failed": [_check(place, it.run, bad) for it in final for bad in it.failed_checks],
         "batch-failed": [_run(place, it.run, it.run.batch.says) for it in final if it.run.batch],
-        "tick-failed": [
-            f"{it.instigator}: {it.error}\n{place.page('automation')}" for it in beginning
-        ],
-        "stale-prices": [
-            f"{it}\n{place.page(f'assets/raw_stock_prices?partition={it}')}" for it in newly_late
-        ],
+        "tick-failed": [f"{it.instigator}: {it.error}" for it in beginning],
+        "stale-prices": newly_late,
     }
-    return [_alert(place, name, lines[name]) for name in ALERTS if lines[name]]
+    pages = {"tick-failed": "automation", "stale-prices": "assets/raw_stock_prices"}
+    return [_alert(place, name, lines[name], pages.get(name)) for name in ALERTS if lines[name]]
 
 
 def message(raised: Sequence[Alert]) -> tuple[str, str]:
@@ -106,11 +103,11 @@ def _check(place: Place, run: EndedRun, bad: FailedCheck) -> str:
     )
 
 
-def _alert(place: Place, name: str, lines: Sequence[str]) -> Alert:
+def _alert(place: Place, name: str, lines: Sequence[str], page: str | None) -> Alert:
     more = [f"... and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
-    first = lines[0].splitlines()[0]
+    where = [place.page(page)] if page else []
     return Alert(
         name,
-        f"{place.deployment}: {name} ({len(lines)}): {first}"[:_LONGEST_SUBJECT],
-        "\n\n".join([*lines[:_LISTED], *more, f"What to do: {_RUNBOOKS}/{name}.md"]),
+        f"{place.deployment}: {name} ({len(lines)}): {lines[0].splitlines()[0]}"[:_LONGEST_SUBJECT],
+        "\n".join([*lines[:_LISTED], *more, *where, f"What to do: {_RUNBOOKS}/{name}.md"]),
     )

@@ -139,7 +139,7 @@ def _evaluated(it: dg.AssetCheckEvaluation) -> dict[str, Any]:
         "check": it.check_name,
         "check_severity": it.severity.value,
         "partition": it.partition,
-        "rows": _value(it.metadata, "offending"),
+        "offending": _value(it.metadata, "offending"),
     }
 
 
