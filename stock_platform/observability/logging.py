@@ -29,8 +29,8 @@ class JsonFormatter(OrjsonFormatter):
     """One JSON object a line.
 
     A range run's materializations each carry the facts of the whole run, and its checks are summed
-    up beside each session's own verdict. A cost is told once for a run and asset, and a sum never,
-    so that what is added up over the lines is true.
+    up after each session's own verdict. A cost is told once for a run and asset, and a sum has no
+    word, so that what is counted and added up over the lines is true.
     """
 
     def __init__(self) -> None:
@@ -53,17 +53,18 @@ class JsonFormatter(OrjsonFormatter):
             **event_fields(record),
             "stack_trace": message_dict.get("exc_info"),
         }
-        if told.get("event") == "materialized" and not self._first(told, "asset"):
-            told |= {"usd": None, "duration_s": None}
-        log_data.update({name: value for name, value in told.items() if value is not None})
+        log_data.update(
+            {name: value for name, value in self._once(record, told).items() if value is not None}
+        )
 
-    def is_sum(self, record: logging.LogRecord) -> bool:
-        """Whether an evaluation only sums up those of a range's sessions."""
-        told = {"run_id": getattr(record, _META, {}).get("run_id"), **event_fields(record)}
-        if told.get("event") != "check_failed" or _RANGE_TAG not in _tags(record):
-            return False
-        first = self._first(told, "asset", "check")
-        return not first and told["partition"] is None
+    def _once(self, record: logging.LogRecord, told: dict[str, Any]) -> dict[str, Any]:
+        if told.get("event") == "materialized" and not self._first(told, "asset"):
+            return told | {"usd": None, "duration_s": None}
+        if told.get("event") == "check_failed" and _RANGE_TAG in _tags(record):
+            first = self._first(told, "asset", "check")
+            if not first and told["partition"] is None:
+                return told | {"event": None}
+        return told
 
     def _first(self, told: Mapping[str, Any], *names: str) -> bool:
         key = tuple(str(told[it]) for it in ("event", "run_id", *names))
@@ -86,8 +87,7 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
     def filter(self, record: logging.LogRecord) -> bool:
         """Messages of people's interest, and those of Dagster's events that have a word."""
         worth = record.levelno >= logging.INFO or "event" in event_fields(record)
-        is_sum = isinstance(self.formatter, JsonFormatter) and self.formatter.is_sum(record)
-        return worth and not is_sum and bool(super().filter(record))
+        return worth and bool(super().filter(record))
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write a record, and leave it at a level that no console shows."""

@@ -5,6 +5,7 @@ tells, `materialized` and `check_failed`, are in `logging`; the table of all is 
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +21,9 @@ from stock_platform.quality.rules.raw import Newest
 # Takes a level, a word, a sentence, and fields.
 Tell = Callable[..., None]
 
+_LOGGER: Final = logging.getLogger("stock_platform.observability")
+# Sensors are threads of the code server, and Python's configuration of handlers is for one alone.
+_CONFIGURING: Final = threading.Lock()
 _RUN_WORDS: Final = {
     dg.DagsterRunStatus.SUCCESS: "run_succeeded",
     dg.DagsterRunStatus.FAILURE: "run_failed",
@@ -32,12 +36,13 @@ def teller(instance: dg.DagsterInstance) -> Tell:
 
     Where it names none, on a laptop, what is a warning or worse goes to the terminal.
     """
-    logger = logging.getLogger("stock_platform.observability")
-    logger.setLevel(logging.INFO)
-    logger.handlers = list(instance.get_yaml_python_handlers())
+    with _CONFIGURING:
+        if not _LOGGER.handlers:
+            _LOGGER.setLevel(logging.INFO)
+            _LOGGER.handlers = list(instance.get_yaml_python_handlers())
 
     def tell(level: int, event: str, message: str, **fields: Any) -> None:  # noqa: ANN401
-        logger.log(level, message, extra={FIELDS: {"event": event, **fields}})
+        _LOGGER.log(level, message, extra={FIELDS: {"event": event, **fields}})
 
     return tell
 
