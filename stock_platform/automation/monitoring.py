@@ -4,7 +4,7 @@ They start no run, and each watches the other: a failed tick of one is told and 
 other. Where nothing ticks any more, the missing heartbeat is what somebody outside must see.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -30,6 +30,7 @@ from stock_platform.quality.rules.raw import Newest
 from stock_platform.resources import LakeResource
 from stock_platform.settings import Settings
 
+Now = Callable[[], datetime]
 _INTERVAL_S: Final = 60
 # An hour of ticks; then only the log has what was to be said.
 _ATTEMPTS: Final = 60
@@ -49,31 +50,35 @@ class AlertCursor(Cursor):
     attempts: int = 0
 
 
-def monitoring_sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensors of a deployment."""
-    return [_heartbeat_sensor(settings), _alert_sensor(settings)]
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
-def _heartbeat_sensor(settings: Settings) -> dg.SensorDefinition:
+def monitoring_sensors(settings: Settings, now: Now = _utc_now) -> list[dg.SensorDefinition]:
+    """The sensors of a deployment, and the clock by which prices are late."""
+    return [_heartbeat_sensor(settings, now), _alert_sensor(settings, now)]
+
+
+def _heartbeat_sensor(settings: Settings, now: Now) -> dg.SensorDefinition:
     @dg.sensor(minimum_interval_seconds=_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
     def heartbeat_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SkipReason:
         """A line for each run that ended and each tick that failed, and one for being alive."""
         tell = teller(context.instance)
         cursor = Cursor.model_validate_json(context.cursor) if context.cursor else Cursor.now()
         found = news(context.instance, cursor, ended_run)
-        prices, unread = _prices(settings, lake)
+        prices, unread = _prices(settings, lake, now())
         for run in found.runs:
             tell_run(tell, run)
         for tick in [*found.ticks, *unread]:
             tell_tick(tell, tick)
-        tell_heartbeat(tell, context.instance, prices, datetime.now(UTC))
+        tell_heartbeat(tell, context.instance, prices, now())
         context.update_cursor(found.cursor.model_dump_json())
         return dg.SkipReason(f"told: {len(found.runs)} runs ended, {len(found.ticks)} ticks failed")
 
     return heartbeat_sensor
 
 
-def _alert_sensor(settings: Settings) -> dg.SensorDefinition:
+def _alert_sensor(settings: Settings, now: Now) -> dg.SensorDefinition:
     place = Place(settings.deployment, str(settings.dagster_url))
 
     @dg.sensor(minimum_interval_seconds=_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -88,7 +93,7 @@ def _alert_sensor(settings: Settings) -> dg.SensorDefinition:
             AlertCursor.model_validate_json(context.cursor) if context.cursor else AlertCursor.now()
         )
         found = news(context.instance, cursor, _judged)
-        prices, unread = _prices(settings, lake)
+        prices, unread = _prices(settings, lake, now())
         ticks = [*found.ticks, *([] if cursor.lake_unread else unread)]
         raised = alerts(
             place, found.runs, ticks, [it for it in prices.due if it not in cursor.late]
@@ -114,12 +119,13 @@ def _judged(instance: dg.DagsterInstance, record: RunRecord) -> JudgedRun:
     return JudgedRun(ended_run(instance, record), failed_checks(instance, record))
 
 
-def _prices(settings: Settings, lake: LakeResource) -> tuple[Newest, list[FailedTick]]:
+def _prices(
+    settings: Settings, lake: LakeResource, now: datetime
+) -> tuple[Newest, list[FailedTick]]:
     """How new the prices are, by the rule of the check `fresh`.
 
     A lake that cannot be read keeps nothing else from being told.
     """
-    now = datetime.now(UTC)
     try:
         found = newest_prices(
             lake.paths, settings.exchanges, settings.last_date, now, settings.quality

@@ -4,6 +4,7 @@ The address is a secret: it is read from the environment when it is needed, and 
 snapshots nor a log ever hold it.
 """
 
+import logging
 import re
 from typing import Final
 
@@ -35,8 +36,10 @@ class AlertsResource(dg.ConfigurableResource[None]):
             return
         import apprise  # noqa: PLC0415 - heavy import
 
+        # It may quote the address, and what is told of it passes through here alone.
+        logging.getLogger("apprise").propagate = False
         asset = apprise.AppriseAsset(app_id="stock_platform", service_timeout=_PATIENCE_S)
-        with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
+        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
             services = apprise.Apprise(asset=asset)
             if not services.add(self.url):
                 raise DeliveryError("STOCK_PLATFORM_ALERT_URL is no address that Apprise knows")

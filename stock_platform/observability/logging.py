@@ -49,9 +49,9 @@ class JsonFormatter(OrjsonFormatter):
             "job": meta.get("job_name"),
             "run_id": meta.get("run_id"),
             "step": meta.get("step_key"),
+            "stack_trace": message_dict.get("exc_info"),
             **getattr(record, FIELDS, {}),
             **event_fields(record),
-            "stack_trace": message_dict.get("exc_info"),
         }
         log_data.update(
             {name: value for name, value in self._once(record, told).items() if value is not None}
@@ -82,7 +82,7 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
     """
 
     def __init__(self) -> None:
-        super().__init__(_stdout())
+        super().__init__(process_stdout())
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Messages of people's interest, and those of Dagster's events that have a word."""
@@ -153,6 +153,6 @@ def _tags(record: logging.LogRecord) -> Mapping[str, str]:
 
 
 @cache
-def _stdout() -> TextIO:
+def process_stdout() -> TextIO:
     """Standard output as it is before Dagster turns it elsewhere."""
     return os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8")

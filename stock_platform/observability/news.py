@@ -71,9 +71,10 @@ def news(
     """
     until = datetime.now(UTC) - _OVERLAP
     ticks = {f"tick {it.tick_id}": it for it in failed_since(instance, cursor.since)}
-    records = ended_since(instance, cursor.since, _MOST_RUNS)
+    limit = _MOST_RUNS + len(cursor.seen)
+    records = ended_since(instance, cursor.since, limit)
     runs, looked_at = _read(instance, records, cursor.seen, read)
-    if len(looked_at) < len(records) or len(records) == _MOST_RUNS:
+    if len(looked_at) < len(records) or len(records) == limit:
         until = min(until, looked_at[-1].update_timestamp.replace(tzinfo=UTC) - _JUST_BEFORE)
     names = {it.dagster_run.run_id for it in looked_at} | ticks.keys()
     return News(
@@ -93,8 +94,9 @@ def _read(
     runs: list[_Run] = []
     deadline = time.monotonic() + _PATIENCE_S
     for count, record in enumerate(records, start=1):
-        if record.dagster_run.run_id not in seen:
-            runs.append(read(instance, record))
+        if record.dagster_run.run_id in seen:
+            continue
+        runs.append(read(instance, record))
         if time.monotonic() > deadline:
             return tuple(runs), records[:count]
     return tuple(runs), records
