@@ -4,8 +4,7 @@ The process of a run may be gone before it could tell anything; what is in the s
 by whoever found it dead.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,36 +12,18 @@ from typing import Final
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.storage.tags import WILL_RETRY_TAG
-from dagster_shared.error import SerializableErrorInfo
 
-from stock_platform.observability.errors import chain, summary
+from stock_platform.observability.failures import FailedBatch, events, why_failed
 from stock_platform.observability.logging import usd
 from stock_platform.quality.evaluations import run_evaluations
-from stock_platform.spark.batch import BatchFailedError
 
 ENDED: Final = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 )
-_FAILURES: Final = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 # Of each output one, with what it cost; a materialization is told for each session.
 _OUTPUTS: Final = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.HANDLED_OUTPUT}
-_MOST_EVENTS: Final = 100
-_BATCH: Final = re.compile(r"Batch (\S+) failed: (.*)")
-
-
-@dataclass(frozen=True)
-class FailedBatch:
-    """A batch of the Spark job that did not succeed."""
-
-    name: str
-    error: str
-
-    @property
-    def says(self) -> str:
-        """Which, and why."""
-        return f"batch {self.name} failed: {self.error}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +80,7 @@ def ended_since(instance: dg.DagsterInstance, since: datetime, limit: int) -> Se
 def ended_run(instance: dg.DagsterInstance, record: RunRecord) -> EndedRun:
     """What is told of a run."""
     run = record.dagster_run
-    errors = list(_errors(instance, run.run_id)) if run.is_failure else []
+    error, batch = why_failed(instance, run.run_id) if run.is_failure else (None, None)
     return EndedRun(
         run_id=run.run_id,
         job=run.job_name,
@@ -107,8 +88,8 @@ def ended_run(instance: dg.DagsterInstance, record: RunRecord) -> EndedRun:
         duration_s=_duration(record),
         partition=partition(run.tags),
         will_retry=run.tags.get(WILL_RETRY_TAG) == "true",
-        error=errors[0][0] if errors else None,
-        batch=next((batch for _, batch in errors if batch), None),
+        error=error,
+        batch=batch,
         usd=_usd(instance, run.run_id),
     )
 
@@ -134,26 +115,8 @@ def _duration(record: RunRecord) -> float | None:
     return round(record.end_time - record.start_time, 3)
 
 
-def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[str, FailedBatch | None]]:
-    """Why a run failed: its steps' errors first, for the run's own only names the steps."""
-    page = instance.get_records_for_run(run_id, of_type=_FAILURES, limit=_MOST_EVENTS)
-    events = [it.event_log_entry.dagster_event for it in page.records]
-    for event in sorted((it for it in events if it), key=lambda it: not it.is_step_failure):
-        error = getattr(event.event_specific_data, "error", None)
-        yield (summary(error), _batch(error)) if error else (event.message or "", None)
-
-
-def _batch(error: SerializableErrorInfo) -> FailedBatch | None:
-    for cause in chain(error):
-        told = _BATCH.search(cause.message)
-        if cause.cls_name == BatchFailedError.__name__ and told:
-            return FailedBatch(*told.groups())
-    return None
-
-
 def _usd(instance: dg.DagsterInstance, run_id: str) -> float | None:
-    page = instance.get_records_for_run(run_id, of_type=_OUTPUTS, limit=_MOST_EVENTS)
-    events = [it.event_log_entry.dagster_event for it in page.records]
-    costs = [usd(it.event_specific_data.metadata) for it in events if it]  # type: ignore[union-attr]
+    outputs = events(instance, run_id, _OUTPUTS)
+    costs = [usd(it.event_specific_data.metadata) for it in outputs]  # type: ignore[union-attr]
     known = [it for it in costs if it is not None]
     return round(sum(known), 6) if known else None

@@ -4,7 +4,8 @@ import dagster as dg
 import pytest
 
 from stock_platform.observability.alerts import ALERTS, JudgedRun, Place, alerts, message
-from stock_platform.observability.runs import EndedRun, FailedBatch, FailedCheck
+from stock_platform.observability.failures import FailedBatch
+from stock_platform.observability.runs import EndedRun, FailedCheck
 from stock_platform.observability.ticks import FailedTick
 from stock_platform_tests.webserver import ROOT
 

@@ -98,12 +98,22 @@ def test_a_failed_run_says_why_and_for_which_session(instance):
     assert failed.batch is None
 
 
-def test_a_run_whose_process_died_is_told_with_what_its_finder_wrote(instance):
+def test_a_run_whose_process_died_is_told_with_the_words_of_who_found_it_dead(instance):
     cursor = Cursor.now()
     dead = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTED)
-    instance.report_run_failed(dead, message="the process is gone")
+    instance.report_engine_event("the process was terminated by signal 9", dead)
+    instance.report_run_failed(dead)
     (failed,) = news(instance, cursor, ended_run).runs
-    assert (failed.run_id, failed.error) == (dead.run_id, "the process is gone")
+    assert (failed.run_id, failed.error) == (dead.run_id, "the process was terminated by signal 9")
+
+
+def test_a_run_that_never_started_is_told_with_the_reason_of_who_gave_it_up(instance):
+    cursor = Cursor.now()
+    stuck = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTING)
+    instance.report_run_failed(stuck, message="taking longer than 300 seconds to start")
+    (failed,) = news(instance, cursor, ended_run).runs
+    assert failed.error == "taking longer than 300 seconds to start"
+    assert failed.duration_s is None
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")  # backfill policies
