@@ -53,7 +53,12 @@ def tell_run(tell: Tell, run: EndedRun) -> None:
     level = logging.INFO
     if run.failed:
         level = logging.WARNING if run.will_retry else logging.ERROR
-    facts = {"job": run.job, "run_id": run.run_id, "partition": run.partition}
+    facts = {
+        "job": run.job,
+        "run_id": run.run_id,
+        "partition": run.partition,
+        "will_retry": True if run.will_retry else None,
+    }
     tell(
         level,
         word,
@@ -62,7 +67,6 @@ def tell_run(tell: Tell, run: EndedRun) -> None:
         duration_s=run.duration_s,
         usd=run.usd,
         error=run.error,
-        will_retry=True if run.will_retry else None,
     )
     if run.batch:
         failed = {"batch": run.batch.name, "error": run.batch.error}
