@@ -2,14 +2,14 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import requests
+
+from stock_platform_tests.local_server import Handler, local_server
 
 _HOP = {"connection", "content-encoding", "content-length", "transfer-encoding"}
 
@@ -64,45 +64,29 @@ def proxy(upstream: str) -> Iterator[Proxy]:
     """A proxy on a port of 127.0.0.1."""
     state = Proxy(upstream)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Forwarding(Handler):
         protocol_version = "HTTP/1.1"
 
-        def handle_any(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        def respond(self, content: bytes) -> None:
             state.authorizations.add(self.headers.get("Authorization", ""))
             if fault := state.fault(f"{self.command} {self.path}", content):
-                body, status, headers = json.dumps(fault.body).encode(), fault.status, {}
-                headers["Content-Type"] = "application/json"
-            else:
-                kept = {name: it for name, it in self.headers.items() if name.lower() != "host"}
-                answer = requests.request(
-                    self.command,
-                    f"{state.upstream}{self.path}",
-                    data=content,
-                    headers=kept,
-                    timeout=60,
-                )
-                body, status = answer.content, answer.status_code
-                headers = {
-                    name: it.replace(state.upstream, state.url)
-                    for name, it in answer.headers.items()
-                    if name.lower() not in _HOP
-                }
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+                body = json.dumps(fault.body).encode()
+                self.answer(fault.status, body, {"Content-Type": "application/json"})
+                return
+            kept = {name: it for name, it in self.headers.items() if name.lower() != "host"}
+            answer = requests.request(
+                self.command,
+                f"{state.upstream}{self.path}",
+                data=content,
+                headers=kept,
+                timeout=60,
+            )
+            headers = {
+                name: it.replace(state.upstream, state.url)
+                for name, it in answer.headers.items()
+                if name.lower() not in _HOP
+            }
+            self.answer(answer.status_code, answer.content, headers)
 
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output quiet."""
-
-    for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
-        setattr(Handler, f"do_{method}", Handler.handle_any)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with local_server(Forwarding) as state.url:
         yield state
-        server.shutdown()
-        thread.join()

@@ -1,17 +1,16 @@
 """A Yahoo of one's own for 127.0.0.1, and small charts to serve from it."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from stock_platform.sources.outcomes import PriceRequest
 from stock_platform.sources.sample import SampleSession
+from stock_platform_tests.local_server import Handler, local_server
 
 CHART_PATH = "/query2.finance.yahoo.com/v8/finance/chart/"
 MONDAY = date(2024, 6, 10)
@@ -81,26 +80,14 @@ _Server = TypeVar("_Server", bound=Yahoo)
 def served(local: _Server) -> Iterator[_Server]:
     """A local Yahoo on a port of 127.0.0.1."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer = local.answer(self.path)
-            self.send_response(answer.status)
-            length = len(answer.body) if answer.length is None else answer.length
-            for name, value in {"Content-Length": str(length), **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
+    class Answering(Handler):
+        def respond(self, _: bytes) -> None:
+            said = local.answer(self.path)
+            length = {} if said.length is None else {"Content-Length": str(said.length)}
+            self.answer(said.status, said.body, {**length, **said.headers})
 
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        local.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with local_server(Answering) as local.url:
         yield local
-        server.shutdown()
-        thread.join()
 
 
 def chart_body(
