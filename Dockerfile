@@ -10,7 +10,6 @@ FROM base AS build
 # The root filesystem is read-only where the image runs: bytecode is written here, or never.
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
-    UV_NO_CACHE=1 \
     UV_PROJECT_ENVIRONMENT=/opt/stock_platform/venv \
     UV_PYTHON_DOWNLOADS=never
 
@@ -22,7 +21,8 @@ RUN python3 -m venv /opt/uv \
     && /opt/uv/bin/python -c "import tomllib; print(*(f'uv=={it[\"version\"]}' for it in tomllib.load(open('uv.lock', 'rb'))['package'] if it['name'] == 'uv'))" > /opt/uv/requirements.txt \
     && /opt/uv/bin/pip install --no-cache-dir --requirement /opt/uv/requirements.txt
 
-RUN /opt/uv/bin/uv sync --locked --no-default-groups --group production --no-install-project
+RUN --mount=type=cache,target=/root/.cache/uv \
+    /opt/uv/bin/uv sync --locked --no-default-groups --group production --no-install-project
 
 COPY README.md ./
 COPY stock_platform stock_platform
@@ -30,7 +30,8 @@ COPY spark_jobs spark_jobs
 
 # Left out: Spark's jars, for the image has no Java (Sail and Dataproc need none), and the
 # descriptions of all of Google's APIs, which only googleapiclient's own discovery reads.
-RUN /opt/uv/bin/uv sync --locked --no-default-groups --group production --no-editable \
+RUN --mount=type=cache,target=/root/.cache/uv \
+    /opt/uv/bin/uv sync --locked --no-default-groups --group production --no-editable \
     && rm -r /opt/stock_platform/venv/lib/python3.11/site-packages/pyspark/jars \
              /opt/stock_platform/venv/lib/python3.11/site-packages/googleapiclient/discovery_cache/documents
 
@@ -42,7 +43,8 @@ LABEL org.opencontainers.image.title="stock_platform" \
       org.opencontainers.image.base.name="python:3.11.16-slim-bookworm"
 
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin stock \
-    && mkdir -p /opt/dagster/home
+    && mkdir -p /opt/dagster/home /data \
+    && chown stock:stock /data
 
 COPY --from=build /opt/stock_platform/venv /opt/stock_platform/venv
 COPY deploy/entrypoint.sh deploy/workspace.yaml /opt/stock_platform/
