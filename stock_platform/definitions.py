@@ -15,11 +15,13 @@ from stock_platform.assets.facts import fact_assets
 from stock_platform.assets.processed import processed_stock_prices_asset
 from stock_platform.assets.raw import raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
+from stock_platform.automation.monitoring import monitoring_sensors
 from stock_platform.automation.schedules import schedules
 from stock_platform.automation.sensors import SENSORS
 from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
+from stock_platform.observability.delivery import AlertsResource
 from stock_platform.partitions import trading_days
 from stock_platform.quality.assets import asset_check_result, quality_report_asset
 from stock_platform.quality.bindings import all_checks
@@ -66,7 +68,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         assets=dg.with_source_code_references(assets),
         asset_checks=checks,
         jobs=JOBS,
-        sensors=SENSORS,
+        sensors=[*SENSORS, *monitoring_sensors(settings)],
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
         # A step in a process of its own costs 8 s on 2 cores; the work is Spark's anyway.
@@ -86,6 +88,10 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             source=settings.market_data,
             yahoo_url=str(settings.yahoo_url) if settings.yahoo_url else None,
             requests_per_second=settings.yahoo_requests_per_second,
+        ),
+        # By name: the value would stand in Dagster's snapshots.
+        "alert_service": AlertsResource(
+            url=dg.EnvVar("STOCK_PLATFORM_ALERT_URL") if settings.alert_url else ""
         ),
         "raw_json": RawJsonIOManager(lake=lake),
         "processed_parquet": ProcessedParquetIOManager(lake=lake),

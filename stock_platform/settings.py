@@ -14,6 +14,7 @@ from pydantic import (
     AnyHttpUrl,
     BaseModel,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -89,6 +90,9 @@ class Settings(BaseSettings):
     )
     dagster_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:3000"), description="Where the UI is; pages link to it."
+    )
+    alert_url: SecretStr | None = Field(
+        None, description="Where alerts go, as an address of Apprise; unset, they are logged alone."
     )
     dataproc: DataprocSettings = Field(DataprocSettings(), description="How batches run.")
     bigquery: BigQuerySettings = Field(BigQuerySettings(), description="Bounds of queries.")

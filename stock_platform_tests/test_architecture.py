@@ -17,6 +17,7 @@ LAYERS = (
     {"io_managers"},
     {"assets"},
     {"quality"},
+    {"observability"},
     {"automation"},
     {"definitions"},
     {"demo"},

@@ -6,6 +6,8 @@ materializes 2012-01-03. `dagster.yaml` names this class, so the webserver loads
 and with it the refusal. A run that names such a day by its tags is refused by the assets.
 """
 
+import logging
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
@@ -29,6 +31,15 @@ class SessionInstance(dg.DagsterInstance):
     def config_defaults(cls, base_dir: str) -> Any:  # noqa: ANN401 - Dagster's private mapping
         """Dagster's own: storage under the instance's folder."""
         return InstanceRef.config_defaults(base_dir)
+
+    def get_yaml_python_handlers(self) -> Sequence[logging.Handler]:
+        """The log handlers that dagster.yaml names, without a warning in each process.
+
+        They are beta in Dagster 1.13; its minor version is pinned for that.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            return super().get_yaml_python_handlers()
 
 
 def _by_the_letter(

@@ -86,8 +86,9 @@ def newest_prices(
             day = hours.day.isoformat()
             ends[day] = max(hours.closes_at, ends.get(day, partition_end(hours.day)))
     patience = timedelta(hours=limits.due_after_close_hours)
-    due = {day for day, end in ends.items() if end + patience <= now}
-    return Newest(tuple(sorted(due.difference(present))), newest)
+    missing = {day: end + patience for day, end in ends.items() if day not in set(present)}
+    due = {day: moment for day, moment in missing.items() if moment <= now}
+    return Newest(tuple(sorted(due)), newest, min(due.values(), default=None))
 
 
 def processed_sessions(

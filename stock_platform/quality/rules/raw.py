@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from stock_platform.limits import QualityLimits
 from stock_platform.quality.rules.verdict import SAMPLE, Verdict, judged
@@ -35,10 +36,12 @@ class Newest:
     Attributes:
         due: recent sessions whose prices are due by now and are not there, ascending.
         newest: the newest session that is there.
+        since: when the oldest of those that are missing was due.
     """
 
     due: tuple[str, ...]
     newest: str | None
+    since: datetime | None = None
 
 
 def complete_for_session(session: RawSession, _: QualityLimits) -> Verdict:

@@ -1,0 +1,100 @@
+"""What happened since somebody last looked: each thing once, nothing left out.
+
+A run is stored by one process, a tick by another, and neither is there at the moment that it bears.
+So each look goes back a little behind the last one, and remembers by name what it found there.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Generic, Self, TypeVar
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunRecord
+from pydantic import BaseModel, ConfigDict
+
+from stock_platform.observability.runs import ended_since
+from stock_platform.observability.ticks import FailedTick, failed_since
+
+_Run = TypeVar("_Run")
+# A tick is stored when it has ended, a minute after it began at the latest.
+_OVERLAP: Final = timedelta(minutes=5)
+# Storage compares moments by "later than".
+_JUST_BEFORE: Final = timedelta(milliseconds=1)
+_MOST_RUNS: Final = 500
+# Dagster gives a tick a minute; a run of a year's range is read in a few seconds.
+_PATIENCE_S: Final = 20
+
+
+class Cursor(BaseModel):
+    """How far somebody has looked.
+
+    Attributes:
+        since: where the next look begins.
+        seen: names of what was seen after that moment.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    since: datetime
+    seen: frozenset[str] = frozenset()
+
+    @classmethod
+    def now(cls) -> Self:
+        """From here on; what an old instance holds is no news."""
+        return cls(since=datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class News(Generic[_Run]):
+    """What happened, and where to look from the next time."""
+
+    runs: tuple[_Run, ...]
+    ticks: tuple[FailedTick, ...]
+    cursor: Cursor
+
+
+def news(
+    instance: dg.DagsterInstance,
+    cursor: Cursor,
+    read: Callable[[dg.DagsterInstance, RunRecord], _Run],
+) -> News[_Run]:
+    """Runs that ended and ticks that failed.
+
+    After a long silence the earliest runs come first, and the others with the next looks.
+
+    Args:
+        instance: whose storage is read.
+        cursor: of the last look.
+        read: what is wanted of a run.
+    """
+    until = datetime.now(UTC) - _OVERLAP
+    ticks = {f"tick {it.tick_id}": it for it in failed_since(instance, cursor.since)}
+    records = ended_since(instance, cursor.since, _MOST_RUNS)
+    runs, looked_at = _read(instance, records, cursor.seen, read)
+    if len(looked_at) < len(records) or len(records) == _MOST_RUNS:
+        until = min(until, looked_at[-1].update_timestamp.replace(tzinfo=UTC) - _JUST_BEFORE)
+    names = {it.dagster_run.run_id for it in looked_at} | ticks.keys()
+    return News(
+        runs,
+        tuple(it for name, it in ticks.items() if name not in cursor.seen),
+        Cursor(since=max(until, cursor.since), seen=frozenset(names)),
+    )
+
+
+def _read(
+    instance: dg.DagsterInstance,
+    records: Sequence[RunRecord],
+    seen: frozenset[str],
+    read: Callable[[dg.DagsterInstance, RunRecord], _Run],
+) -> tuple[tuple[_Run, ...], Sequence[RunRecord]]:
+    """What is new of the runs, as far as patience goes, and the runs so far."""
+    runs: list[_Run] = []
+    deadline = time.monotonic() + _PATIENCE_S
+    for count, record in enumerate(records, start=1):
+        if record.dagster_run.run_id not in seen:
+            runs.append(read(instance, record))
+        if time.monotonic() > deadline:
+            return tuple(runs), records[:count]
+    return tuple(runs), records
