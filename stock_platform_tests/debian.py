@@ -7,14 +7,14 @@ import subprocess
 import pytest
 
 
-def need(program: str, package: str) -> str:
+def need(program: str, package: str, path: str | None = None) -> str:
     """Where a program is; the test is skipped where it is not and cannot be installed."""
-    if found := shutil.which(program):
+    if found := shutil.which(program, path=path):
         return found
     if os.geteuid() or not shutil.which("apt-get"):
         pytest.skip(f"needs {program}, of Debian's package {package}, and root to install it")
     install(package)
-    return str(shutil.which(program))
+    return shutil.which(program, path=path) or program
 
 
 def install(package: str) -> None:

@@ -45,6 +45,7 @@ class Project:
     """The services of a file that are containers of the platform's image.
 
     Attributes:
+        machine: the root filesystem of the machine that has the secrets.
         words: what is written otherwise here, in every word of every command: ports.
         environment: what the machine adds to every service.
         files: by the target of a mount, another source than the file's.
@@ -57,6 +58,7 @@ class Project:
     words: Mapping[str, str]
     environment: Mapping[str, str]
     files: Mapping[str, Path]
+    machine: Path = Path("/")
     running: dict[str, Container] = field(default_factory=dict)
 
     @contextmanager
@@ -131,7 +133,7 @@ class Project:
 
     def _secrets(self, service: dict[str, Any]) -> list[Mount]:
         return [
-            Mount(Path(self.content["secrets"][it]["file"]), f"/run/secrets/{it}")
+            Mount(self.machine / self.content["secrets"][it]["file"][1:], f"/run/secrets/{it}")
             for it in service.get("secrets", [])
         ]
 
