@@ -89,18 +89,20 @@ def test_a_container_is_nobody_and_writes_nowhere_but_to_memory_and_volumes(proj
     container = project.running[service]
     assert container.execute(["id", "-u"]).stdout == "10001\n"
     assert "Read-only" in container.execute(["touch", "/opt/stock_platform/venv/x"]).stderr
-    assert "Read-only" in container.execute(["touch", INSTANCE]).stderr
+    assert container.execute(["touch", INSTANCE]).returncode
     assert container.execute(["touch", "/tmp/x"]).returncode == 0  # noqa: S108 - its own
     assert container.execute(["grep", "CapBnd", "/proc/self/status"]).stdout.split()[1] == "0" * 16
 
 
 def test_the_image_has_no_compiler_no_installer_and_no_tests(image):
     venv = image.root / "opt/stock_platform/venv"
-    assert not list((venv / "bin").glob("pip*")) + list((venv / "bin").glob("uv*"))
-    assert not list((venv / "lib/python3.11/site-packages").glob("pytest*"))
-    assert not list((image.root / "usr/bin").glob("*gcc*")) + [*(image.root / "build").glob("*")]
+    programs = {it.name for it in [*(venv / "bin").iterdir(), *(image.root / "usr/bin").iterdir()]}
+    assert not programs & {"pip", "uv", "pytest", "cc", "gcc", "make"}
+    packages = venv / "lib/python3.11/site-packages"
+    assert not list(packages.glob("pytest*")) + list(packages.glob("mypy*"))
+    assert not (image.root / "build").exists()
     assert not (image.root / "root/.cache").exists()
-    assert list((venv / "lib/python3.11/site-packages/stock_platform").rglob("*.pyc"))
+    assert list((packages / "stock_platform").rglob("*.pyc"))
 
 
 def test_a_run_is_started_again_when_the_code_server_dies_with_it(project, ui):
