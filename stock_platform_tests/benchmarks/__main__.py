@@ -21,7 +21,7 @@ from stock_platform.quality import recording
 from stock_platform.quality.event_batches import one_transaction
 from stock_platform_tests.benchmarks.market import ManySymbols, companies
 from stock_platform_tests.platform import Platform
-from stock_platform_tests.postgres import INSTALLED, postgres, storage
+from stock_platform_tests.postgres import installed, postgres, storage
 
 SYMBOLS = 500
 YEAR = {"first": "2012-01-03", "last": "2012-12-31"}
@@ -104,7 +104,7 @@ def bench(name: str, overrides: dict[str, Any]) -> None:
 def main() -> None:
     """Both storages, or SQLite where no PostgreSQL is installed."""
     bench("SQLite", {})
-    if INSTALLED:
+    if installed():
         with postgres() as url:
             bench("PostgreSQL", storage(url))
 

@@ -10,12 +10,7 @@ from stock_platform_tests.quality.test_event_batches import (
     test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log,
 )
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        not postgres.INSTALLED, reason="needs PostgreSQL's programs (Debian's postgresql)"
-    ),
-]
+pytestmark = pytest.mark.integration
 __all__ = [
     "test_an_error_leaves_nothing_half_stored_and_the_storage_usable",
     "test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log",

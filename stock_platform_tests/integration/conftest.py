@@ -1,0 +1,25 @@
+"""What tests of containers share: the image, built once."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from stock_platform_tests.containers.image import Image, build
+from stock_platform_tests.webserver import ROOT
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Image]:
+    """The Dockerfile's last stage; it lies beside `clean`, the system that it began with."""
+    if os.geteuid():
+        pytest.skip("needs root for a root filesystem; with a container engine: docker compose up")
+    uv = str(shutil.which("uv", path=ROOT / ".venv/bin"))
+    cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)  # noqa: S603
+    with TemporaryDirectory(prefix="image-") as folder:
+        Path(folder).chmod(0o755)
+        yield build(ROOT, Path(folder), Path(cache.stdout.strip()))
