@@ -56,6 +56,6 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BigQuery's schema files, from the contracts.
+# What Terraform must know of BigQuery's tables, from the contracts.
 schemas: setup
-	$(BIN)/python -m stock_platform.contracts.render
+	$(BIN)/python -m stock_platform.warehouse.terraform_files
