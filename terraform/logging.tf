@@ -6,20 +6,19 @@
 locals {
   # Labels come from the event's fields. What has no bound, like a run's ID, must not be one.
   log_metrics = {
-    alerts           = { events = ["alert"], labels = ["alert"] }
-    batches_failed   = { events = ["batch_failed"], labels = [] }
-    checks_failed    = { events = ["check_failed"], labels = ["asset", "check", "check_severity"] }
-    heartbeats       = { events = ["heartbeat"], labels = [] }
-    hours_late       = { events = ["heartbeat"], labels = [], value = "hours_late", unit = "h" }
-    materializations = { events = ["materialized"], labels = ["asset"] }
-    rows             = { events = ["materialized"], labels = ["asset"], value = "rows", unit = "1" }
-    run_seconds      = { events = local._run_ends, labels = ["job"], value = "duration_s", unit = "s" }
-    run_usd          = { events = local._run_ends, labels = ["job"], value = "usd", unit = "USD" }
-    runs             = { events = local._run_ends, labels = ["event", "job"] }
-    runs_queued      = { events = ["heartbeat"], labels = [], value = "runs_queued", unit = "1" }
-    runs_started     = { events = ["heartbeat"], labels = [], value = "runs_started", unit = "1" }
-    sessions_late    = { events = ["heartbeat"], labels = [], value = "sessions_late", unit = "1" }
-    ticks_failed     = { events = ["tick_failed"], labels = ["instigator"] }
+    alerts         = { events = ["alert"], labels = ["alert"] }
+    batches_failed = { events = ["batch_failed"], labels = [] }
+    checks_failed  = { events = ["check_failed"], labels = ["asset", "check", "check_severity"] }
+    heartbeats     = { events = ["heartbeat"], labels = [] }
+    hours_late     = { events = ["heartbeat"], labels = [], value = "hours_late", unit = "h" }
+    rows           = { events = ["materialized"], labels = ["asset"], value = "rows", unit = "1" }
+    run_seconds    = { events = local._run_ends, labels = ["job"], value = "duration_s", unit = "s" }
+    run_usd        = { events = local._run_ends, labels = ["job"], value = "usd", unit = "USD" }
+    runs           = { events = local._run_ends, labels = ["event", "job"] }
+    runs_queued    = { events = ["heartbeat"], labels = [], value = "runs_queued", unit = "1" }
+    runs_started   = { events = ["heartbeat"], labels = [], value = "runs_started", unit = "1" }
+    sessions_late  = { events = ["heartbeat"], labels = [], value = "sessions_late", unit = "1" }
+    ticks_failed   = { events = ["tick_failed"], labels = ["instigator"] }
   }
   _run_ends = ["run_succeeded", "run_failed", "run_canceled"]
 }

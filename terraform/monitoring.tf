@@ -36,7 +36,7 @@ locals {
     stale-prices = {
       what     = "The oldest missing session was due more than ${var.alerts.stale_after_hours} hours ago."
       severity = "ERROR"
-      for      = "900s"
+      lasts    = "900s"
       query    = <<-EOT
         sum(increase(${local._metric}hours_late_sum{monitored_resource="gce_instance"}[15m]))
         / sum(increase(${local._metric}hours_late_count{monitored_resource="gce_instance"}[15m]))
@@ -47,7 +47,7 @@ locals {
     heartbeat-missing = {
       what     = "Nothing was heard from the platform for a quarter of an hour: machine, daemon, code server or database."
       severity = "CRITICAL"
-      for      = "0s"
+      lasts    = "0s"
       query    = <<-EOT
         (sum(increase(${local._metric}heartbeats{monitored_resource="gce_instance"}[15m])) or vector(0)) < 1
       EOT
@@ -55,7 +55,7 @@ locals {
     database-disk = {
       what     = "The database's disk is nearly full and near the limit that it may grow to."
       severity = "WARNING"
-      for      = "900s"
+      lasts    = "900s"
       query    = <<-EOT
         max(cloudsql_googleapis_com:database_disk_utilization{monitored_resource="cloudsql_database"}) > 0.85
       EOT
@@ -64,7 +64,7 @@ locals {
     budget = {
       what     = "The runs of one day have cost more than a tenth of the month's budget."
       severity = "WARNING"
-      for      = "0s"
+      lasts    = "0s"
       query    = <<-EOT
         sum(increase(${local._metric}run_usd_sum{monitored_resource="gce_instance"}[1d])) > ${var.budget.monthly / 10}
       EOT
@@ -105,7 +105,7 @@ resource "google_monitoring_alert_policy" "main" {
       for_each = try([each.value.query], [])
       content {
         query               = chomp(each.value.query)
-        duration            = each.value.for
+        duration            = each.value.lasts
         evaluation_interval = "60s"
         # A log-based metric is unknown until its first entry.
         disable_metric_validation = true

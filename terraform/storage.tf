@@ -43,8 +43,8 @@ locals {
   }
 }
 
-# checkov:skip=CKV_GCP_62: who wrote which object is in Cloud Audit Logs (logging.tf), which access logs would only repeat.
 resource "google_storage_bucket" "main" {
+  # checkov:skip=CKV_GCP_62: Cloud Audit Logs have every write (logging.tf); access logs would repeat them.
   for_each = local.buckets
 
   name                        = "${var.prefix}-${each.key}"

