@@ -10,6 +10,8 @@ resource "google_compute_instance" "orchestrator" {
   machine_type = var.orchestrator.machine_type
   zone         = coalesce(var.orchestrator.zone, "${var.region}-b")
 
+  allow_stopping_for_update = true
+
   boot_disk {
     kms_key_self_link = local.kms_key
 
@@ -120,7 +122,18 @@ resource "google_artifact_registry_repository_iam_member" "orchestrator" {
   member     = google_service_account.orchestrator.member
 }
 
-# People: a tunnel, a login with sudo, and the right to use a machine that runs as somebody.
+# People: what the project does, a tunnel, a login with sudo, and the right to use a machine that
+# runs as somebody.
+resource "google_project_iam_member" "operators" {
+  for_each = {
+    for it in setproduct(var.operators, ["compute.viewer", "logging.viewer", "monitoring.viewer"]) :
+    join(" ", it) => { member = it[0], role = "roles/${it[1]}" }
+  }
+  project = var.project_id
+  role    = each.value.role
+  member  = each.value.member
+}
+
 resource "google_iap_tunnel_instance_iam_member" "operators" {
   for_each = toset(var.operators)
   instance = google_compute_instance.orchestrator.name

@@ -16,8 +16,4 @@ provider "google" {
   project        = var.project_id
   region         = var.region
   default_labels = local.labels
-
-  # Budgets are the billing account's; without these, a person's call has no project to be counted to.
-  billing_project       = var.project_id
-  user_project_override = true
 }

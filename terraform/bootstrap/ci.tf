@@ -7,10 +7,13 @@ locals {
   delegated_roles = [
     "roles/bigquery.jobUser",
     "roles/bigquery.readSessionUser",
+    "roles/compute.viewer",
     "roles/dataproc.editor",
     "roles/dataproc.worker",
     "roles/logging.logWriter",
+    "roles/logging.viewer",
     "roles/monitoring.metricWriter",
+    "roles/monitoring.viewer",
   ]
 }
 
@@ -45,6 +48,8 @@ resource "google_iam_workload_identity_pool_provider" "github" {
 resource "google_service_account" "ci_plan" {
   account_id   = "${var.prefix}-ci-plan"
   display_name = "Plans, for pull requests"
+
+  depends_on = [google_project_service.main]
 }
 
 resource "google_service_account_iam_member" "ci_plan" {
@@ -77,6 +82,8 @@ resource "google_billing_account_iam_member" "ci_plan" {
 resource "google_service_account" "ci_apply" {
   account_id   = "${var.prefix}-ci-apply"
   display_name = "Applies, after approval"
+
+  depends_on = [google_project_service.main]
 }
 
 resource "google_service_account_iam_member" "ci_apply" {

@@ -12,10 +12,6 @@ resource "google_artifact_registry_repository" "images" {
     immutable_tags = true
   }
 
-  vulnerability_scanning_config {
-    enablement_config = "INHERITED"
-  }
-
   # What is kept wins over what is deleted.
   cleanup_policies {
     id     = "delete-old"
