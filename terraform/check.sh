@@ -5,8 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 offline=../../shared/tools/terraform-offline/terraform-offline
-# An image's name is all that is looked at.
-image="europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:$(printf '0%.0s' {1..64})"
 
 terraform fmt -check -recursive .
 for root in . bootstrap; do
@@ -17,12 +15,11 @@ for root in . bootstrap; do
     terraform -chdir="$root" validate
   fi
   for environment in dev staging prod; do
-    arguments=(-var-file "$PWD/$root/environments/$environment.tfvars")
-    [ "$root" = bootstrap ] || arguments+=(-var "image=$image")
+    variables=$PWD/$root/environments/$environment.tfvars
     if [ -x "$offline" ]; then
-      "$offline" test "$root" "${arguments[@]}"
+      "$offline" test "$root" -var-file "$variables"
     else
-      terraform -chdir="$root" test "${arguments[@]}"
+      terraform -chdir="$root" test -var-file="$variables"
     fi
   done
 done

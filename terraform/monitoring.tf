@@ -1,12 +1,13 @@
 # Who is called, and when. Each alert has a runbook of its name in docs/runbooks/.
 
 locals {
-  # Of single log entries: at most one call an hour each, naming what failed.
+  # Of single log entries: at most one call an hour each, naming what failed. What Dagster tries
+  # again by itself calls nobody.
   log_alerts = {
     run-failed = {
       what     = "A run has failed."
       severity = "ERROR"
-      filter   = "jsonPayload.event=\"run_failed\""
+      filter   = "jsonPayload.event=\"run_failed\" NOT jsonPayload.will_retry=true"
       labels   = ["job", "run_id", "error"]
     }
     check-failed = {
@@ -24,7 +25,7 @@ locals {
     batch-failed = {
       what     = "A Spark batch has not succeeded."
       severity = "ERROR"
-      filter   = "jsonPayload.event=\"batch_failed\""
+      filter   = "jsonPayload.event=\"batch_failed\" NOT jsonPayload.will_retry=true"
       labels   = ["run_id", "batch", "error"]
     }
   }

@@ -32,6 +32,14 @@ resource "google_artifact_registry_repository" "images" {
   depends_on = [google_project_service.main]
 }
 
+# Production's job copies from staging's registry as staging's planner.
+resource "google_artifact_registry_repository_iam_member" "ci_plan" {
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.reader"
+  member     = google_service_account.ci_plan.member
+}
+
 resource "google_artifact_registry_repository_iam_member" "ci_apply" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name

@@ -1,4 +1,4 @@
-# As production, on smaller machines; its snapshots stay in its own project.
+# As production, with a smaller database; its snapshots stay in its own project.
 environment    = "staging"
 prefix         = "acme-staging"
 project_id     = "acme-prices-staging"
@@ -23,4 +23,9 @@ budget = {
 
 database = {
   tier = "db-g1-small"
+}
+
+# Production's: what is too large for it shows here.
+orchestrator = {
+  machine_type = "e2-standard-2"
 }

@@ -1,9 +1,13 @@
-# What each environment may cost. Run with -var-file environments/NAME.tfvars and an image.
+# What each environment may cost. Run with -var-file environments/NAME.tfvars.
 
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
   }
+}
+
+variables {
+  image = "europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 }
 
 run "cost" {

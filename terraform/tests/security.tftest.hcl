@@ -1,9 +1,13 @@
-# What must hold in each environment. Run with -var-file environments/NAME.tfvars and an image.
+# What must hold in each environment. Run with -var-file environments/NAME.tfvars.
 
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
   }
+}
+
+variables {
+  image = "europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 }
 
 run "security" {
@@ -64,6 +68,14 @@ run "security" {
       google_compute_instance.orchestrator.metadata["block-project-ssh-keys"] == "TRUE",
     ])
     error_message = "The orchestrator is not a shielded machine with OS Login."
+  }
+
+  assert {
+    condition = alltrue([
+      for it in [var.image, google_sql_database_instance.dagster.private_ip_address, google_compute_subnetwork.batches.id] :
+      strcontains(google_compute_instance.orchestrator.metadata_startup_script, it)
+    ])
+    error_message = "The orchestrator's script does not know its image, database or subnet."
   }
 
   assert {

@@ -1,7 +1,11 @@
 # That the warehouse is what the contracts say, in files that are written of them. Run with
-# -var-file environments/NAME.tfvars and an image.
+# -var-file environments/NAME.tfvars.
 
 mock_provider "google" {}
+
+variables {
+  image = "europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+}
 
 run "tables" {
   command = apply
