@@ -11,7 +11,7 @@ locals {
       labels   = ["job", "run_id", "error"]
     }
     check-failed = {
-      what     = "A check says that data is wrong, and has stopped what is downstream."
+      what     = "A check says that data is wrong."
       severity = "ERROR"
       filter   = "jsonPayload.event=\"check_failed\" jsonPayload.check_severity=\"ERROR\""
       labels   = ["asset", "check", "partition"]
