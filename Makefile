@@ -3,6 +3,7 @@
 #   make demo [RANGE=2012-01-03...2012-12-31]  the whole graph on real prices, and what came out
 #   make dev                                    the Dagster UI on 127.0.0.1:3000
 #   make test | lint | integration | bench
+#   make infra                                  Terraform: format, validation, tests, checkov
 #   make smoke-gcp                              a week of the sample on a real project, twice
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,7 +18,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
-.PHONY: setup demo dev test lint format integration bench schemas smoke-gcp audit
+.PHONY: setup demo dev test lint format integration bench schemas smoke-gcp audit infra checkov
 
 setup:
 	@$(LOCKED) sh -euc '\
@@ -71,6 +72,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BigQuery's schema files, from the contracts.
+# What Terraform must know of BigQuery's tables, from the contracts.
 schemas: setup
-	$(BIN)/python -m stock_platform.contracts.render
+	$(BIN)/python -m stock_platform.warehouse.terraform_files
+
+infra: checkov
+	terraform/check.sh
+
+# In an environment of its own: its pins are not the platform's.
+checkov: setup
+	$(BIN)/uv tool run --from checkov==3.3.30 checkov --config-file terraform/.checkov.yaml

@@ -1,18 +1,11 @@
-"""A contract in the terms of Arrow, GoogleSQL, BigQuery's API and Dagster.
+"""A contract in the terms of Arrow, GoogleSQL, BigQuery's API and Dagster."""
 
-Run as a module it writes BigQuery's schema files: ``python -m stock_platform.contracts.render``.
-"""
-
-import json
-from pathlib import Path
 from typing import Final
 
 import dagster as dg
 import pyarrow as pa
 
-from stock_platform.contracts import TABLES, Column, Table
-
-TERRAFORM_SCHEMAS: Final = Path(__file__).resolve().parents[2] / "terraform" / "schemas"
+from stock_platform.contracts import Column, Table
 
 _ARROW_TYPES: Final[dict[str, pa.DataType]] = {
     "BOOL": pa.bool_(),
@@ -70,19 +63,3 @@ def dagster_schema(table: Table) -> dg.TableSchema:
             for column in table.columns
         ]
     )
-
-
-def write_terraform_schemas(folder: Path) -> list[Path]:
-    """Write ``<table>.json`` for each table that Terraform creates; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for table in TABLES.values():
-        if not table.view:
-            file = folder / f"{table.name}.json"
-            file.write_text(json.dumps(bigquery_schema(table), indent=2) + "\n")
-            files.append(file)
-    return files
-
-
-if __name__ == "__main__":
-    write_terraform_schemas(TERRAFORM_SCHEMAS)

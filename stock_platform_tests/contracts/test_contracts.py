@@ -5,13 +5,12 @@ import pytest
 
 from stock_platform.contracts import FACT_STOCK_PRICE, TABLES
 from stock_platform.contracts.render import (
-    TERRAFORM_SCHEMAS,
     arrow_schema,
     bigquery_schema,
     create_table,
     dagster_schema,
-    write_terraform_schemas,
 )
+from stock_platform.warehouse.terraform_files import TERRAFORM_SCHEMAS, terraform_files
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
@@ -39,10 +38,9 @@ class TestContract:
         assert shown == [column.documentation for column in table.columns]
 
 
-def test_the_schema_files_of_terraform_are_not_stale(tmp_path):
-    fresh = {file.name: file.read_text() for file in write_terraform_schemas(tmp_path)}
-    stored = {file.name: file.read_text() for file in TERRAFORM_SCHEMAS.glob("*.json")}
-    assert stored == fresh, "run `make schemas`"
+def test_the_schema_files_of_terraform_are_not_stale():
+    stored = {file.name: file.read_text() for file in TERRAFORM_SCHEMAS.iterdir()}
+    assert stored == terraform_files(), "run `make schemas`"
 
 
 def test_a_schema_file_says_type_mode_and_unit():

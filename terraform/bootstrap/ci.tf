@@ -1,0 +1,141 @@
+# GitHub Actions, by workload identity federation: no keys. Any workflow of the repository may
+# plan; only a job that GitHub lets into the environment, after its approval, may apply.
+
+locals {
+  # All that the platform's root grants on the project. The pipeline can grant these and no others,
+  # so it cannot make itself or anybody else an owner.
+  delegated_roles = [
+    "roles/bigquery.jobUser",
+    "roles/bigquery.readSessionUser",
+    "roles/compute.viewer",
+    "roles/dataproc.editor",
+    "roles/dataproc.worker",
+    "roles/logging.logWriter",
+    "roles/logging.viewer",
+    "roles/monitoring.metricWriter",
+    "roles/monitoring.viewer",
+  ]
+}
+
+resource "google_iam_workload_identity_pool" "github" {
+  workload_identity_pool_id = "${var.prefix}-github"
+  display_name              = "GitHub Actions"
+
+  depends_on = [google_project_service.main]
+}
+
+resource "google_iam_workload_identity_pool_provider" "github" {
+  # checkov:skip=CKV_GCP_125: It asks for one subject; here each account is bound to its own, below.
+  workload_identity_pool_id          = google_iam_workload_identity_pool.github.workload_identity_pool_id
+  workload_identity_pool_provider_id = "github"
+  display_name                       = "GitHub Actions"
+
+  # All of GitHub shares one issuer: without a condition anybody's workflow would be let in.
+  attribute_condition = join(" && ", [
+    "assertion.repository_owner_id == '${var.github.owner_id}'",
+    "assertion.repository == '${var.github.repository}'",
+  ])
+  attribute_mapping = {
+    "attribute.repository" = "assertion.repository"
+    "google.subject"       = "assertion.sub"
+  }
+
+  oidc {
+    issuer_uri = "https://token.actions.githubusercontent.com"
+  }
+}
+
+resource "google_service_account" "ci_plan" {
+  account_id   = "${var.prefix}-ci-plan"
+  display_name = "Plans, for pull requests"
+
+  depends_on = [google_project_service.main]
+}
+
+resource "google_service_account_iam_member" "ci_plan" {
+  service_account_id = google_service_account.ci_plan.name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.repository/${var.github.repository}"
+}
+
+resource "google_project_iam_member" "ci_plan" {
+  # checkov:skip=CKV_GCP_117: A plan reads every kind of resource; viewer changes none.
+  for_each = toset(["roles/iam.securityReviewer", "roles/viewer"])
+  project  = var.project_id
+  role     = each.value
+  member   = google_service_account.ci_plan.member
+}
+
+resource "google_project_iam_member" "ci_plan_backup" {
+  count   = var.backup_project_id == null ? 0 : 1
+  project = var.backup_project_id
+  role    = "roles/bigquery.metadataViewer"
+  member  = google_service_account.ci_plan.member
+}
+
+resource "google_billing_account_iam_member" "ci_plan" {
+  billing_account_id = var.billing_account
+  role               = "roles/billing.viewer"
+  member             = google_service_account.ci_plan.member
+}
+
+resource "google_service_account" "ci_apply" {
+  account_id   = "${var.prefix}-ci-apply"
+  display_name = "Applies, after approval"
+
+  depends_on = [google_project_service.main]
+}
+
+resource "google_service_account_iam_member" "ci_apply" {
+  service_account_id = google_service_account.ci_apply.name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/subject/repo:${var.github.repository}:environment:${var.github.environment}"
+}
+
+resource "google_project_iam_member" "ci_apply" {
+  # checkov:skip=CKV_GCP_41: It starts the machine as an account that it has made itself.
+  # checkov:skip=CKV_GCP_49: It makes the accounts.
+  for_each = toset([
+    "roles/bigquery.admin",
+    "roles/cloudkms.admin",
+    "roles/cloudsql.admin",
+    "roles/compute.instanceAdmin.v1",
+    "roles/compute.networkAdmin",
+    "roles/compute.securityAdmin",
+    "roles/iam.serviceAccountAdmin",
+    "roles/iam.serviceAccountUser",
+    "roles/iap.admin",
+    "roles/logging.configWriter",
+    "roles/monitoring.editor",
+    "roles/secretmanager.admin",
+    "roles/servicenetworking.networksAdmin",
+    "roles/storage.admin",
+  ])
+  project = var.project_id
+  role    = each.value
+  member  = google_service_account.ci_apply.member
+}
+
+resource "google_project_iam_member" "ci_apply_grants" {
+  project = var.project_id
+  role    = "roles/resourcemanager.projectIamAdmin"
+  member  = google_service_account.ci_apply.member
+
+  condition {
+    title      = "the platform's roles only"
+    expression = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([${join(", ", formatlist("'%s'", local.delegated_roles))}])"
+  }
+}
+
+resource "google_project_iam_member" "ci_apply_backup" {
+  count   = var.backup_project_id == null ? 0 : 1
+  project = var.backup_project_id
+  role    = "roles/bigquery.dataOwner"
+  member  = google_service_account.ci_apply.member
+}
+
+resource "google_billing_account_iam_member" "ci_apply" {
+  billing_account_id = var.billing_account
+  role               = "roles/billing.costsManager"
+  member             = google_service_account.ci_apply.member
+}

@@ -1,0 +1,10 @@
+billing_account = "000000-000000-000000"
+prefix          = "acme-staging"
+project_id      = "acme-prices-staging"
+region          = "europe-west1"
+
+github = {
+  environment = "staging"
+  owner_id    = "1234567"
+  repository  = "acme/stock_platform"
+}

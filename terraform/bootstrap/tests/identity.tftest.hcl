@@ -1,0 +1,79 @@
+# Who may become the pipeline's accounts, and that the state outlives a mistake. Run with
+# -var-file environments/NAME.tfvars.
+
+mock_provider "google" {}
+
+# Planned only: a state that may not be destroyed could not be tidied away.
+override_resource {
+  target          = google_iam_workload_identity_pool.github
+  override_during = plan
+  values          = { name = "projects/123456789012/locations/global/workloadIdentityPools/pool" }
+}
+
+run "identity" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for it in ["repository_owner_id == '${var.github.owner_id}'", "repository == '${var.github.repository}'"] :
+      strcontains(google_iam_workload_identity_pool_provider.github.attribute_condition, "assertion.${it}")
+    ])
+    error_message = "Workflows of other repositories are let in."
+  }
+
+  assert {
+    condition     = endswith(google_service_account_iam_member.ci_apply.member, "/subject/repo:${var.github.repository}:environment:${var.github.environment}")
+    error_message = "Jobs outside the GitHub environment may apply."
+  }
+
+  assert {
+    condition     = endswith(google_service_account_iam_member.ci_plan.member, "/attribute.repository/${var.github.repository}")
+    error_message = "Others than the repository's workflows may plan."
+  }
+
+  assert {
+    condition = alltrue([
+      for it in values(google_project_iam_member.ci_plan)[*].role :
+      contains(["roles/viewer", "roles/iam.securityReviewer"], it)
+    ])
+    error_message = "Whoever plans may change something."
+  }
+
+  assert {
+    condition = alltrue([
+      for it in concat(values(google_project_iam_member.ci_apply)[*].role, local.delegated_roles) :
+      !contains(["roles/owner", "roles/editor", "roles/resourcemanager.projectIamAdmin"], it)
+    ])
+    error_message = "The pipeline is, or can make itself, an owner."
+  }
+
+  assert {
+    condition = alltrue([
+      google_storage_bucket.state.versioning[0].enabled,
+      google_storage_bucket.state.uniform_bucket_level_access,
+      google_storage_bucket.state.public_access_prevention == "enforced",
+      google_storage_bucket.state.soft_delete_policy[0].retention_duration_seconds == 30 * 86400,
+    ])
+    error_message = "A lost state could not be brought back, or could be made public."
+  }
+
+  assert {
+    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "A tag could be moved to another image."
+  }
+
+  assert {
+    condition     = toset(google_artifact_registry_repository.images.cleanup_policies[*].action) == toset(["DELETE", "KEEP"])
+    error_message = "Images are kept for ever, or the newest are not."
+  }
+}
+
+run "an_owner_s_name_is_no_id" {
+  command = plan
+
+  variables {
+    github = { environment = "staging", owner_id = "acme", repository = "acme/stock_platform" }
+  }
+
+  expect_failures = [var.github]
+}

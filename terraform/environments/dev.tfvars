@@ -1,0 +1,17 @@
+# Cheap, and may be torn down. Put your own names in place of acme.
+environment    = "dev"
+prefix         = "acme-dev"
+project_id     = "acme-prices-dev"
+region         = "europe-west1"
+repository_url = "https://github.com/acme/stock_platform"
+operators      = ["group:data-platform@acme.example"]
+
+alerts = {
+  emails            = ["data-platform@acme.example"]
+  stale_after_hours = 24
+}
+
+budget = {
+  billing_account = "000000-000000-000000"
+  monthly         = 100
+}

@@ -1,0 +1,31 @@
+# As production, with a smaller database; its snapshots stay in its own project.
+environment    = "staging"
+prefix         = "acme-staging"
+project_id     = "acme-prices-staging"
+region         = "europe-west1"
+repository_url = "https://github.com/acme/stock_platform"
+operators      = ["group:data-platform@acme.example"]
+
+alerts = {
+  emails            = ["data-platform@acme.example"]
+  stale_after_hours = 12
+}
+
+backup = {
+  project_id     = "acme-prices-staging"
+  retention_days = 7
+}
+
+budget = {
+  billing_account = "000000-000000-000000"
+  monthly         = 150
+}
+
+database = {
+  tier = "db-g1-small"
+}
+
+# Production's: what is too large for it shows here.
+orchestrator = {
+  machine_type = "e2-standard-2"
+}

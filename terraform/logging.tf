@@ -1,0 +1,90 @@
+# Logs: how long they are kept, who did what with data, and the events of the platform as metrics.
+#
+# The platform writes one JSON object a line; `event` says what happened
+# (stock_platform/observability). The Ops Agent of the orchestrator sends them as jsonPayload.
+
+locals {
+  # Labels come from the event's fields. What has no bound, like a run's ID, must not be one.
+  log_metrics = {
+    alerts         = { events = ["alert"], labels = ["alert"] }
+    batches_failed = { events = ["batch_failed"], labels = [] }
+    checks_failed  = { events = ["check_failed"], labels = ["asset", "check", "check_severity"] }
+    heartbeats     = { events = ["heartbeat"], labels = [] }
+    hours_late     = { events = ["heartbeat"], labels = [], value = "hours_late", unit = "h" }
+    rows           = { events = ["materialized"], labels = ["asset"], value = "rows", unit = "1" }
+    run_seconds    = { events = local._run_ends, labels = ["job"], value = "duration_s", unit = "s" }
+    run_usd        = { events = local._run_ends, labels = ["job"], value = "usd", unit = "USD" }
+    runs           = { events = local._run_ends, labels = ["event", "job"] }
+    runs_queued    = { events = ["heartbeat"], labels = [], value = "runs_queued", unit = "1" }
+    runs_started   = { events = ["heartbeat"], labels = [], value = "runs_started", unit = "1" }
+    sessions_late  = { events = ["heartbeat"], labels = [], value = "sessions_late", unit = "1" }
+    ticks_failed   = { events = ["tick_failed"], labels = ["instigator"] }
+  }
+  _run_ends = ["run_succeeded", "run_failed", "run_canceled"]
+}
+
+resource "google_logging_metric" "main" {
+  for_each    = local.log_metrics
+  name        = "stock_platform_${each.key}"
+  description = "Of the events ${join(", ", each.value.events)}."
+  filter = join(" ", compact([
+    "resource.type=\"gce_instance\"",
+    "jsonPayload.event=(${join(" OR ", formatlist("%q", each.value.events))})",
+    try("jsonPayload.${each.value.value}>=0", ""),
+  ]))
+
+  label_extractors = { for it in each.value.labels : it => "EXTRACT(jsonPayload.${it})" }
+  value_extractor  = try("EXTRACT(jsonPayload.${each.value.value})", null)
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = can(each.value.value) ? "DISTRIBUTION" : "INT64"
+    unit        = try(each.value.unit, "1")
+
+    dynamic "labels" {
+      for_each = each.value.labels
+      content {
+        key        = labels.value
+        value_type = "STRING"
+      }
+    }
+  }
+
+  # Sums and counts are exact; the buckets, ten to a decade, are for percentiles.
+  dynamic "bucket_options" {
+    for_each = can(each.value.value) ? [1] : []
+    content {
+      exponential_buckets {
+        num_finite_buckets = 100
+        growth_factor      = 1.25
+        scale              = 0.01
+      }
+    }
+  }
+}
+
+resource "google_logging_project_bucket_config" "default" {
+  project        = var.project_id
+  location       = "global"
+  bucket_id      = "_Default"
+  retention_days = var.log_retention_days
+}
+
+# Changes of resources are always logged; these are reads and writes of what matters.
+resource "google_project_iam_audit_config" "storage" {
+  project = var.project_id
+  service = "storage.googleapis.com"
+
+  audit_log_config {
+    log_type = "DATA_WRITE"
+  }
+}
+
+resource "google_project_iam_audit_config" "secrets" {
+  project = var.project_id
+  service = "secretmanager.googleapis.com"
+
+  audit_log_config {
+    log_type = "DATA_READ"
+  }
+}

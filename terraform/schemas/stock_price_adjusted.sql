@@ -1,0 +1,111 @@
+/* Prices of fact_stock_price adjusted for what fact_corporate_action knows. */
+/* SplitFactor of a session: the product of the ratios of the splits that went ex after it. */
+/* TotalReturnClose: the split-adjusted close, times (1 - cash / close before) for each later */
+/* ex-date with cash, both split-adjusted; the convention of Yahoo's adjusted close and of CRSP's */
+/* backward adjustment. The close before is the last one in the fact before the ex-date; cash */
+/* with none before it changes nothing, for no row lies before it. Cash in another currency than */
+/* the price's is left out: what it was worth is not known here. */
+/* BigQuery reads no fact without a condition on TradeDate; this one holds for every row. */
+WITH prices AS (
+  SELECT
+    *
+  FROM `${project}`.`${dataset}`.fact_stock_price
+  WHERE
+    TradeDate >= '1900-01-01'
+), actions AS (
+  SELECT
+    *
+  FROM `${project}`.`${dataset}`.fact_corporate_action
+  WHERE
+    TradeDate >= '1900-01-01'
+), splits AS (
+  SELECT
+    Ticker,
+    TradeDate AS ExDate,
+    LN(Value) AS LogRatio
+  FROM actions
+  WHERE
+    ActionType = 'split'
+), split_adjusted AS (
+  SELECT
+    price.DateKey,
+    price.Ticker,
+    EXP(COALESCE(SUM(splits.LogRatio), 0)) AS SplitFactor
+  FROM prices AS price
+  LEFT JOIN splits
+    ON splits.Ticker = price.Ticker AND splits.ExDate > price.TradeDate
+  GROUP BY
+    price.DateKey,
+    price.Ticker
+), cash AS (
+  SELECT
+    action.Ticker,
+    action.TradeDate AS ExDate,
+    action.Currency,
+    SUM(action.Value) AS Cash
+  FROM actions AS action
+  WHERE
+    action.ActionType IN ('dividend', 'capital_gain')
+  GROUP BY
+    action.Ticker,
+    action.TradeDate,
+    action.Currency
+), day_before AS (
+  SELECT
+    cash.Ticker,
+    cash.ExDate,
+    cash.Currency,
+    cash.Cash,
+    MAX(price.TradeDate) AS TradeDate
+  FROM cash
+  INNER JOIN prices AS price
+    ON price.Ticker = cash.Ticker AND price.TradeDate < cash.ExDate
+  GROUP BY
+    cash.Ticker,
+    cash.ExDate,
+    cash.Currency,
+    cash.Cash
+), payouts AS (
+  SELECT
+    day_before.Ticker,
+    day_before.ExDate,
+    LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) / price.Close) AS LogFactor /* Cash is a share of the ex-date, the close a share of the day before: a split on the */ /* ex-date itself lies between them. */
+  FROM day_before
+  INNER JOIN prices AS price
+    ON price.Ticker = day_before.Ticker
+    AND price.TradeDate = day_before.TradeDate
+    AND price.Currency = day_before.Currency
+  LEFT JOIN splits
+    ON splits.Ticker = day_before.Ticker AND splits.ExDate = day_before.ExDate
+  WHERE
+    day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) < price.Close
+), total_return AS (
+  SELECT
+    price.DateKey,
+    price.Ticker,
+    EXP(COALESCE(SUM(payouts.LogFactor), 0)) AS PayoutFactor
+  FROM prices AS price
+  LEFT JOIN payouts
+    ON payouts.Ticker = price.Ticker AND payouts.ExDate > price.TradeDate
+  GROUP BY
+    price.DateKey,
+    price.Ticker
+)
+SELECT
+  price.DateKey,
+  price.TradeDate,
+  price.Ticker,
+  price.ExchangeCode,
+  split_adjusted.SplitFactor,
+  price.Open / split_adjusted.SplitFactor AS AdjOpen,
+  price.High / split_adjusted.SplitFactor AS AdjHigh,
+  price.Low / split_adjusted.SplitFactor AS AdjLow,
+  price.Close / split_adjusted.SplitFactor AS AdjClose,
+  price.Volume * split_adjusted.SplitFactor AS AdjVolume,
+  price.Close / split_adjusted.SplitFactor * total_return.PayoutFactor AS TotalReturnClose,
+  price.Currency
+FROM prices AS price
+INNER JOIN split_adjusted
+  ON split_adjusted.DateKey = price.DateKey AND split_adjusted.Ticker = price.Ticker
+INNER JOIN total_return
+  ON total_return.DateKey = price.DateKey AND total_return.Ticker = price.Ticker
