@@ -19,7 +19,8 @@ LAYERS = (
     {"quality"},
     {"automation"},
     {"definitions"},
-    {"demo"},
+    {"terminal"},
+    {"demo", "rebuild"},
 )
 WITHOUT_DAGSTER = (
     "sources",
