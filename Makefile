@@ -1,6 +1,7 @@
 # Everything runs from this file, on a machine with Python 3.11, make and git.
 #
 #   make demo [RANGE=2012-01-03...2012-12-31]  the whole graph on real prices, and what came out
+#   make rebuild-warehouse                      every table again, from the lake alone
 #   make dev                                    the Dagster UI on 127.0.0.1:3000
 #   make test | lint | integration | bench
 #   make infra                                  Terraform: format, validation, tests, checkov
@@ -18,7 +19,8 @@ LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
-.PHONY: setup demo dev test lint format integration bench schemas smoke-gcp audit infra checkov
+.PHONY: setup demo rebuild-warehouse dev test lint format integration bench schemas smoke-gcp \
+	audit infra checkov
 
 setup:
 	@$(LOCKED) sh -euc '\
@@ -30,6 +32,9 @@ setup:
 
 demo: setup
 	$(BIN)/python -m stock_platform.demo $(or $(RANGE),$(QUARTER))
+
+rebuild-warehouse: setup
+	$(BIN)/python -m stock_platform.rebuild
 
 dev: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000

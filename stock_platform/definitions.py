@@ -16,6 +16,7 @@ from stock_platform.assets.processed import processed_stock_prices_asset
 from stock_platform.assets.raw import raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
 from stock_platform.automation.monitoring import monitoring_sensors
+from stock_platform.automation.rebuild import rebuild_warehouse_job
 from stock_platform.automation.schedules import schedules
 from stock_platform.automation.sensors import SENSORS
 from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
@@ -56,11 +57,12 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     check_dialects()
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
     checks = all_checks(settings, days)
+    dimensions = dimension_assets(settings.start_date, settings.last_date)
     assets = [
         *erp_assets(settings.erp_rejected_share),
         raw_stock_prices_asset(days),
         processed_stock_prices_asset(days),
-        *dimension_assets(settings.start_date, settings.last_date),
+        *dimensions,
         *fact_assets(days),
         asset_check_result,
         quality_report_asset(settings, [key for it in checks for key in it.check_keys]),
@@ -68,7 +70,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
         asset_checks=checks,
-        jobs=JOBS,
+        jobs=[*JOBS, rebuild_warehouse_job(dimensions)],
         sensors=[*SENSORS, *monitoring_sensors(settings)],
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
@@ -97,7 +99,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         ),
         "raw_json": RawJsonIOManager(lake=lake),
         "processed_parquet": ProcessedParquetIOManager(lake=lake),
-        "warehouse_table": WarehouseTableIOManager(warehouse=warehouse),
+        "warehouse_table": WarehouseTableIOManager(lake=lake, warehouse=warehouse),
     }
 
 

@@ -5,29 +5,28 @@ cannot do; a range is cut into runs of a year as the UI's backfills are.
 """
 
 import hashlib
-import os
 import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
-from filelock import FileLock
 from rich.console import Console
 from rich.table import Table as Grid
 
+from stock_platform import terminal
 from stock_platform.automation.sensors import erp_csv_sensor
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.lake import files
 from stock_platform.lake.erp_landing import pending
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.partitions import RANGE_RUNS, NotASessionError, require_sessions
-from stock_platform.resources import LakeResource, WarehouseResource
-from stock_platform.settings import Settings, load_settings
+from stock_platform.resources import LakeResource
+from stock_platform.settings import load_settings
+from stock_platform.terminal import RunFailedError
 from stock_platform.warehouse.port import Warehouse
 
 SAMPLE_ERP: Final = Path(__file__).resolve().parents[1] / "data" / "sample" / "erp"
@@ -43,8 +42,6 @@ FROM stock_price_adjusted
 GROUP BY Ticker
 ORDER BY TotalReturnPercent DESC"""
 
-_DEMO_TAG: Final = "stock_platform/demo"
-_SHOWN_REASONS: Final = 10
 _NO_ROWS: Final = hashlib.sha256().hexdigest()
 
 
@@ -57,19 +54,15 @@ class AssetSummary:
     checks: Counter[str] = field(default_factory=Counter)
 
 
-class DemoFailedError(RuntimeError):
-    """A run did not succeed; Dagster's own log above says why."""
-
-
 def main(key_range: str) -> int:
     """Run the demo over a range of sessions, ``FIRST...LAST``; returns the exit code."""
     console = Console()
     settings = load_settings()
-    with FileLock(Path(os.environ["DAGSTER_HOME"]) / "demo.lock"):
+    with terminal.alone() as instance:
         drop_sample_erp(LakePaths(settings.lake))
-        warehouse = _warehouse(settings)
+        warehouse = terminal.open_warehouse(settings)
         before = fingerprints(warehouse)
-        summaries = run_all(sessions_between(key_range), console)
+        summaries = run_all(sessions_between(key_range), instance, console)
         console.print(_summary_grid(summaries))
         console.print(_change_grid(before, fingerprints(warehouse), warehouse))
         console.print(f"\n{_QUESTION}", highlight=False, soft_wrap=True)
@@ -101,7 +94,7 @@ def sessions_between(key_range: str) -> list[str]:
         ValueError: its ends are reversed.
     """
     first, _, last = key_range.partition("...")
-    days = _definitions().resolve_assets_def("raw_stock_prices").partitions_def
+    days = terminal.definitions().resolve_assets_def("raw_stock_prices").partitions_def
     if not isinstance(days, dg.TimeWindowPartitionsDefinition):
         raise TypeError("raw_stock_prices is not partitioned by trading days")
     require_sessions(days, [first, last or first])
@@ -110,26 +103,26 @@ def sessions_between(key_range: str) -> list[str]:
     return list(days.get_partition_keys_in_range(dg.PartitionKeyRange(first, last or first)))
 
 
-def run_all(sessions: list[str], console: Console) -> dict[str, AssetSummary]:
+def run_all(
+    sessions: list[str], instance: dg.DagsterInstance, console: Console
+) -> dict[str, AssetSummary]:
     """Run the jobs in the order of the data.
 
     Raises:
-        DemoFailedError: a run failed.
+        RunFailedError: a run failed.
     """
     summaries: dict[str, AssetSummary] = defaultdict(AssetSummary)
     size = RANGE_RUNS.max_partitions_per_run or len(sessions)
     years = [sessions[at : at + size] for at in range(0, len(sessions), size)]
-    with dg.DagsterInstance.get() as instance:
-        _free_what_dead_demos_hold(instance)
-        _load_what_landed(instance, summaries, console)
-        _run("reference_data", {}, instance, summaries, console)
-        for year in years:
-            tags = {
-                "dagster/asset_partition_range_start": year[0],
-                "dagster/asset_partition_range_end": year[-1],
-            }
-            _run("daily_stock_prices", tags, instance, summaries, console)
-        _run("quality_report", {}, instance, summaries, console)
+    _load_what_landed(instance, summaries, console)
+    _run("reference_data", {}, instance, summaries, console)
+    for year in years:
+        tags = {
+            "dagster/asset_partition_range_start": year[0],
+            "dagster/asset_partition_range_end": year[-1],
+        }
+        _run("daily_stock_prices", tags, instance, summaries, console)
+    _run("quality_report", {}, instance, summaries, console)
     return summaries
 
 
@@ -145,7 +138,7 @@ def _load_what_landed(
     time.sleep(max((settles_at - datetime.now(UTC)).total_seconds(), 0))
     asked = erp_csv_sensor(dg.build_sensor_context(instance), lake=lake)
     if not isinstance(asked, dg.RunRequest):
-        raise DemoFailedError(f"erp_csv_sensor asks for nothing: {asked}")
+        raise RunFailedError(f"erp_csv_sensor asks for nothing: {asked}")
     console.print(f"erp_csv_sensor saw {', '.join(f'{it.kind}/{it.name}' for it in waiting)}")
     _run("erp_load", {}, instance, summaries, console)
 
@@ -172,70 +165,10 @@ def _run(
     summaries: dict[str, AssetSummary],
     console: Console,
 ) -> None:
-    span = " ... ".join(tags.values())
-    console.print(f"[bold]{job}[/bold] {span}".rstrip())
-    started = time.monotonic()
-    with console.status(f"{job} is running"):
-        result = (
-            _definitions()
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance, tags={**tags, _DEMO_TAG: "true"}, raise_on_error=False
-            )
-        )
+    result = terminal.run(job, tags, instance, console)
     _collect(result, summaries)
     if not result.success:
-        raise DemoFailedError(
-            f"{job} {span} failed:\n{_reasons(result)}\n"
-            f"`make dev` shows the run: http://127.0.0.1:3000/runs/{result.run_id}"
-        )
-    console.print(f"  done in {time.monotonic() - started:.1f} s")
-
-
-def _reasons(result: dg.ExecuteInProcessResult) -> str:
-    """What failed: blocking checks by their sentence, steps by the error at the bottom."""
-    checks = [
-        f"  {it.asset_key.to_user_string()} {it.check_name}: {it.description}"
-        for it in result.get_asset_check_evaluations()
-        if not it.passed and it.severity is dg.AssetCheckSeverity.ERROR
-    ]
-    steps = []
-    for event in result.get_step_failure_events():
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None and not checks:
-            steps.append(f"  {event.step_key}: {error.message.strip()}")
-    return "\n".join(checks[-_SHOWN_REASONS:] or steps)
-
-
-def _free_what_dead_demos_hold(instance: dg.DagsterInstance) -> None:
-    """Close the runs of demos that were killed: their slots in the pools would never be free.
-
-    Only for the holder of the demo's lock: no other demo is alive.
-    """
-    unfinished = dg.RunsFilter(
-        tags={_DEMO_TAG: "true"},
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING],
-    )
-    for run in instance.get_runs(unfinished):
-        instance.report_run_failed(run, "the process of this run is gone")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def _warehouse(settings: Settings) -> Warehouse:
-    from stock_platform.definitions import resources_for  # noqa: PLC0415 - as below
-
-    resource: WarehouseResource = resources_for(settings)["warehouse"]
-    return resource.open()
-
-
-@cache
-def _definitions() -> dg.Definitions:
-    # Loaded here so that a wrong setting is told before, in a line of its own.
-    from stock_platform.definitions import defs  # noqa: PLC0415
-
-    return defs
+        raise terminal.failure(result)
 
 
 def _collect(result: dg.ExecuteInProcessResult, summaries: dict[str, AssetSummary]) -> None:
@@ -288,5 +221,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1]))
     except OSError as error:
         sys.exit(f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data goes")
-    except (DemoFailedError, NotASessionError, ValueError) as error:
+    except (RunFailedError, NotASessionError, ValueError) as error:
         sys.exit(str(error))

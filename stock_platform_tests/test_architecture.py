@@ -20,7 +20,8 @@ LAYERS = (
     {"observability"},
     {"automation"},
     {"definitions"},
-    {"demo"},
+    {"terminal"},
+    {"demo", "rebuild"},
 )
 WITHOUT_DAGSTER = (
     "sources",

@@ -76,6 +76,7 @@ def _dimension(table: Table) -> Callable[[Callable[..., pa.Table]], dg.AssetsDef
         description=table_description(table),
         metadata=table_metadata(table),
         code_version="2",
+        pool="warehouse",
     )
 
 

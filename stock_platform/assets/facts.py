@@ -25,6 +25,11 @@ from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import WarehouseResource
 
 GROUP: Final = "warehouse"
+# Each fact, and the processed table that it is loaded from.
+SOURCES: Final[tuple[tuple[Table, ProcessedTable], ...]] = (
+    (FACT_STOCK_PRICE, "stock_prices"),
+    (FACT_CORPORATE_ACTION, "corporate_actions"),
+)
 
 
 def fact_asset(
@@ -89,8 +94,4 @@ def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[N
 
 def fact_assets(days: dg.TimeWindowPartitionsDefinition) -> list[Any]:
     """The fact assets over the deployment's trading days, and the view."""
-    return [
-        fact_asset(days, FACT_STOCK_PRICE, "stock_prices"),
-        fact_asset(days, FACT_CORPORATE_ACTION, "corporate_actions"),
-        stock_price_adjusted,
-    ]
+    return [*(fact_asset(days, table, source) for table, source in SOURCES), stock_price_adjusted]

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.display import session_previews, table_preview
-from stock_platform.resources import WarehouseResource
+from stock_platform.lake import loaded
+from stock_platform.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse.port import Load, Warehouse
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class SessionLoad:
 class WarehouseTableIOManager(dg.ConfigurableIOManager):
     """Writes the table that is named like the asset.
 
-    Takes a `SessionLoad` (replaces those sessions) or a `pyarrow.Table` (replaces the table).
+    Takes a `SessionLoad` (replaces those sessions, and keeps in the lake what it loaded) or a
+    `pyarrow.Table` (replaces the table).
     Gives a ``pandas.DataFrame``, a ``pyarrow.Table`` or, from BigQuery where Spark and its
     connector are, a ``pyspark.sql.DataFrame``, as the input is annotated, of the partitions
     asked for.
     """
 
+    lake: LakeResource
     warehouse: WarehouseResource
 
     def handle_output(self, context: dg.OutputContext, obj: SessionLoad | pa.Table) -> None:
@@ -79,6 +82,8 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
         load = warehouse.replace_sessions(
             table, list(asked.uris.values()), sessions, expected_rows=sum(asked.rows.values())
         )
+        # After it, so that nothing is kept that the warehouse refused.
+        loaded.keep(self.lake.paths, table.name, asked.uris, asked.rows)
         previews = session_previews(warehouse, table, sessions)
         for key, day in zip(asked.rows, sessions, strict=True):
             metadata: dict[str, Any] = {"dagster/row_count": asked.rows[key]}

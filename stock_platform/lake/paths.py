@@ -106,6 +106,30 @@ class LakePaths:
         """The folder of all sessions' quarantined records."""
         return f"{self._processed}/processed/quarantine"
 
+    def loaded_folder(self, table: str) -> str:
+        """The folder of what a fact table was given of all sessions."""
+        return f"{self.root}/processed/loaded/{_name(table)}"
+
+    def loaded_session(self, table: str, session: str) -> str:
+        """The folder of what a fact table was given of one session."""
+        return f"{self.loaded_folder(table)}/date={_session(session)}"
+
+    def loaded(self, table: str, session: str) -> str:
+        """The Parquet object in it."""
+        return f"{self.loaded_session(table, session)}/part-00000.parquet"
+
+    def loaded_manifest(self, table: str, session: str) -> str:
+        """What that object holds: rows and digest; written last."""
+        return f"{self.loaded_session(table, session)}/_manifest.json"
+
+    def check_results_folder(self) -> str:
+        """The folder of all days' verdicts."""
+        return f"{self.root}/processed/check_results"
+
+    def check_results(self, day: str) -> str:
+        """The verdicts of the runs that were created on a day, UTC, as one Parquet object."""
+        return f"{self.check_results_folder()}/date={_session(day)}/part-00000.parquet"
+
     def quality_report(self) -> str:
         """The page that tells how good the data is."""
         return f"{self._processed}/reports/quality.html"

@@ -40,11 +40,11 @@ _RANGE: Final = "dagster/asset_partition_range_"
     pool="warehouse",
 )
 def asset_check_result(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
 ) -> dg.MaterializeResult[None]:
     """What was evaluated since it was last materialized is added; nothing is ever lost by it."""
     store = warehouse.open()
-    collected = collect(context.instance, store)
+    collected = collect(context.instance, lake.paths, store)
     (rows,) = store.query("SELECT COUNT(*) AS n FROM asset_check_result")["n"].to_pylist()
     return dg.MaterializeResult(
         metadata={

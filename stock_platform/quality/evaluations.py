@@ -1,20 +1,25 @@
-"""Evaluations of checks on their way from Dagster's event log to the warehouse.
+"""Evaluations of checks on their way from Dagster's event log to the lake and the warehouse.
 
-Dagster keeps them with its runs, and deletes them with its runs; the warehouse keeps them as
-long as the data that they judge. They move run by run: all rows of a run are replaced, so a run
-that is read twice, or while it is going on, leaves no row twice and none out.
+Dagster keeps them with its events, and deletes them with its events; the lake and the warehouse
+keep them as long as the data that they judge. They move run by run: all rows of a run are
+replaced by those that the lake has of it then, so a run that is read twice, or while it is going
+on, or when its events are gone, leaves no row twice and none out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
+from stock_platform.lake import check_results
+from stock_platform.lake.paths import LakePaths
 from stock_platform.warehouse.port import Warehouse
 
 _FINISHED: Final = frozenset(
@@ -29,18 +34,38 @@ _PAGE: Final = 1000
 _NEWEST: Final = "SELECT MAX(EvaluatedAt) AS Newest FROM asset_check_result"
 
 
-def collect(instance: dg.DagsterInstance, warehouse: Warehouse) -> int:
-    """Bring what was evaluated since the last time into the warehouse; returns the rows."""
+def collect(instance: dg.DagsterInstance, paths: LakePaths, warehouse: Warehouse) -> int:
+    """Bring what was evaluated since the last time into lake and warehouse; returns the rows.
+
+    Into the lake first: a warehouse that stays behind is caught up with the next time.
+    """
     warehouse.create_tables()
-    (newest,) = warehouse.query(_NEWEST)["Newest"].to_pylist()
-    run_ids = list(_unread_runs(instance, newest))
-    rows = 0
+    (in_warehouse,) = warehouse.query(_NEWEST)["Newest"].to_pylist()
+    in_lake = check_results.newest(paths)
+    newest = min(in_lake, in_warehouse) if in_lake and in_warehouse else None
+    runs = _unread_runs(instance, newest)
+    run_ids, rows = list(runs), 0
     for at in range(0, len(run_ids), _RUNS_A_LOAD):
         chunk = run_ids[at : at + _RUNS_A_LOAD]
-        found = [row for run_id in chunk for row in run_evaluations(instance, run_id)]
-        table = pa.Table.from_pylist(found, schema=arrow_schema(ASSET_CHECK_RESULT))
-        rows += warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", chunk, table).rows
+        known = _keep(instance, paths, {run_id: runs[run_id] for run_id in chunk})
+        rows += warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", chunk, known).rows
     return rows
+
+
+def _keep(instance: dg.DagsterInstance, paths: LakePaths, runs: Mapping[str, str]) -> pa.Table:
+    """Bring the evaluations of runs, by the days of their creation, into the lake.
+
+    Returns what the lake has of these runs.
+    """
+    by_day: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for run_id, day in runs.items():
+        by_day[day] += run_evaluations(instance, run_id)
+    schema = arrow_schema(ASSET_CHECK_RESULT)
+    known = pa.concat_tables(
+        check_results.add(paths, day, pa.Table.from_pylist(rows, schema=schema))
+        for day, rows in by_day.items()
+    )
+    return known.filter(pc.is_in(known["RunId"], pa.array(runs)))
 
 
 def run_evaluations(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
@@ -60,10 +85,11 @@ def run_evaluations(instance: dg.DagsterInstance, run_id: str) -> list[dict[str,
     ]
 
 
-def _unread_runs(instance: dg.DagsterInstance, newest: datetime | None) -> Iterator[str]:
+def _unread_runs(instance: dg.DagsterInstance, newest: datetime | None) -> dict[str, str]:
     """Runs that ended since, the oldest first, and then those that are going on.
 
-    Oldest first, so that what is stored when the process dies is complete up to a moment.
+    Each with the day of its creation. Oldest first, so that what is stored when the process dies
+    is complete up to a moment.
     """
     since = newest.astimezone(UTC) - _OVERLAP if newest else None
     ended = instance.get_run_records(
@@ -74,7 +100,10 @@ def _unread_runs(instance: dg.DagsterInstance, newest: datetime | None) -> Itera
     going_on = instance.get_run_records(
         dg.RunsFilter(statuses=[it for it in dg.DagsterRunStatus if it not in _FINISHED])
     )
-    yield from dict.fromkeys(it.dagster_run.run_id for it in (*ended, *going_on))
+    return {
+        it.dagster_run.run_id: it.create_timestamp.astimezone(UTC).date().isoformat()
+        for it in (*ended, *going_on)
+    }
 
 
 def _evaluations(

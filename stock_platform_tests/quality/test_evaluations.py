@@ -16,7 +16,7 @@ KEY = ["RunId", "Asset", "CheckName", "PartitionKey"]
 def judged(platform):
     platform.load_sample_dimensions()
     platform.run("daily_stock_prices", FIRST, LAST)
-    collect(platform.instance, platform.warehouse)
+    collect(platform.instance, platform.paths, platform.warehouse)
     return platform
 
 
@@ -44,7 +44,7 @@ def test_what_offended_is_kept_with_its_sentence_and_sample(judged):
 
 def test_collecting_again_changes_nothing(judged):
     before = results(judged)
-    collect(judged.instance, judged.warehouse)
+    collect(judged.instance, judged.paths, judged.warehouse)
     assert results(judged).equals(before)
 
 
@@ -56,7 +56,7 @@ def test_only_runs_since_the_last_time_are_read(judged, monkeypatch):
         lambda _, run_id: read.append(run_id) or [],
     )
     result = judged.materialize("fact_stock_price", first=FIRST)
-    collect(judged.instance, judged.warehouse)
+    collect(judged.instance, judged.paths, judged.warehouse)
     assert read[-1] == result.run_id
     assert len(read) <= 2
 
@@ -75,7 +75,7 @@ def test_a_run_that_is_going_on_is_read_again_when_it_has_ended(platform):
             partition=f"2012-09-0{len(seen) + 4}",
         )
         context.log_event(evaluation)  # type: ignore[arg-type]
-        collect(platform.instance, platform.warehouse)
+        collect(platform.instance, platform.paths, platform.warehouse)
         seen.append(len(results(platform).query("CheckName == 'no_gaps'")))
 
     @dg.job(executor_def=dg.in_process_executor)

@@ -1,0 +1,69 @@
+"""Verdicts of checks, kept in the lake: an object for all runs that were created on a day.
+
+Dagster forgets them with its events and a warehouse may be lost; here a verdict is never taken
+away again, only told anew by its own run.
+"""
+
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stock_platform.contracts import ASSET_CHECK_RESULT
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.lake import files
+from stock_platform.lake.loaded import DamagedError
+from stock_platform.lake.paths import LakePaths
+
+_SCHEMA = arrow_schema(ASSET_CHECK_RESULT)
+_KEY = list(ASSET_CHECK_RESULT.key)
+
+
+def days(paths: LakePaths) -> list[str]:
+    """The days that have verdicts, ascending."""
+    return files.sessions_in(paths.check_results_folder())
+
+
+def read(paths: LakePaths, day: str) -> pa.Table:
+    """The verdicts of a day's runs; none where none are kept.
+
+    Raises:
+        DamagedError: the object cannot be read.
+    """
+    uri = paths.check_results(day)
+    try:
+        content = files.read(uri)
+        rows = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        return rows.cast(_SCHEMA)
+    except FileNotFoundError:
+        return _SCHEMA.empty_table()
+    except (OSError, ValueError) as error:  # pyarrow's errors are of either
+        raise DamagedError(f"{uri} cannot be read: {error}") from error
+
+
+def add(paths: LakePaths, day: str, rows: pa.Table) -> pa.Table:
+    """Add verdicts of a day's runs; one that is known by its key is replaced. Returns all.
+
+    Only for one process at a time.
+    """
+    known = read(paths, day)
+    if not rows.num_rows:
+        return known
+    others = known.join(rows.select(_KEY), keys=_KEY, join_type="left anti")
+    merged = pa.concat_tables([others.select(_SCHEMA.names).cast(_SCHEMA), rows])
+    merged = merged.sort_by([(name, "ascending") for name in _KEY])
+    if not merged.equals(known):
+        buffer = pa.BufferOutputStream()
+        pq.write_table(merged, buffer, compression="zstd", write_page_checksum=True)
+        files.write(paths.check_results(day), bytes(buffer.getvalue()))
+    return merged
+
+
+def newest(paths: LakePaths) -> datetime | None:
+    """When the newest verdict of the newest day was given; None where there is none."""
+    known = days(paths)
+    if not known:
+        return None
+    when: datetime | None = pc.max(read(paths, known[-1])["EvaluatedAt"]).as_py()
+    return when

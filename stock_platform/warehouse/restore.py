@@ -1,0 +1,125 @@
+"""A warehouse that was lost, from what the lake keeps; by the verbs of every load.
+
+What cannot be restored is named and left as it is; the rest is restored all the same. All of it
+may be repeated.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stock_platform.contracts import ASSET_CHECK_RESULT, Table
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.lake import check_results, files, loaded
+from stock_platform.lake.loaded import DamagedError, Loaded
+from stock_platform.lake.paths import LakePaths, ProcessedTable
+from stock_platform.lake.publish import expected_rows, published_sessions, read_published
+from stock_platform.warehouse.port import Warehouse
+
+# Verdicts of a load: BigQuery takes its ten seconds for any number of them.
+_VERDICTS_A_LOAD: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored of a table.
+
+    Attributes:
+        problems: what was not, a sentence each.
+    """
+
+    rows: int
+    problems: Sequence[str]
+
+
+def fact(
+    paths: LakePaths,
+    warehouse: Warehouse,
+    table: Table,
+    published: Mapping[str, int | None],
+    sessions_a_load: int,
+) -> Restored:
+    """Restore a fact table: each session as it was loaded last.
+
+    Args:
+        paths: of the lake.
+        warehouse: to restore.
+        table: of the warehouse.
+        published: how many rows of the table each published session has; None where its manifest
+            cannot be read.
+        sessions_a_load: how many sessions are replaced in one transaction.
+    """
+    kept, rows = loaded.sessions(paths, table.name), 0
+    problems = [*_never_loaded(published, kept)]
+    for sessions in _parts(kept, sessions_a_load):
+        whole: dict[str, Loaded] = {}
+        for session, found in files.each(lambda it: (it, _read(paths, table, it)), sessions):
+            if isinstance(found, Loaded):
+                whole[session] = found
+            else:
+                problems.append(f"{session}: {found}")
+        rows += warehouse.replace_sessions(
+            table,
+            [it.uri for it in whole.values()],
+            [date.fromisoformat(session) for session in whole],
+            expected_rows=sum(it.rows for it in whole.values()),
+        ).rows
+    return Restored(rows, sorted(problems))
+
+
+def published_rows(paths: LakePaths, source: ProcessedTable) -> dict[str, int | None]:
+    """How many rows of a processed table each published session has, by its manifest."""
+
+    def count(session: str) -> tuple[str, int | None]:
+        try:
+            metrics = read_published(paths, session).manifest["metrics"]
+            return session, expected_rows(metrics)[source]
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
+            return session, None
+
+    return dict(files.each(count, published_sessions(paths)))
+
+
+def verdicts(paths: LakePaths, warehouse: Warehouse) -> Restored:
+    """Restore asset_check_result."""
+    rows, problems, waiting = 0, [], arrow_schema(ASSET_CHECK_RESULT).empty_table()
+    for day in check_results.days(paths):
+        try:
+            waiting = pa.concat_tables([waiting, check_results.read(paths, day)])
+        except DamagedError as error:
+            problems.append(f"runs of {day}: {error}")
+        if waiting.num_rows >= _VERDICTS_A_LOAD:
+            rows += _load_verdicts(warehouse, waiting)
+            waiting = waiting.slice(0, 0)
+    return Restored(rows + _load_verdicts(warehouse, waiting), problems)
+
+
+def _load_verdicts(warehouse: Warehouse, rows: pa.Table) -> int:
+    if not rows.num_rows:
+        return 0
+    runs = pc.unique(rows["RunId"]).to_pylist()
+    return warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", runs, rows).rows
+
+
+def _read(paths: LakePaths, table: Table, session: str) -> Loaded | DamagedError:
+    try:
+        return loaded.read(paths, table.name, session)
+    except DamagedError as error:
+        return error
+
+
+def _never_loaded(published: Mapping[str, int | None], kept: Sequence[str]) -> Iterator[str]:
+    for session in sorted(set(published) - set(kept)):
+        rows = published[session]
+        if rows is None:
+            yield f"{session}: it was published, and its manifest cannot be read"
+        elif rows:
+            yield f"{session}: {rows} rows were published and never loaded; a check stopped them"
+
+
+def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
