@@ -90,9 +90,7 @@ def _certificate(data: Path) -> None:
 
 
 def _programs() -> str:
-    debian = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda it: float(it.parent.name)
-    )
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda it: float(it.parent.name))
     return ":".join([os.environ.get("PATH", ""), *map(str, reversed(debian))])
 
 

@@ -27,7 +27,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         A server that does not answer says nothing about its runs: it may be busy, or about to
         come back. `max_runtime_seconds` bounds a silence without end.
         """
-        server = self._get_grpc_client_for_termination(run.run_id)
+        server = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if server is None:
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it has no code server, or ended")
         try:

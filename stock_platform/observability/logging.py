@@ -17,6 +17,7 @@ import dagster as dg
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 from stock_platform.observability.errors import summary
+from stock_platform.observability.vocabulary import Word
 
 _EVENT: Final = "dagster_event"
 _META: Final = "dagster_meta"
@@ -58,9 +59,9 @@ class JsonFormatter(OrjsonFormatter):
         )
 
     def _once(self, record: logging.LogRecord, told: dict[str, Any]) -> dict[str, Any]:
-        if told.get("event") == "materialized" and not self._first(told, "asset"):
+        if told.get("event") is Word.MATERIALIZED and not self._first(told, "asset"):
             return told | {"usd": None, "duration_s": None}
-        if told.get("event") == "check_failed" and _RANGE_TAG in _tags(record):
+        if told.get("event") is Word.CHECK_FAILED and _RANGE_TAG in _tags(record):
             first = self._first(told, "asset", "check")
             if not first and told["partition"] is None:
                 return told | {"event": None}
@@ -118,7 +119,7 @@ def usd(metadata: Mapping[str, dg.MetadataValue[Any]]) -> float | None:
 def _materialized(it: dg.AssetMaterialization) -> dict[str, Any]:
     return {
         "severity": "INFO",
-        "event": "materialized",
+        "event": Word.MATERIALIZED,
         "asset": it.asset_key.to_user_string(),
         "partition": it.partition,
         "rows": _value(it.metadata, "dagster/row_count"),
@@ -133,7 +134,7 @@ def _evaluated(it: dg.AssetCheckEvaluation) -> dict[str, Any]:
     severe = it.severity is dg.AssetCheckSeverity.ERROR
     return {
         "severity": "ERROR" if severe else "WARNING",
-        "event": "check_failed",
+        "event": Word.CHECK_FAILED,
         "message": it.description,
         "asset": it.asset_key.to_user_string(),
         "check": it.check_name,

@@ -1,7 +1,7 @@
-"""The words by which logs, metrics and alert policies know what happened.
+"""What sensors tell, each in a line with its word and fields.
 
-Belongs here: one function for each thing that a sensor tells. Words of what a run's own process
-tells, `materialized` and `check_failed`, are in `logging`; the table of all is docs/monitoring.md.
+Belongs here: one function for each thing that happens. What a run's own process tells,
+materializations and failed checks, is in `logging`.
 """
 
 import logging
@@ -16,6 +16,7 @@ from stock_platform.observability.alerts import Alert
 from stock_platform.observability.logging import FIELDS
 from stock_platform.observability.runs import EndedRun
 from stock_platform.observability.ticks import FailedTick
+from stock_platform.observability.vocabulary import Word
 from stock_platform.quality.rules.raw import Newest
 
 # Takes a level, a word, a sentence, and fields.
@@ -25,9 +26,9 @@ _LOGGER: Final = logging.getLogger("stock_platform.observability")
 # Sensors are threads of the code server, and Python's configuration of handlers is for one alone.
 _CONFIGURING: Final = threading.Lock()
 _RUN_WORDS: Final = {
-    dg.DagsterRunStatus.SUCCESS: "run_succeeded",
-    dg.DagsterRunStatus.FAILURE: "run_failed",
-    dg.DagsterRunStatus.CANCELED: "run_canceled",
+    dg.DagsterRunStatus.SUCCESS: Word.RUN_SUCCEEDED,
+    dg.DagsterRunStatus.FAILURE: Word.RUN_FAILED,
+    dg.DagsterRunStatus.CANCELED: Word.RUN_CANCELED,
 }
 
 
@@ -41,7 +42,7 @@ def teller(instance: dg.DagsterInstance) -> Tell:
             _LOGGER.setLevel(logging.INFO)
             _LOGGER.handlers = list(instance.get_yaml_python_handlers())
 
-    def tell(level: int, event: str, message: str, **fields: Any) -> None:  # noqa: ANN401
+    def tell(level: int, event: Word, message: str, **fields: Any) -> None:  # noqa: ANN401
         _LOGGER.log(level, message, extra={FIELDS: {"event": event, **fields}})
 
     return tell
@@ -70,14 +71,14 @@ def tell_run(tell: Tell, run: EndedRun) -> None:
     )
     if run.batch:
         failed = {"batch": run.batch.name, "error": run.batch.error}
-        tell(level, "batch_failed", run.batch.says, **facts, **failed)
+        tell(level, Word.BATCH_FAILED, run.batch.says, **facts, **failed)
 
 
 def tell_tick(tell: Tell, tick: FailedTick) -> None:
     """That a tick failed."""
     tell(
         logging.ERROR,
-        "tick_failed",
+        Word.TICK_FAILED,
         f"a tick of {tick.instigator} failed: {tick.error}",
         instigator=tick.instigator,
         in_a_row=tick.in_a_row,
@@ -87,14 +88,14 @@ def tell_tick(tell: Tell, tick: FailedTick) -> None:
 
 def tell_alert(tell: Tell, alert: Alert) -> None:
     """That somebody is called."""
-    tell(logging.WARNING, "alert", alert.body, alert=alert.name, subject=alert.subject)
+    tell(logging.WARNING, Word.ALERT, alert.body, alert=alert.name, subject=alert.subject)
 
 
 def tell_undelivered(tell: Tell, alerts: Sequence[Alert], reason: str, attempt: int) -> None:
     """That nobody could be called."""
     subjects = ", ".join(it.subject for it in alerts)
     message = f"attempt {attempt} to deliver {subjects} failed: {reason}"
-    tell(logging.ERROR, "alert_undelivered", message, attempt=attempt, error=reason)
+    tell(logging.ERROR, Word.ALERT_UNDELIVERED, message, attempt=attempt, error=reason)
 
 
 def tell_heartbeat(tell: Tell, instance: dg.DagsterInstance, prices: Newest, now: datetime) -> None:
@@ -109,7 +110,7 @@ def tell_heartbeat(tell: Tell, instance: dg.DagsterInstance, prices: Newest, now
     )
     tell(
         logging.INFO,
-        "heartbeat",
+        Word.HEARTBEAT,
         f"prices are there up to {prices.newest}; {len(prices.due)} sessions are late",
         sessions_late=len(prices.due),
         hours_late=round(late, 2),

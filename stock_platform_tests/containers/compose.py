@@ -73,37 +73,41 @@ class Project:
             for container in self.running.values():
                 container.kill()
             for name in self.running:
-                print(f"--- {name}\n{self.output(name)[-6000:]}")  # noqa: T201 - of a failure
+                said = f"{self.output(name)[-6000:]}\n{self.errors(name)[-6000:]}"
+                print(f"--- {name}\n{said}")  # noqa: T201 - read when a test fails
 
     def start(self, name: str) -> None:
         """Start a service."""
         service = self.content["services"][name]
         environment = {key: str(it) for key, it in service["environment"].items()}
-        with self._log(name).open("ab") as output:
-            self.running[name] = Container(
-                self.image,
-                self._written(service.get("command") or self.image.command),
-                environment | dict(self.environment),
-                [*self._mounts(service), *self._secrets(service)],
-                output,
-            )
+        self.running[name] = Container(
+            self.image,
+            self._written(service.get("command") or self.image.command),
+            environment | dict(self.environment),
+            [*self._mounts(service), *self._secrets(service)],
+            self._log(name),
+        )
 
     def wait(self, name: str) -> None:
         """Wait until a service's own health check succeeds, or until it is done."""
         container, check = self.running[name], self.content["services"][name].get("healthcheck")
         if check == {"disable": True}:
-            assert container.process.wait(PATIENCE_S) == 0, self.output(name)
+            assert container.process.wait(PATIENCE_S) == 0, self.errors(name)
             return
         command = self._written(check["test"][1:] if check else self.image.health)
         deadline = time.monotonic() + PATIENCE_S
         while (said := container.execute(command)).returncode:
-            assert container.process.poll() is None, f"{name} ended: {self.output(name)}"
-            assert time.monotonic() < deadline, f"{name} {said}: {self.output(name)}"
+            assert container.process.poll() is None, f"{name} ended: {self.errors(name)}"
+            assert time.monotonic() < deadline, f"{name} {said}: {self.errors(name)}"
             time.sleep(1)
 
     def output(self, name: str) -> str:
-        """What a service has written."""
+        """What a service has written to its standard output."""
         return self._log(name).read_text(errors="replace")
+
+    def errors(self, name: str) -> str:
+        """What a service has written to its standard error."""
+        return self._log(name).with_suffix(".err").read_text(errors="replace")
 
     def _order(self) -> list[str]:
         services = self.content["services"]

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from stock_platform_tests.containers.image import Image
 
@@ -32,20 +31,22 @@ class Container:
         command: Sequence[str],
         environment: Mapping[str, str],
         mounts: Sequence[Mount],
-        output: IO[bytes],
+        log: Path,
     ) -> None:
         self._image = image
         self._environment = image.environment | dict(environment)
         for mount in mounts:
             _place(image, mount)
         inside = ["chroot", str(image.root), *self._as_user(*image.entrypoint, *command)]
-        self.process = subprocess.Popen(  # noqa: S603
-            ["unshare", "--mount", "sh", "-ec",  # noqa: S607
-             "\n".join([*_filesystem(image.root, mounts), shlex.join(["exec", *inside])])],
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
+        # As Docker keeps them: a line of one stream never ends in one of the other.
+        with log.open("ab") as out, log.with_suffix(".err").open("ab") as err:
+            self.process = subprocess.Popen(  # noqa: S603
+                ["unshare", "--mount", "sh", "-ec",  # noqa: S607
+                 "\n".join([*_filesystem(image.root, mounts), shlex.join(["exec", *inside])])],
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )  # fmt: skip
 
     def execute(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """A command in the container that runs, past its entrypoint, as a health check is."""
@@ -93,5 +94,5 @@ def _filesystem(root: Path, mounts: Sequence[Mount]) -> list[str]:
         *lines,
         f"mount --rbind /dev {root}/dev",
         f"mount --bind /proc {root}/proc",
-        f"mount -t tmpfs -o mode=1777 tmpfs {root}/tmp",
+        f"mount -t tmpfs -o mode=1777 tmpfs {root}/tmp",  # noqa: S108 - the container's own
     ]

@@ -103,7 +103,7 @@ def _run(image: Image, command: str, caches: Path) -> None:
         command = command[mount.end() :]
         (image.root / mount[1][1:]).mkdir(parents=True, exist_ok=True)
         mounts.append(f"mount --bind {caches} {image.root}{mount[1]}")
-    certificates = {it: f"/{CERTIFICATES}" for it in ("PIP_CERT", "SSL_CERT_FILE")}
+    certificates = dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE"), f"/{CERTIFICATES}")
     variables = [f"{k}={v}" for k, v in (image.environment | certificates).items()]
     inside = ["chroot", str(image.root), "env", "-i", "-C", image.folder, *variables]
     subprocess.run(  # noqa: S603

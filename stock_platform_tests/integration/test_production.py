@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from google.cloud import storage
@@ -14,19 +16,12 @@ from stock_platform_tests.containers import compose, machine
 from stock_platform_tests.debian import need
 from stock_platform_tests.google.cloud import cloud
 from stock_platform_tests.google.emulators import PROJECT
-from stock_platform_tests.integration.test_containers import on_loopback
+from stock_platform_tests.integration.test_containers import on_loopback, runs
 from stock_platform_tests.webserver import Ui, free_port
 
 pytestmark = pytest.mark.integration
 
 PASSWORD = "a password, of production"  # noqa: S105 - of a server that lives for this test
-LOGS = """
-query ($id: ID!) {
-  logsForRun(runId: $id) {
-    ... on EventConnection { events { ... on LogsCapturedEvent { fileKey } } }
-  }
-}
-"""
 # Impersonation asks Google's own host; test_google_identity.py proves it.
 NOT_HERE = ("STOCK_PLATFORM_INGEST_ACCOUNT", "STOCK_PLATFORM_LOADER_ACCOUNT")
 
@@ -51,6 +46,7 @@ def pager():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +73,9 @@ def names(prefix, deployment):
 
 @pytest.fixture(scope="module")
 def started(image, deployment, pager):
-    """A machine's root after two starts, its names, and how programs were called the second time."""
-    prefix = re.fullmatch(r"gs://(.+)-\{layer\}.*", deployment.environment["STOCK_PLATFORM_LAKE"])[1]
+    """A machine's root after two starts, its names, and what was called the second time."""
+    lake = deployment.environment["STOCK_PLATFORM_LAKE"]
+    prefix = re.fullmatch(r"gs://(.+)-\{layer\}.*", lake)[1]
     root = image.root.parent / "clean"
     secrets = {
         f"{prefix}-database-password": f"{PASSWORD}\n",
@@ -92,32 +89,32 @@ def started(image, deployment, pager):
 def project(image, deployment, started, tmp_path_factory):
     root, prefix, _ = started
     storage.Client().create_bucket(f"{prefix}-logs")
-    deployment.drop_sample_erp()
+    lake = {"STOCK_PLATFORM_LAKE": f"gs://{prefix}-{{layer}}"}
+    replace(deployment, environment=deployment.environment | lake).drop_sample_erp()
     folder = tmp_path_factory.mktemp("production")
     folder.chmod(0o755)
     file = root / "etc/stock-platform/compose.yaml"
-    variables = dict(
-        line.split("=", 1) for line in file.with_name(".env").read_text().split() if line
-    )
-    emulated = {
-        key: value
-        for key, value in deployment.environment.items()
-        if key not in compose.load(file, variables)["services"]["code"]["environment"]
-    }
-    account = emulated.pop("GOOGLE_APPLICATION_CREDENTIALS")
+    content = compose.load(file, written(file.with_name(".env")))
+    code = content["services"]["code"]["environment"]
+    for name in NOT_HERE:
+        del code[name]
+    account = folder / "account.json"
+    account.write_bytes(Path(deployment.environment["GOOGLE_APPLICATION_CREDENTIALS"]).read_bytes())
+    emulated = {k: v for k, v in deployment.environment.items() if k not in code}
+    emulated["GOOGLE_APPLICATION_CREDENTIALS"] = "/opt/account.json"
     with postgres.as_in_production(PASSWORD) as port:
         words = {"3000": str(free_port()), "4000": str(free_port()), "0.0.0.0": "127.0.0.1"}  # noqa: S104
         files = on_loopback(image, folder, file.with_name("dagster.yaml"), port, words)
-        files["/opt/account.json"] = folder / "account.json"
-        files["/opt/account.json"].write_bytes(open(account, "rb").read())  # noqa: PTH123, SIM115
-        content = compose.load(file, variables)
-        for name in NOT_HERE:
-            del content["services"]["code"]["environment"][name]
-        emulated["GOOGLE_APPLICATION_CREDENTIALS"] = "/opt/account.json"
+        files["/opt/account.json"] = account
         with compose.Project(
             file, content, image, folder, words, emulated, files, machine=root
         ).up() as it:
             yield it
+
+
+def written(file):
+    """The variables that the machine's start has written for the compose file."""
+    return dict(line.split("=", 1) for line in file.read_text().splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +123,7 @@ def ui(project):
 
 
 def lines(project, **fields):
-    """The code server's lines of these fields; every line of it is a JSON object."""
+    """The code server's lines of these fields; every line on its standard output is an object."""
     told = [json.loads(it) for it in project.output("code").splitlines()]
     return [it for it in told if fields.items() <= it.items()]
 
@@ -135,7 +132,7 @@ def test_the_machines_script_passes_shellcheck(deployment, tmp_path):
     script = tmp_path / "startup.sh"
     script.write_text(machine.script(names("acme", deployment)))
     checked = subprocess.run(  # noqa: S603
-        [need("shellcheck", "shellcheck"), script, compose_entrypoint()],
+        [need("shellcheck", "shellcheck"), script, machine.DEPLOY.parent / "entrypoint.sh"],
         capture_output=True,
         text=True,
         check=False,
@@ -143,12 +140,8 @@ def test_the_machines_script_passes_shellcheck(deployment, tmp_path):
     assert checked.stdout == ""
 
 
-def compose_entrypoint():
-    return machine.DEPLOY.parent / "entrypoint.sh"
-
-
 def test_the_machine_may_start_again_and_again_and_keeps_secrets_in_memory(started):
-    root, prefix, calls = started
+    root, _, calls = started
     secrets = root / "run/stock-platform/secrets"
     assert {it.name: oct(it.stat().st_mode & 0o777) for it in secrets.iterdir()} == {
         "DAGSTER_PG_PASSWORD": "0o400",
@@ -165,6 +158,7 @@ def test_the_machine_may_start_again_and_again_and_keeps_secrets_in_memory(start
 
 
 def test_a_run_of_the_ui_is_stored_told_and_logged(project, ui, started):
+    ui.wait_for(lambda: [it["status"] for it in runs(ui, pipelineName="erp_load")], [["SUCCESS"]])
     assert ui.run_to_the_end("reference_data") == "SUCCESS"
     materialized = lines(project, event="materialized", asset="dim_date")
     assert [it["severity"] for it in materialized] == ["INFO"]
@@ -190,5 +184,6 @@ def test_a_failing_run_calls_a_person(project, ui, pager):
 
 def test_no_service_tells_a_secret(project, pager):
     for name in project.running:
-        assert PASSWORD not in project.output(name)
-        assert str(pager.server_port) not in project.output(name)
+        said = project.output(name) + project.errors(name)
+        assert PASSWORD not in said
+        assert str(pager.server_port) not in said
