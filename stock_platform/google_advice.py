@@ -23,6 +23,23 @@ def _rule(statuses: tuple[int, ...], words: str, advice: str) -> _Rule:
 # The first that fits counts. Statuses are HTTP's; gRPC's are mapped onto them by api_core.
 _RULES: Final = (
     _rule(
+        (400, 401, 403, 503),
+        r"reauthenticat|invalid_grant|could not automatically determine credentials",
+        "The credentials are of no use any more: `gcloud auth application-default login` on a "
+        "laptop, else attach the service account again.",
+    ),
+    _rule(
+        (400, 403, 500),
+        r"bytes billed",
+        "Ask for fewer sessions, or raise STOCK_PLATFORM_BIGQUERY__MAX_QUERY_BYTES.",
+    ),
+    _rule(
+        (404,),
+        r"not found: table",
+        "Materialize the asset of that name, or correct STOCK_PLATFORM_WAREHOUSE; a table that is "
+        "there lies in another location than the job.",
+    ),
+    _rule(
         (400, 404, 412),
         r"different locations|in location|not found in region|location mismatch",
         "Bucket, dataset, subnetwork and batches must lie in one location: compare them with "
@@ -35,10 +52,21 @@ _RULES: Final = (
         "Enable the API that is named in the project (`gcloud services enable`).",
     ),
     _rule(
-        (403, 429),
-        r"quota|rate ?limit|resource.?exhausted|too many",
-        "A quota is used up: wait and run again, lower STOCK_PLATFORM_DATAPROC__MAX_EXECUTORS, or "
+        (400, 403, 409, 429),
+        r"insufficient '\w+' quota|\bcpus\b|disks?_|in_use_addresses",
+        "A quota of Compute Engine is used up: lower STOCK_PLATFORM_DATAPROC__MAX_EXECUTORS, or "
         "ask for more under IAM & Admin > Quotas.",
+    ),
+    _rule(
+        (400, 403, 409, 429, 500),
+        r"quota|rate ?limit|resource.?exhausted|too many",
+        "A quota is used up: wait and run again, or ask for more under IAM & Admin > Quotas.",
+    ),
+    _rule(
+        (400, 404, 409),
+        r"private google access|private ip google access",
+        "Switch Private Google Access on for the subnetwork of "
+        "STOCK_PLATFORM_DATAPROC__SUBNETWORK.",
     ),
     _rule((429,), "", "Google asks to go slower: wait and run again."),
     _rule(
@@ -56,6 +84,16 @@ _RULES: Final = (
         (404,),
         r"bucket|/o$|\bb/",
         "Create the bucket, or correct STOCK_PLATFORM_LAKE (gs://BUCKET/PREFIX).",
+    ),
+    _rule(
+        (404,),
+        r"/batches/",
+        "Somebody has deleted the batch: run again.",
+    ),
+    _rule(
+        (501,),
+        "",
+        "There is no such service there: compare STOCK_PLATFORM_REGION with Dataproc's regions.",
     ),
     _rule(
         (500, 502, 503, 504),

@@ -4,9 +4,9 @@ Belongs here: options of Dataproc Serverless and BigQuery. Which of the deployme
 where they are read from, is `settings`.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class DataprocSettings(BaseModel):
@@ -43,6 +43,14 @@ class DataprocSettings(BaseModel):
     poll_seconds: float = Field(
         10, gt=0, le=300, description="How often a batch's state is asked for."
     )
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.max_executors < self.min_executors:
+            raise ValueError(
+                f"MAX_EXECUTORS={self.max_executors} lies below MIN_EXECUTORS={self.min_executors}"
+            )
+        return self
 
 
 class BigQuerySettings(BaseModel):

@@ -1,6 +1,7 @@
 """Lake and warehouse are asked as the accounts that the settings name, by the process's own."""
 
 import os
+import uuid
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,14 +29,16 @@ def resources(google, monkeypatch):
         at = urlsplit(url).netloc
         endpoint = f"http://{at}/v1/projects/-/serviceAccounts/{{}}:generateAccessToken"
         monkeypatch.setattr("google.auth.iam._IAM_ENDPOINT", endpoint)
-        bucket = storage.Client().create_bucket("identities").name
-        dataset = bigquery.Client().create_dataset("identities").dataset_id
+        name = f"i{uuid.uuid4().hex}"
+        bucket = storage.Client().create_bucket(name).name
+        dataset = bigquery.Client().create_dataset(name).dataset_id
         yield resources_for(
             Settings(
                 deployment="staging",
                 lake=f"gs://{bucket}",
                 warehouse=f"bigquery://{PROJECT}/{dataset}",
                 region="europe-west1",
+                bigquery={"storage_read_api": False},
                 ingest_account=INGEST,
                 loader_account=LOADER,
             )

@@ -46,6 +46,7 @@ def test_the_environment_overrides(monkeypatch, tmp_path):
         ("LAKE", "gs://b-{tier}", "only {layer} may stand in braces"),
         ("INGEST_ACCOUNT", "somebody@example.com", "pattern"),
         ("REGION", "Europe", "pattern"),
+        ("DATAPROC__MIN_EXECUTORS", "9", "MAX_EXECUTORS=8 lies below MIN_EXECUTORS=9"),
         ("DATAPROC__TTL_MINUTES", "5", "greater than or equal to 10"),
         ("DATAPROC__NETWORK_TAGS", "Not A Tag", "pattern"),
         ("SPARK", "flink", "'sail', 'spark' or 'dataproc'"),

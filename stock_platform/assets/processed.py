@@ -48,7 +48,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         """
         keys = session_keys(context, days)
         symbols = sorted(set(raw_erp_companies.facts["TICKER"].to_pylist()))
-        batch_id = _batch_id(keys, symbols, raw_stock_prices)
+        batch_id = _batch_id(lake.root, keys, symbols, raw_stock_prices)
         # A step that is executed again by its own run may find its first batch still writing.
         attempt = f"{context.run.run_id}-{uuid.uuid4().hex[:8]}"
         staging = lake.paths.staging(batch_id, attempt)
@@ -71,13 +71,14 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
     return processed_stock_prices
 
 
-def _batch_id(keys: list[str], symbols: Iterable[str], inputs: Mapping[str, str]) -> str:
-    """Identify a batch by what goes into it: the code, the universe and the raw bytes.
+def _batch_id(lake: str, keys: list[str], symbols: Iterable[str], inputs: Mapping[str, str]) -> str:
+    """Identify a batch by what goes into it: the lake, the code, the universe and the raw bytes.
 
-    The same inputs give the same id, and with it the same rows; the form fits Dataproc's
-    pattern for batch ids, ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
+    The same inputs give the same id, and with it the same rows; two lakes in a project, one copied
+    from the other, never take each other's batches. The form fits Dataproc's pattern for batch
+    ids, ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
     """
-    digest = hashlib.sha256(JOB_FILE.read_bytes())
+    digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes())
     for symbol in symbols:
         digest.update(symbol.encode() + b"\n")
     contents = files.each(files.read, [inputs[key] for key in keys])

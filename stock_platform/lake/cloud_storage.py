@@ -4,11 +4,13 @@ from typing import Any
 
 from gcsfs.core import GCSFileSystem, UnclosableBytesIO
 from gcsfs.retry import HttpError
+from requests.exceptions import ProxyError
 
 from stock_platform.google_advice import advice
 from stock_platform.google_identity import impersonated
 
 _LISTING = "b/{}/o"
+_COPY = "/rewriteTo/"
 
 
 class LakeError(RuntimeError):
@@ -45,16 +47,21 @@ class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
             return await super()._call(method, path, *args, **options)
         except FileNotFoundError as error:
             # An object that is not there may be written, and a folder without any be listed.
-            if method.upper() in {"POST", "PUT"} or path == _LISTING:
+            writes = method.upper() in {"POST", "PUT"} and _COPY not in path
+            if writes or path == _LISTING:
                 raise _explained(404, f"no such bucket: {asked}") from error
             raise
         except FileExistsError:
             raise
         except HttpError as error:
             raise _explained(_status(error), f"{error.message}: {method} {asked}") from error
+        except ProxyError as error:  # what gcsfs makes of 502, without a word
+            raise _explained(502, f"bad gateway: {method} {asked}") from error
         except OSError as error:
             status = 403 if str(error).startswith("Forbidden") else None
             raise _explained(status, str(error)) from error
+        except ValueError as error:  # what gcsfs makes of 400
+            raise _explained(400, f"{error}: {method} {asked}") from error
 
 
 def _explained(status: int | None, words: str) -> LakeError:

@@ -64,6 +64,11 @@ def is_staged(uri: str) -> bool:
     return bool(_metrics(uri).strip())
 
 
+def _forget(uri: str) -> None:
+    """Make a staging prefix one of no finished batch: nobody takes it for such any more."""
+    files.delete(f"{uri}/metrics.json")
+
+
 def _metrics(uri: str) -> bytes:
     # Spark and Sail write a folder with a text file whose name is their own.
     fs, path = files.filesystem(f"{uri}/metrics.json")
@@ -87,7 +92,12 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
         sources = {table: found[session] for table, found in staged.items() if session in found}
         return session, _publish_session(paths, batch, session, sources)
 
-    yield from files.each(publish_one, sorted(batch.sessions))
+    try:
+        yield from files.each(publish_one, sorted(batch.sessions))
+    except PublishError:
+        _forget(batch.uri)
+        raise
+    _forget(batch.uri)
     files.delete(batch.uri)
 
 

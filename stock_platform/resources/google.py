@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster._core.storage.db_io_manager import TablePartitionDimension, TableSlice
 from dagster_gcp import BigQueryResource, GCSResource
-from google.api_core.exceptions import GoogleAPICallError, PreconditionFailed
+from google.api_core.exceptions import GoogleAPIError, PreconditionFailed
 from google.cloud.storage import Blob
 from google.cloud.storage.retry import DEFAULT_RETRY
 from pydantic import Field
@@ -101,7 +101,8 @@ class DataprocServerlessResource(SparkResource, DataprocSettings):
     """The Spark job as batches of Dataproc Serverless.
 
     A batch is found again by what goes into it, so a run that died or was retried waits for the
-    batch that is there. It is cancelled when a person terminates the run, and else never.
+    batch that is there. It is cancelled when the run is terminated, by a person or for its
+    length, and else never.
     """
 
     gcs: GCSResource
@@ -135,7 +136,7 @@ class DataprocServerlessResource(SparkResource, DataprocSettings):
             run = context.instance.get_run_by_id(context.run.run_id)
             return run is not None and run.status in _TERMINATED
 
-        return DataprocRunner(place, context.run.run_id, is_terminated)
+        return DataprocRunner(place, is_terminated)
 
     def _client(self) -> "dataproc.BatchControllerClient":
         import google.cloud.dataproc_v1 as dataproc  # noqa: PLC0415 - heavy import
@@ -166,15 +167,18 @@ class DataprocServerlessResource(SparkResource, DataprocSettings):
             return ["(Dataproc names no driver output)"]
         bucket, _, prefix = output_uri.removeprefix("gs://").partition("/")
         try:
-            blobs = list(self.gcs.get_client().list_blobs(bucket, prefix=prefix))
-            if not blobs:
-                return [f"(nothing lies at {output_uri})"]
-            newest = max(blobs, key=lambda it: str(it.name))
-            start = max(int(newest.size or 0) - _LOG_TAIL_BYTES, 0)
-            text: str = newest.download_as_bytes(start=start).decode(errors="replace")
-        except GoogleAPICallError as error:
-            return [f"({output_uri} cannot be read: {error.message})"]
-        return text.splitlines()[-LOG_TAIL_LINES:]
+            blobs = self.gcs.get_client().list_blobs(bucket, prefix=prefix)
+            text = b""
+            for blob in sorted(blobs, key=lambda it: str(it.name), reverse=True):
+                start = max(int(blob.size or 0) - _LOG_TAIL_BYTES, 0)
+                text = blob.download_as_bytes(start=start) + text
+                if text.count(b"\n") >= LOG_TAIL_LINES:
+                    break
+        # What is told of the batch must not be lost for what its log says; requests' are OSErrors.
+        except (GoogleAPIError, OSError) as error:
+            return [f"({output_uri} cannot be read: {error})"]
+        lines = text.decode(errors="replace").splitlines()
+        return lines[-LOG_TAIL_LINES:] or [f"(nothing lies at {output_uri})"]
 
 
 def google_warehouse(settings: Settings) -> BigQueryWarehouseResource:

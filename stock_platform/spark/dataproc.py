@@ -1,8 +1,8 @@
 """Running the job on Dataproc Serverless: one batch for the same inputs, whoever asks.
 
 A batch belongs to Google, not to the process that asked for it: when the process dies, the next
-one finds the batch by its id and goes on waiting. It is cancelled only when a person terminates
-the run.
+one finds the batch by its id and goes on waiting. It is cancelled only when the run is terminated:
+by a person, or by Dagster's run monitoring after `max_runtime_seconds`.
 """
 
 import itertools
@@ -18,11 +18,13 @@ from google.api_core.exceptions import (
     DeadlineExceeded,
     GoogleAPICallError,
     InternalServerError,
+    NotFound,
     ResourceExhausted,
     RetryError,
     ServiceUnavailable,
 )
 from google.api_core.retry import Retry, if_exception_type
+from google.api_core.timeout import ConstantTimeout
 
 from stock_platform.google_advice import advice
 from stock_platform.google_settings import DataprocSettings
@@ -43,6 +45,7 @@ _TRANSIENT: Final = (
     ResourceExhausted,
     ServiceUnavailable,
 )
+_ANSWER_WITHIN_S: Final = 60
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,13 @@ class DataprocRunner:
 
     Args:
         place: where.
-        run_id: of the run that asks.
-        is_terminated: whether a person has ended the run.
+        is_terminated: whether the run has been ended from outside.
     """
 
-    def __init__(
-        self, place: DataprocPlace, run_id: str, is_terminated: Callable[[], bool]
-    ) -> None:
+    def __init__(self, place: DataprocPlace, is_terminated: Callable[[], bool]) -> None:
         self._place = place
-        self._run_id = run_id
         self._is_terminated = is_terminated
+        self._asked_for = ""
         self._retry = Retry(
             if_exception_type(*_TRANSIENT),
             initial=1,
@@ -99,13 +99,7 @@ class DataprocRunner:
         """
         started = time.monotonic()
         try:
-            found = self._created_or_adopted(batch, log)
-            try:
-                ended = self._followed(found, log)
-            except BaseException:
-                if self._is_terminated():
-                    self._cancel(found, log)
-                raise
+            ended = self._ended(batch, log)
         except (GoogleAPICallError, RetryError) as error:
             last = error.cause if isinstance(error, RetryError) else error
             status, words = getattr(last, "code", 503), str(last)
@@ -123,6 +117,15 @@ class DataprocRunner:
             facts=facts(ended, self._place.project, self._place.region, self._place.settings),
         )
 
+    def _ended(self, batch: SparkBatch, log: Log) -> dataproc.Batch:
+        """The batch when it has ended; cancelled if the run is terminated meanwhile."""
+        try:
+            return self._followed(self._created_or_adopted(batch, log), log)
+        except BaseException:
+            if self._asked_for and self._is_terminated():
+                self._cancel(log)
+            raise
+
     def _created_or_adopted(self, batch: SparkBatch, log: Log) -> dataproc.Batch:
         """The batch of these inputs that runs or has output; else a new one."""
         place = self._place
@@ -135,10 +138,11 @@ class DataprocRunner:
                     parent=f"projects/{place.project}/locations/{place.region}",
                     batch=message,
                     batch_id=batch_id,
-                    # Asked again by this run, Google tells of the same operation.
-                    request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._run_id} {batch_id}")),
+                    # Asked again by this attempt, Google tells of the same operation.
+                    request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.output_uri} {attempt}")),
                 )
-                place.client.create_batch(request, retry=self._retry)
+                self._asked_for = batch_id
+                place.client.create_batch(request, retry=self._retry, timeout=self._deadline)
             except AlreadyExists:
                 found = self._batch(batch_id)
                 state = STATES(found.state)
@@ -169,11 +173,31 @@ class DataprocRunner:
     def _batch(self, batch_id: str) -> dataproc.Batch:
         place = self._place
         name = f"projects/{place.project}/locations/{place.region}/batches/{batch_id}"
-        return place.client.get_batch(name=name, retry=self._retry)
+        return place.client.get_batch(name=name, retry=self._retry, timeout=self._deadline)
 
-    def _cancel(self, found: dataproc.Batch, log: Log) -> None:
-        log(f"the run was terminated: batch {found.name} is cancelled")
-        self._place.client.transport.operations_client.cancel_operation(found.operation)
+    @property
+    def _deadline(self) -> ConstantTimeout:
+        # Without one a server that never answers is waited for for ever.
+        return ConstantTimeout(min(_ANSWER_WITHIN_S, self._place.patience_s))  # type: ignore[no-untyped-call]
+
+    def _cancel(self, log: Log) -> None:
+        """Cancel what was asked for; whatever comes of it, the run ends as it was told to."""
+        batch_id = self._asked_for
+        try:
+            found = self._batch(batch_id)
+            if found.state in ENDED:
+                return
+            log(f"the run was terminated: batch {batch_id} is cancelled")
+            self._place.client.transport.operations_client.cancel_operation(
+                found.operation, retry=self._retry, timeout=self._deadline
+            )
+        except NotFound:
+            return
+        except (GoogleAPICallError, RetryError) as error:
+            log(
+                f"batch {batch_id} could not be cancelled and goes on costing, cancel it at "
+                f"{console_url(self._place.project, self._place.region, batch_id)}: {error}"
+            )
 
     def _console(self, batch: dataproc.Batch) -> str:
         place = self._place

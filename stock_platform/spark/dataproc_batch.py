@@ -11,6 +11,7 @@ from typing import Any, Final
 import google.cloud.dataproc_v1 as dataproc
 from google.protobuf.duration_pb2 import Duration
 
+from stock_platform.google_advice import advice
 from stock_platform.google_settings import DataprocSettings
 from stock_platform.spark.batch import SparkBatch
 
@@ -19,6 +20,8 @@ ENDED: Final = frozenset({STATES.SUCCEEDED, STATES.FAILED, STATES.CANCELLED})
 # List prices of us-central1, 2026-11 (cloud.google.com/dataproc-serverless/pricing).
 _USD_PER_DCU_HOUR: Final = {"standard": 0.06, "premium": 0.089}
 _USD_PER_SHUFFLE_GB_MONTH: Final = {"standard": 0.04, "premium": 0.1}
+# The status under which Google tells that a batch could not be given what it needs.
+_SHORTAGE: Final = 409
 _SECONDS_PER_MONTH: Final = 730 * 3600
 
 
@@ -112,14 +115,17 @@ def failure(batch: dataproc.Batch, settings: DataprocSettings) -> tuple[str, str
     """Why a batch did not succeed, and what to do."""
     state = STATES(batch.state).name
     told = batch.state_message or "no reason was given"
-    if "ttl" in told.lower() or _seconds(batch) >= settings.ttl_minutes * 60:
+    if (
+        re.search(r"\bttl\b|time to live", told.lower())
+        or _seconds(batch) >= settings.ttl_minutes * 60
+    ):
         return (
             f"{state} after its time to live of {settings.ttl_minutes} minutes: {told}",
             "ask for fewer sessions, or raise STOCK_PLATFORM_DATAPROC__TTL_MINUTES.",
         )
     if batch.state == STATES.CANCELLED:
         return f"somebody cancelled it: {told}", "run it again if that was no decision."
-    return f"the driver failed: {told}", "read the driver's last lines below."
+    return f"it failed: {told}", advice(_SHORTAGE, told) or ("read the driver's last lines below.")
 
 
 def _seconds(batch: dataproc.Batch) -> float:

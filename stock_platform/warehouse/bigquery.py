@@ -9,14 +9,19 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.google_settings import BigQuerySettings
 from stock_platform.lake import files
-from stock_platform.warehouse.bigquery_jobs import BigQueryJobs, explained, statistics
+from stock_platform.warehouse.bigquery_jobs import (
+    BigQueryJobs,
+    explained,
+    statistics,
+    with_deadline,
+)
 from stock_platform.warehouse.bigquery_tables import contract_table, differences, staging_table
 from stock_platform.warehouse.port import Load, WarehouseError
 from stock_platform.warehouse.statements import rows_query
@@ -62,7 +67,7 @@ class BigQueryWarehouse:
         settings: BigQuerySettings,
         labels: Mapping[str, str],
     ) -> None:
-        self._client = client
+        self._client = with_deadline(client)
         self._name = bigquery.DatasetReference.from_string(dataset)
         self._settings = settings
         self._labels = labels
@@ -86,7 +91,8 @@ class BigQueryWarehouse:
         parameters = {"values": list(sessions), "expected": expected_rows}
         scope = f"{table.session_column} IN UNNEST(@values)"
         content = repr(sorted(files.versions(uris).items()))
-        staging, load = self._staged(table, content, list(uris) or None)
+        identity = f"{content} {scope} {parameters}"
+        staging, load = self._staged(table, identity, list(uris) or None)
         return self._replace(table, staging, load, scope, parameters)
 
     def replace_table(self, table: Table, rows: pa.Table) -> Load:
@@ -140,20 +146,27 @@ class BigQueryWarehouse:
         content = io.BytesIO()
         pq.write_table(typed, content, compression="zstd")
         digest = hashlib.sha256(content.getbuffer()).hexdigest()
-        staging, load = self._staged(table, digest, content)
+        staging, load = self._staged(table, f"{digest} {scope} {parameters}", content)
         return self._replace(
             table, staging, load, scope, {**parameters, "expected": typed.num_rows}
         )
 
     def _staged(
-        self, table: Table, content: str, source: list[str] | io.BytesIO | None
+        self, table: Table, identity: str, source: list[str] | io.BytesIO | None
     ) -> tuple[str, bigquery.LoadJob | None]:
-        """A staging table with the rows of objects, of bytes, or none; and the job that did it."""
-        digest = hashlib.sha256(f"{self._name} {table} {content}".encode()).hexdigest()[:16]
+        """A staging table with the rows of objects, of bytes, or none; and the job that did it.
+
+        Table and jobs are found again by what is loaded and what it replaces: loads without a
+        row hold the same content, and replace other sessions.
+        """
+        digest = hashlib.sha256(f"{self._name} {table} {identity}".encode()).hexdigest()[:16]
         staging = staging_table(self._name, table, f"staging_{table.name}_{digest}")
 
         with explained():
-            self._client.create_table(staging, exists_ok=True)
+            try:
+                self._client.create_table(staging)
+            except Conflict:
+                self._client.update_table(staging, ["expires"])
         if source is None:
             return staging.table_id, None
 

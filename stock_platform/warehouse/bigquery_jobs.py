@@ -12,6 +12,8 @@ from typing import Any, Final
 from google.api_core.exceptions import Conflict, GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from stock_platform.google_advice import advice
@@ -22,7 +24,13 @@ from stock_platform.warehouse.port import WarehouseError
 _USD_PER_TIB: Final = 6.25
 # Transactions that change one table at once are not queued: all but one are aborted.
 _CONFLICT: Final = "due to concurrent update"
-_CONFLICT_PATIENCE_S: Final = 600
+# Ends of jobs after which Google says to start them again.
+_PASSING: Final = frozenset(
+    {"backendError", "internalError", "jobInternalError", "rateLimitExceeded"}
+    | {"jobBackendError", "jobRateLimitExceeded"}
+)
+_PATIENCE_S: Final = 600
+_ANSWER_WITHIN_S: Final = 120
 # bool is an int and datetime a date: first come, first served.
 _TYPES: Final[tuple[tuple[type, str], ...]] = (
     (bool, "BOOL"),
@@ -47,6 +55,21 @@ def explained() -> Iterator[None]:
         raise WarehouseError(f"BigQuery: {error.message} {advice(503, '')}") from error
     except GoogleAuthError as error:
         raise WarehouseError(f"BigQuery: {error} {advice(401, '')}") from error
+
+
+class _Deadline(HTTPAdapter):
+    """Requests that are not answered in time fail, and are asked again by the client."""
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override] # noqa: ANN401
+        options["timeout"] = options.get("timeout") or _ANSWER_WITHIN_S
+        return super().send(request, **options)
+
+
+def with_deadline(client: bigquery.Client) -> bigquery.Client:
+    """The client, no request of which waits for ever: by default BigQuery's do (3.47)."""
+    for scheme in ("https://", "http://"):
+        client._http.mount(scheme, _Deadline())  # noqa: SLF001 - a timeout for each call else
+    return client
 
 
 class BigQueryJobs:
@@ -107,13 +130,7 @@ class BigQueryJobs:
                 job_retry=None,
             )
 
-        patience = Retrying(
-            retry=retry_if_exception(lambda error: _CONFLICT in str(error)),
-            stop=stop_after_delay(_CONFLICT_PATIENCE_S),
-            wait=wait_random_exponential(multiplier=1, max=30),
-            reraise=True,
-        )
-        job: bigquery.QueryJob = patience(self._run, name, start, lambda _: False)
+        job: bigquery.QueryJob = _patience()(self._run, name, start, lambda _: False)
         return job
 
     def load(
@@ -136,7 +153,7 @@ class BigQueryJobs:
         def begin(job_id: str) -> bigquery.LoadJob:
             return start(job_id, self._location, bigquery.LoadJobConfig(labels=self._labels))
 
-        job: bigquery.LoadJob = self._run(name, begin, is_whole)
+        job: bigquery.LoadJob = _patience()(self._run, name, begin, is_whole)
         return job
 
     def _run(self, name: str, start: Callable[[str], Any], reuse: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - a job of either kind
@@ -178,6 +195,21 @@ class BigQueryJobs:
                 f"{self._max_bytes / 2**30:,.1f} GiB are refused. Ask for fewer sessions, or "
                 "raise STOCK_PLATFORM_BIGQUERY__MAX_QUERY_BYTES"
             )
+
+
+def _patience() -> Retrying:
+    """Jobs that met a passing trouble, or another change of their table, are run again."""
+    return Retrying(
+        retry=retry_if_exception(_passes),
+        stop=stop_after_delay(_PATIENCE_S),
+        wait=wait_random_exponential(multiplier=1, max=30),
+        reraise=True,
+    )
+
+
+def _passes(error: BaseException) -> bool:
+    told = getattr(error.__cause__, "errors", ())
+    return _CONFLICT in str(error) or any(it.get("reason") in _PASSING for it in told)
 
 
 def statistics(load: bigquery.LoadJob | None, transaction: bigquery.QueryJob) -> dict[str, Any]:

@@ -90,5 +90,23 @@ def test_a_missing_permission_is_told(root, faults):
         files.write(f"{root}/a", b"x")
 
 
+def test_a_missing_object_cannot_be_copied_and_is_no_missing_bucket(root):
+    with pytest.raises(FileNotFoundError):
+        files.copy(f"{root}/nothing", f"{root}/copy")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [((400, "x", "Invalid argument"), "Invalid arg"), ((502, "x", ""), "bad gateway.*run again")],
+)
+def test_whatever_gcsfs_makes_of_an_answer_is_the_lakes_own_error(
+    root, faults, monkeypatch, answer, says
+):
+    monkeypatch.setattr("gcsfs.core.GCSFileSystem.retries", 1)
+    faults.fail("GET .*download", *answer, times=9)
+    with pytest.raises(LakeError, match=f"(?s){says}"):
+        files.read(f"{root}/a")
+
+
 def test_the_lake_is_gcsfs():
     assert isinstance(files.filesystem("gs://bucket/a")[0], GCSFileSystem)

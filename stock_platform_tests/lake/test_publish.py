@@ -128,6 +128,34 @@ def test_a_session_whose_publish_died_halfway_is_refused_and_not_mixed(paths, mo
     assert tickers(paths, DAY) == ["A"]
 
 
+def test_a_process_that_dies_while_staging_is_deleted_leaves_no_finished_batch(paths, monkeypatch):
+    batch = stage(paths, {DAY: {"stock_prices": "AB"}})
+    delete = files.delete
+
+    def die_at_staging(uri):
+        if uri == batch.uri:
+            delete(f"{uri}/stock_prices")
+            raise KeyboardInterrupt
+        delete(uri)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "delete", die_at_staging)
+        with pytest.raises(KeyboardInterrupt):
+            list(publish.publish(paths, batch))
+    assert tickers(paths, DAY) == ["A", "B"]
+    assert files.exists(batch.uri)
+    assert not publish.is_staged(batch.uri)
+
+
+def test_a_batch_that_the_audit_refuses_is_taken_for_finished_by_nobody(paths):
+    batch = stage(paths, {DAY: {"stock_prices": "AB"}})
+    put(f"{batch.uri}/stock_prices/date={DAY}/part-0.parquet", "A")
+    assert publish.is_staged(batch.uri)
+    with pytest.raises(PublishError):
+        list(publish.publish(paths, batch))
+    assert not publish.is_staged(batch.uri)
+
+
 def test_two_files_of_one_session_are_refused(paths):
     batch = stage(paths, {DAY: {"stock_prices": "A"}})
     put(f"{batch.uri}/stock_prices/date={DAY}/part-1.parquet", "B")

@@ -1,5 +1,7 @@
 """Batches of Dataproc Serverless, on the real client and a service that runs their drivers."""
 
+import re
+import socket
 import threading
 import time
 import uuid
@@ -71,8 +73,8 @@ def batch(bucket, run="run-1", batch_id="stock-prices-20120103-20120104-01234567
     return SparkBatch(batch_id, f"{folder}/request.json", folder)
 
 
-def run(place, batch, *, run_id="run-1", is_terminated=lambda: False, log=lambda _: None):
-    return DataprocRunner(place, run_id, is_terminated).run(batch, log)
+def run(place, batch, *, is_terminated=lambda: False, log=lambda _: None):
+    return DataprocRunner(place, is_terminated).run(batch, log)
 
 
 def script(service, text):
@@ -128,7 +130,7 @@ def test_a_running_batch_of_the_same_inputs_is_waited_for(place, service, bucket
     while not service.batches:
         time.sleep(0.01)
     said = []
-    done = run(place, batch(bucket, "run-2"), run_id="run-2", log=said.append)
+    done = run(place, batch(bucket, "run-2"), log=said.append)
     first.join()
     assert len(service.batches) == 1
     assert done.output_uri == batch(bucket, "run-1").output_uri
@@ -137,14 +139,14 @@ def test_a_running_batch_of_the_same_inputs_is_waited_for(place, service, bucket
 
 def test_a_batch_that_succeeded_is_taken_while_its_output_is_there(place, service, bucket):
     run(place, batch(bucket))
-    done = run(replace(place, is_written=lambda _: True), batch(bucket, "run-2"), run_id="run-2")
+    done = run(replace(place, is_written=lambda _: True), batch(bucket, "run-2"))
     assert len(service.batches) == 1
     assert done.output_uri == batch(bucket, "run-1").output_uri
 
 
 def test_a_batch_whose_output_is_gone_runs_under_the_next_number(place, service, bucket):
     run(place, batch(bucket))
-    done = run(place, batch(bucket, "run-2"), run_id="run-2")
+    done = run(place, batch(bucket, "run-2"))
     assert [name.rsplit("-", 1)[-1] for name in service.batches] == ["0123456789ab", "2"]
     assert done.output_uri == batch(bucket, "run-2").output_uri
 
@@ -159,7 +161,7 @@ def test_a_failed_driver_is_told_with_its_last_lines_and_the_next_run_tries_agai
     assert "Driver exited with code 1" in str(failed.value)
     assert "console.cloud.google.com/dataproc/batches" in str(failed.value)
     script(service, HELLO)
-    assert run(place, batch(bucket, "run-2"), run_id="run-2").facts["dataproc_batch"].endswith("-2")
+    assert run(place, batch(bucket, "run-2")).facts["dataproc_batch"].endswith("-2")
 
 
 def test_a_batch_that_somebody_cancels_fails_and_is_no_success(place, service, bucket):
@@ -202,6 +204,90 @@ def test_only_a_persons_termination_cancels_the_batch(place, service, bucket, by
     assert service.states(batch(bucket).batch_id)[-1] == state
     for found in service.batches.values():
         place.client.transport.operations_client.cancel_operation(found.operation)
+
+
+@pytest.mark.parametrize("at", ["was asked for", "RUNNING"])
+def test_a_termination_cancels_the_batch_at_any_moment_and_through_a_bad_one(
+    place, service, bucket, at
+):
+    script(service, ENDLESS)
+    service.fail("CancelOperation", grpc.StatusCode.INTERNAL, "try again", times=1)
+
+    def interrupt(line):
+        if at in line:
+            raise TerminationError
+
+    with pytest.raises(TerminationError):
+        run(place, batch(bucket), is_terminated=lambda: True, log=interrupt)
+    deadline = time.monotonic() + 10
+    while service.states(batch(bucket).batch_id)[-1] != "CANCELLED":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_termination_before_the_answer_to_the_request_cancels_the_batch(place, service, bucket):
+    script(service, ENDLESS)
+
+    class AnswerLost:
+        def __getattr__(self, name):
+            return getattr(place.client, name)
+
+        def create_batch(self, *asked, **options):
+            place.client.create_batch(*asked, **options)
+            raise TerminationError
+
+    with pytest.raises(TerminationError):
+        run(replace(place, client=AnswerLost()), batch(bucket), is_terminated=lambda: True)
+    assert service.states(batch(bucket).batch_id)[-1] in {"CANCELLING", "CANCELLED"}
+
+
+def test_a_batch_that_cannot_be_cancelled_is_told_and_the_run_ends_all_the_same(
+    place, service, bucket
+):
+    script(service, ENDLESS)
+    service.fail("CancelOperation", grpc.StatusCode.PERMISSION_DENIED, "no", times=99)
+    said = []
+
+    def interrupt(line):
+        said.append(line)
+        if "RUNNING" in line:
+            raise TerminationError
+
+    with pytest.raises(TerminationError):
+        run(place, batch(bucket), is_terminated=lambda: True, log=interrupt)
+    assert re.search("goes on costing, cancel it at https://console.cloud.google.com", said[-1])
+
+
+def test_a_step_that_its_own_run_executes_again_gets_a_batch_of_its_own(place, service, bucket):
+    script(service, FAILS)
+    with pytest.raises(BatchFailedError):
+        run(place, batch(bucket, "run-1-first"))
+    script(service, HELLO)
+    done = run(place, batch(bucket, "run-1-second"))
+    assert done.facts["dataproc_batch"].endswith("-2")
+
+
+def test_a_batch_that_somebody_deletes_is_told(place, service, bucket):
+    script(service, ENDLESS)
+
+    def forget(line):
+        if "RUNNING" in line:
+            service.batches.clear()
+
+    with pytest.raises(BatchFailedError, match="Somebody has deleted the batch: run again"):
+        run(place, batch(bucket), log=forget)
+
+
+def test_a_service_that_never_answers_is_not_waited_for_for_ever(place, bucket):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        channel = grpc.insecure_channel(f"127.0.0.1:{silent.getsockname()[1]}")
+        transport = dataproc.BatchControllerClient.get_transport_class("grpc")(channel=channel)
+        client = dataproc.BatchControllerClient(transport=transport)
+        with pytest.raises(BatchFailedError, match="run again later"):
+            run(replace(place, client=client, patience_s=2), batch(bucket))
+        channel.close()
 
 
 @pytest.mark.parametrize(

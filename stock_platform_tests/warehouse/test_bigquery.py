@@ -1,16 +1,19 @@
 """What BigQuery alone does: jobs found again, bounds, and errors that say what to do."""
 
 import os
+import socket
 import uuid
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+import requests
 from google.cloud import bigquery
 
 from stock_platform.contracts import DIM_DATE, DIM_EXCHANGE, FACT_STOCK_PRICE
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.google_settings import BigQuerySettings
+from stock_platform.warehouse import bigquery_jobs
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.bigquery_jobs import BigQueryJobs
 from stock_platform.warehouse.port import WarehouseError
@@ -108,10 +111,60 @@ def test_a_load_of_a_process_that_died_before_the_commit_is_taken_over(
     assert len(jobs(dataset, "load-dim_exchange-")) == earlier + 1
 
 
+def test_a_load_goes_on_after_midnight_under_another_id(warehouse, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(BigQueryJobs, "transaction", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            warehouse.replace_table(DIM_DATE, DAYS)
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=1)
+
+    monkeypatch.setattr(bigquery_jobs, "datetime", Tomorrow)
+    load = warehouse.replace_table(DIM_DATE, DAYS)
+    assert f"-{Tomorrow.now(UTC):%Y%m%d}-0" in load.statistics["bigquery_load_job"]
+    assert warehouse.read(DIM_DATE).num_rows == 1
+
+
+def test_loads_without_rows_are_of_the_sessions_that_they_empty(warehouse, monkeypatch):
+    asked = []
+
+    def note(_, name, *__):
+        asked.append(name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BigQueryJobs, "transaction", note)
+    for day in (date(2012, 1, 3), date(2012, 1, 4), date(2012, 1, 4)):
+        with pytest.raises(KeyboardInterrupt):
+            warehouse.replace_sessions(FACT_STOCK_PRICE, [], [day], expected_rows=0)
+    assert asked[0] != asked[1] == asked[2]
+
+
+def test_a_staging_table_that_is_found_again_lives_on(warehouse, dataset, monkeypatch):
+    def expiry():
+        (it,) = [
+            it
+            for it in bigquery.Client().list_tables(dataset)
+            if it.table_id.startswith("staging_dim_date")
+        ]
+        return bigquery.Client().get_table(it.reference).expires
+
+    monkeypatch.setattr(BigQueryJobs, "transaction", lambda *_: 1 / 0)
+    expiries = []
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            warehouse.replace_table(DIM_DATE, DAYS)
+        expiries.append(expiry())
+    assert expiries[0] < expiries[1]
+    monkeypatch.undo()
+
+
 def test_a_staging_table_goes_when_its_rows_are_loaded(warehouse, dataset):
     warehouse.replace_table(DIM_DATE, DAYS)
     names = [it.table_id for it in bigquery.Client().list_tables(dataset)]
-    assert [it for it in names if it.startswith("staging")] == []
+    assert [it for it in names if it.startswith("staging_dim_date")] == []
 
 
 def test_a_transaction_that_met_another_is_run_again(warehouse, faults):
@@ -123,6 +176,42 @@ def test_a_transaction_that_met_another_is_run_again(warehouse, faults):
     )
     assert warehouse.replace_table(DIM_DATE, DAYS).rows == 1
     assert len(warehouse.read(DIM_DATE)) == 1
+
+
+@pytest.mark.parametrize("reason", ["backendError", "rateLimitExceeded"])
+@pytest.mark.parametrize(
+    ("kind", "which"),
+    [("LOAD", r"PUT .*/upload/"), ("QUERY", r"POST .*/jobs\b.*BEGIN TRANSACTION")],
+)
+def test_a_job_that_ends_in_a_passing_trouble_is_run_again(warehouse, faults, kind, which, reason):
+    target = {"projectId": "p", "datasetId": "d", "tableId": "t"}
+    faults.answer(
+        which,
+        {
+            "jobReference": {"projectId": "local-project", "jobId": "x", "location": "US"},
+            "configuration": {
+                "jobType": kind,
+                "load": {"destinationTable": target},
+                "query": {"query": "SELECT 1"},
+            },
+            "status": {"state": "DONE", "errorResult": {"reason": reason, "message": "again"}},
+            "statistics": {},
+        },
+    )
+    assert warehouse.replace_table(DIM_DATE, DAYS).rows == 1
+
+
+def test_a_service_that_never_answers_is_not_waited_for_for_ever(dataset, monkeypatch):
+    monkeypatch.setattr(bigquery_jobs, "_ANSWER_WITHIN_S", 0.2)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        at = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = bigquery.Client(client_options={"api_endpoint": at})
+        monkeypatch.delenv("BIGQUERY_EMULATOR_HOST")
+        BigQueryWarehouse(client, dataset, SETTINGS, LABELS)
+        with pytest.raises(requests.exceptions.Timeout):
+            client.get_dataset(dataset, retry=None)
 
 
 def test_a_moment_without_answer_is_borne(warehouse, faults):
