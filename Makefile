@@ -11,7 +11,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ACTIONLINT := .github/actionlint
 QUARTER := 2012-12-03...2013-03-01
-export DAGSTER_HOME := $(CURDIR)/.dagster_home
+# Each deployment's runs and verdicts are its own: .dagster_home, .dagster_home-staging, ...
+export DAGSTER_HOME := $(CURDIR)/.dagster_home$(addprefix -,$(filter-out local,$(STOCK_PLATFORM_DEPLOYMENT)))
+WEEK := 2012-11-05...2012-11-09
 export UV_PROJECT_ENVIRONMENT := .venv
 
 # One at a time, so that `make demo` and `make test` may be started together.
@@ -48,8 +50,8 @@ integration: setup
 smoke-gcp: setup
 	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \
 		echo "set STOCK_PLATFORM_DEPLOYMENT=staging and what docs/google-cloud.md asks for"; exit 1; }
-	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo 2012-12-03...2012-12-07
-	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo 2012-12-03...2012-12-07
+	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo $(WEEK)
+	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo $(WEEK) --expect-unchanged
 
 bench: setup
 	$(BIN)/python -m stock_platform_tests.benchmarks

@@ -54,17 +54,23 @@ class AssetSummary:
     checks: Counter[str] = field(default_factory=Counter)
 
 
-def main(key_range: str) -> int:
-    """Run the demo over a range of sessions, ``FIRST...LAST``; returns the exit code."""
+def main(key_range: str, *, expect_unchanged: bool) -> int:
+    """Run the demo over a range of sessions, ``FIRST...LAST``; returns the exit code.
+
+    Args:
+        key_range: the sessions.
+        expect_unchanged: whether a table that holds other rows than before is a failure.
+    """
     console = Console()
     settings = load_settings()
     with terminal.alone() as instance:
-        drop_sample_erp(LakePaths(settings.lake))
         warehouse = terminal.open_warehouse(settings)
+        drop_sample_erp(LakePaths(settings.lake))
         before = fingerprints(warehouse)
         summaries = run_all(sessions_between(key_range), instance, console)
         console.print(_summary_grid(summaries))
-        console.print(_change_grid(before, fingerprints(warehouse), warehouse))
+        after = fingerprints(warehouse)
+        console.print(_change_grid(before, after, warehouse))
         console.print(f"\n{_QUESTION}", highlight=False, soft_wrap=True)
         console.print(_answer_grid(warehouse))
     failed = sum(it.checks["failed"] for it in summaries.values())
@@ -75,6 +81,10 @@ def main(key_range: str) -> int:
         soft_wrap=True,
     )
     console.print("`make dev` shows it in the UI.")
+    changed = [name for name in after if after[name] != before[name]]
+    if expect_unchanged and changed:
+        console.print(f"changed, and nothing should have: {', '.join(changed)}")
+        return 1
     return 1 if failed else 0
 
 
@@ -218,7 +228,7 @@ def _answer_grid(warehouse: Warehouse) -> Grid:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1]))
+        sys.exit(main(sys.argv[1], expect_unchanged="--expect-unchanged" in sys.argv[2:]))
     except OSError as error:
         sys.exit(f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data goes")
     except (RunFailedError, NotASessionError, ValueError) as error:

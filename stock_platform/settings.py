@@ -4,8 +4,10 @@ Every variable has the prefix ``STOCK_PLATFORM_``; the README's table is this fi
 Derived names (paths, tables) are made where they are used, never copied here.
 """
 
+import difflib
 import os
 import re
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -134,6 +136,10 @@ class Settings(BaseSettings):
     @field_validator("lake")
     @classmethod
     def _absolute_directory(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("name a directory, or gs://BUCKET/PREFIX")
+        if "://" in value and not value.startswith(_CLOUD_STORAGE):
+            raise ValueError("expected a directory, or gs://BUCKET/PREFIX")
         if {"{", "}"} & set(value.replace("{layer}", "")):
             raise ValueError("only {layer} may stand in braces")
         return value.rstrip("/") if "://" in value else str(Path(value).resolve())
@@ -152,6 +158,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _days_in_order(self) -> "Settings":
         if self.last_date is not None and self.last_date < self.start_date:
+            if self.end_date is None:
+                raise ValueError(
+                    f"the sample ends {SAMPLE_END}, before START_DATE {self.start_date}: set "
+                    f"{_PREFIX}MARKET_DATA=yahoo, or an earlier day"
+                )
             raise ValueError(f"END_DATE {self.last_date} lies before START_DATE {self.start_date}")
         return self
 
@@ -212,7 +223,7 @@ def load_settings() -> Settings:
     known = _variables()
     unknown = [it for it in sorted(os.environ) if it.startswith(_PREFIX) and it not in known]
     if unknown:
-        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(known)}")
+        raise SettingsError("\n".join(_unknown(it, known) for it in unknown))
     try:
         return Settings()
     except ValidationError as error:
@@ -225,6 +236,12 @@ def _variables() -> list[str]:
     for group, options in _GROUPS.items():
         names += [f"{group}__{name}" for name in options.model_fields]
     return [f"{_PREFIX}{name.upper()}" for name in names]
+
+
+def _unknown(variable: str, known: Sequence[str]) -> str:
+    alike = difflib.get_close_matches(variable, known, n=1)
+    meant = f"did you mean {alike[0]}?" if alike else f"there are {', '.join(known)}"
+    return f"{variable}: no such setting; {meant}"
 
 
 def _complaint(error: ErrorDetails) -> str:
