@@ -76,10 +76,12 @@ def told(logging_instance, capfd):
 
 def test_each_session_of_a_range_is_told_with_its_rows_and_the_cost_once(told):
     materialized = words(told, "materialized")
-    assert [(it["partition"], it["rows"]) for it in materialized] == [
-        ("2012-12-03", 1),
-        ("2012-12-04", 2),
-    ]
+    # Dagster tells a range's sessions in no order.
+    assert {it["partition"]: it["rows"] for it in materialized} == {
+        "2012-12-03": 1,
+        "2012-12-04": 2,
+    }
+    assert len(materialized) == 2
     assert [it.get("usd") for it in materialized] == [0.125, None]
     assert [it.get("duration_s") for it in materialized] == [2.5, None]
     assert {it["severity"] for it in materialized} == {"INFO"}
