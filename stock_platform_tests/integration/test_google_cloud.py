@@ -314,3 +314,15 @@ def test_an_asset_of_ones_own_gets_a_spark_frame_by_the_connector(definitions, m
     frame = definitions.resources["warehouse_table"].load_input(context)
     assert asked["format"] == "bigquery"
     assert frame.columns == list(TABLES["fact_stock_price"].column_names)
+
+
+def test_a_dataset_that_was_emptied_is_restored_from_the_lake(year, production, definitions):
+    assert year
+    store = warehouse(definitions)
+    before = {name: store.read(TABLES[name]) for name in TABLES}
+    for name in TABLES:
+        bigquery.Client().delete_table(f"{production.dataset}.{name}")
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def("rebuild_warehouse")
+        assert job.execute_in_process(instance=instance).success
+    assert [name for name in TABLES if not store.read(TABLES[name]).equals(before[name])] == []
