@@ -16,6 +16,7 @@ from stock_platform.assets.processed import processed_stock_prices_asset
 from stock_platform.assets.raw import raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
 from stock_platform.automation.monitoring import monitoring_sensors
+from stock_platform.automation.pruning import prune_event_logs
 from stock_platform.automation.rebuild import rebuild_warehouse_job
 from stock_platform.automation.schedules import schedules
 from stock_platform.automation.sensors import SENSORS
@@ -70,7 +71,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
         asset_checks=checks,
-        jobs=[*JOBS, rebuild_warehouse_job(dimensions)],
+        jobs=[*JOBS, rebuild_warehouse_job(dimensions), prune_event_logs],
         sensors=[*SENSORS, *monitoring_sensors(settings)],
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,

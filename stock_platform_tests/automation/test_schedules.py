@@ -51,4 +51,5 @@ def test_schedules_are_on_where_prices_go_on(source, status):
         "daily_stock_prices_schedule": status,
         "freshness_schedule": status,
         "reference_data_schedule": status,
+        "prune_event_logs_schedule": status,
     }

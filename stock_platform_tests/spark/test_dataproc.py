@@ -272,6 +272,8 @@ def test_a_batch_that_somebody_deletes_is_told(place, service, bucket):
 
     def forget(line):
         if "RUNNING" in line:
+            (found,) = service.batches.values()
+            place.client.transport.operations_client.cancel_operation(found.operation)
             service.batches.clear()
 
     with pytest.raises(BatchFailedError, match="Somebody has deleted the batch: run again"):
