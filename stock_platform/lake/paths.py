@@ -108,7 +108,7 @@ class LakePaths:
 
     def loaded_folder(self, table: str) -> str:
         """The folder of what a fact table was given of all sessions."""
-        return f"{self.root}/processed/loaded/{_name(table)}"
+        return f"{self._processed}/processed/loaded/{_name(table)}"
 
     def loaded_session(self, table: str, session: str) -> str:
         """The folder of what a fact table was given of one session."""
@@ -124,7 +124,7 @@ class LakePaths:
 
     def check_results_folder(self) -> str:
         """The folder of all days' verdicts."""
-        return f"{self.root}/processed/check_results"
+        return f"{self._processed}/processed/check_results"
 
     def check_results(self, day: str) -> str:
         """The verdicts of the runs that were created on a day, UTC, as one Parquet object."""

@@ -1,5 +1,6 @@
 """No name from outside leaves its folder, and every object has one place."""
 
+import inspect
 import posixpath
 
 import pytest
@@ -48,3 +49,18 @@ def test_layers_may_be_buckets_of_their_own():
     assert paths.manifest("2012-01-03").startswith("gs://acme-processed/p/processed/")
     assert paths.quality_report() == "gs://acme-processed/p/reports/quality.html"
     assert paths.spark_code("d") == "gs://acme-code/p/code/d/process_stock_prices.py"
+
+
+def test_no_object_lies_outside_the_layers():
+    paths, arguments = (
+        LakePaths("gs://acme-{layer}"),
+        {"session": "2012-01-03", "day": "2012-01-03"},
+    )
+    methods = [
+        it for name, it in vars(LakePaths).items() if inspect.isfunction(it) and name[0] != "_"
+    ]
+    assert len(methods) > 20
+    for method in methods:
+        names = list(inspect.signature(method).parameters)[1:]
+        uri = method(paths, *(arguments.get(name, "x") for name in names))
+        assert uri.startswith(("gs://acme-raw/", "gs://acme-processed/", "gs://acme-code/")), uri
