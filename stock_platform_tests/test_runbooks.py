@@ -15,7 +15,12 @@ from stock_platform.settings import _variables
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNBOOKS = ROOT / "docs" / "runbooks"
-PAGES = sorted([*RUNBOOKS.glob("*.md"), ROOT / "docs" / "deploy.md", ROOT / "docs" / "upgrades.md"])
+PAGES = sorted(
+    [
+        *RUNBOOKS.glob("*.md"),
+        *(ROOT / "docs" / f"{it}.md" for it in ("deploy", "monitoring", "upgrades")),
+    ]
+)
 LOSSES = (
     "warehouse-lost",
     "lake-object-lost",
