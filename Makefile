@@ -22,7 +22,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
 .PHONY: setup demo rebuild-warehouse dev test lint format integration bench schemas smoke-gcp \
-	audit infra checkov
+	audit infra checkov cost
 
 setup:
 	@$(LOCKED) sh -euc '\
@@ -82,6 +82,10 @@ format: setup
 # What Terraform must know of BigQuery's tables, from the contracts.
 schemas: setup
 	$(BIN)/python -m stock_platform.warehouse.terraform_files
+
+# What a month costs on Google Cloud, by the arithmetic of docs/cost.md.
+cost: setup
+	$(BIN)/python deploy/cost.py
 
 infra: checkov
 	terraform/check.sh
