@@ -109,9 +109,11 @@ resource "google_storage_bucket_iam_member" "orchestrator_code" {
 }
 
 resource "google_storage_bucket_iam_member" "orchestrator_logs" {
-  bucket = google_storage_bucket.main["logs"].name
-  role   = "roles/storage.objectUser"
-  member = google_service_account.orchestrator.member
+  # Dagster asks whether the bucket is there before it starts, which no role for objects allows.
+  for_each = toset(["roles/storage.legacyBucketReader", "roles/storage.objectUser"])
+  bucket   = google_storage_bucket.main["logs"].name
+  role     = each.value
+  member   = google_service_account.orchestrator.member
 }
 
 # The repository itself is bootstrap's: an image must lie in it before a machine can start from it.
