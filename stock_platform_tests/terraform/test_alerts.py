@@ -7,6 +7,8 @@ import promql_parser
 import pytest
 from google.cloud.monitoring_dashboard_v1.types import Dashboard
 
+from stock_platform.observability.alerts import ALERTS as RAISED
+from stock_platform.observability.vocabulary import Word
 from stock_platform_tests.terraform.code import ROOT, local, values
 
 RUNBOOKS = ROOT.parent / "docs" / "runbooks"
@@ -82,6 +84,21 @@ def test_the_alerts_are_these():
         "database-disk",
         "budget",
     }
+
+
+def test_what_the_platform_raises_itself_is_an_alert_here_too():
+    assert set(RAISED) <= set(ALERTS)
+
+
+def test_alerts_and_metrics_wait_for_words_that_the_platform_says():
+    filters = " ".join(it["filter"] for it in MONITORING["log_alerts"].values())
+    asked = set(re.findall(r'jsonPayload\.event=\\*"(\w+)', filters))
+    assert len(asked) == len(MONITORING["log_alerts"])
+    for metric in METRICS.values():
+        ends = metric["events"] == "${local._run_ends}"
+        asked |= set(local("logging.tf")["_run_ends"] if ends else metric["events"])
+    # An alert that could not be delivered is tried again, and Google calls for the same reasons.
+    assert asked == set(Word) - {Word.ALERT_UNDELIVERED}
 
 
 @pytest.mark.parametrize("alert", ALERTS)
