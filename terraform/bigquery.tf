@@ -92,7 +92,9 @@ resource "google_project_iam_member" "loader" {
 }
 
 resource "google_storage_bucket_iam_member" "loader_processed" {
-  bucket = google_storage_bucket.main["processed"].name
-  role   = "roles/storage.objectViewer"
-  member = google_service_account.loader.member
+  # BigQuery's documentation asks for buckets.get beside the objects' own rights.
+  for_each = toset(["roles/storage.legacyBucketReader", "roles/storage.objectViewer"])
+  bucket   = google_storage_bucket.main["processed"].name
+  role     = each.value
+  member   = google_service_account.loader.member
 }
