@@ -9,11 +9,14 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from dagster_gcp import GCSResource
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import dataproc_v1 as dataproc
 from google.cloud import storage
 
 from stock_platform.google_settings import DataprocSettings
+from stock_platform.resources import LakeResource
+from stock_platform.resources.google import DataprocServerlessResource
 from stock_platform.spark.batch import BatchFailedError, SparkBatch
 from stock_platform.spark.dataproc import DataprocPlace, DataprocRunner
 from stock_platform_tests.google.dataproc import Dataproc, serve
@@ -162,6 +165,20 @@ def test_a_failed_driver_is_told_with_its_last_lines_and_the_next_run_tries_agai
     assert "console.cloud.google.com/dataproc/batches" in str(failed.value)
     script(service, HELLO)
     assert run(place, batch(bucket, "run-2")).facts["dataproc_batch"].endswith("-2")
+
+
+def test_the_last_lines_of_a_driver_are_found_in_however_many_objects_they_lie(bucket):
+    there = storage.Client().bucket(bucket)
+    there.blob("x/driveroutput.000000000").upload_from_string("Traceback: the cause\n" * 30)
+    there.blob("x/driveroutput.000000001").upload_from_string("ShutdownHookManager\n")
+    lake = LakeResource(root=f"gs://{bucket}")
+    resource = DataprocServerlessResource(
+        gcs=GCSResource(), lake=lake, project="p", region=REGION, deployment="test"
+    )
+    lines = resource._driver_log(f"gs://{bucket}/x/driveroutput")  # noqa: SLF001 - no other way in
+    assert lines == ["Traceback: the cause"] * 30 + ["ShutdownHookManager"]
+    (told,) = resource._driver_log("gs://there-is-no-such-bucket/x")  # noqa: SLF001
+    assert "cannot be read" in told
 
 
 def test_a_batch_that_somebody_cancels_fails_and_is_no_success(place, service, bucket):
