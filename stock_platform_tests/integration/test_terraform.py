@@ -55,3 +55,12 @@ def test_an_environment_can_be_planned_from_nothing(environment):
         r"Plan: \d+ to add, 0 to change, 0 to destroy",
         run("plan", ROOT, *of(ROOT, environment), "-var", f"image={IMAGE}"),
     )
+
+
+def test_the_deployments_page_tells_the_plans_size():
+    page = (ROOT.parent / "docs" / "deploy.md").read_text()
+    platform = run("plan", ROOT, *of(ROOT, "staging"), "-var", f"image={IMAGE}")
+    bootstrap = run("plan", BOOTSTRAP, *of(BOOTSTRAP, "staging"))
+    for planned in (platform, bootstrap):
+        (size,) = re.findall(r"Plan: \d+ to add, 0 to change, 0 to destroy", planned)
+        assert size in page
