@@ -149,4 +149,4 @@ def test_a_print_is_in_the_runs_own_file_and_no_json_line_is(logging_instance, c
 def test_without_the_setting_a_terminal_shows_dagsters_own_lines(tmp_path, capfd):
     with instance_in(tmp_path) as instance:
         dg.materialize([broken], instance=instance, raise_on_error=False)
-    assert "STEP_FAILURE" in capfd.readouterr().err
+    assert "- dagster - ERROR -" in capfd.readouterr().err
