@@ -38,6 +38,18 @@ NAMES = {
     r"\$\{google_kms_crypto_key\.data\[0\]\.id\}": "the key",
     r"\$\{google_compute_instance\.orchestrator\.name\}": "the machine",
 }
+# Who may set the access of such a resource: an apply reads it each time, and sets it at first.
+SETTERS = {
+    "google_artifact_registry_repository_iam_member": "artifactregistry.admin",
+    "google_bigquery_dataset_iam_member": "bigquery.admin",
+    "google_compute_instance_iam_member": "compute.instanceAdmin.v1",
+    "google_iap_tunnel_instance_iam_member": "iap.admin",
+    "google_kms_crypto_key_iam_member": "cloudkms.admin",
+    "google_project_iam_member": "resourcemanager.projectIamAdmin",
+    "google_secret_manager_secret_iam_member": "secretmanager.admin",
+    "google_service_account_iam_member": "iam.serviceAccountAdmin",
+    "google_storage_bucket_iam_member": "storage.admin",
+}
 RESOURCES = resources(ROOT) + resources(BOOTSTRAP)
 GRANTS = [it for it in RESOURCES if it.type.endswith("_iam_member")]
 
@@ -90,6 +102,12 @@ def test_the_pipeline_may_grant_the_platforms_own_project_roles_and_no_others():
     (delegated,) = [it["delegated_roles"] for it in parsed(BOOTSTRAP / "ci.tf")["locals"]]
     ours = [it for it in resources(ROOT) if it.type == "google_project_iam_member"]
     assert set(delegated) == {f"roles/{role}" for it in ours for role in roles(it)}
+
+
+def test_the_pipeline_may_set_the_access_that_the_platform_gives():
+    given = {it.type for it in resources(ROOT) if it.type.endswith("_iam_member")}
+    has = {role for account, _, role in granted() if account == "`ci-apply`"}
+    assert {SETTERS[it] for it in given} - has == set()
 
 
 def test_nobody_has_a_basic_role_but_the_one_who_plans():

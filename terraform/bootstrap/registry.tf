@@ -40,9 +40,10 @@ resource "google_artifact_registry_repository_iam_member" "ci_plan" {
   member     = google_service_account.ci_plan.member
 }
 
+# It pushes, and the platform's root lets the machine pull: only this role may read and set access.
 resource "google_artifact_registry_repository_iam_member" "ci_apply" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name
-  role       = "roles/artifactregistry.writer"
+  role       = "roles/artifactregistry.admin"
   member     = google_service_account.ci_apply.member
 }
