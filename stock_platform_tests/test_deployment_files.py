@@ -35,7 +35,8 @@ def test_containers_differ_from_production_in_storage_and_logs_alone():
 def test_the_machines_start_writes_every_variable_that_its_compose_file_names():
     named = set(re.findall(r"\$\{(\w+)", (ROOT / "deploy/gcp/compose.yaml").read_text()))
     script = (ROOT / "deploy/gcp/startup.sh.tftpl").read_text()
-    assert named == set(re.findall(r"^([A-Z_]+)=\$\{\w+\}$", script, re.MULTILINE))
+    measured = set(re.findall(r'print "([A-Z_]+)="', script))
+    assert named == measured | set(re.findall(r"^([A-Z_]+)=\$\{\w+\}$", script, re.MULTILINE))
 
 
 def test_every_action_is_named_by_its_commit_and_one_commit():

@@ -45,9 +45,7 @@ def start(root: Path, names: Mapping[str, str], secrets: Mapping[str, str]) -> l
     for name, content in secrets.items():
         (root / "answers" / name).write_text(content)
     (root / "startup.sh").write_text(script(names))
+    mounts = [f"mount --bind /{it} {root}/{it}" for it in ("dev", "proc")]
     run = shlex.join(["exec", "chroot", str(root), "bash", "/startup.sh"])
-    subprocess.run(  # noqa: S603
-        ["unshare", "--mount", "sh", "-ec", f"mount --bind /dev {root}/dev\n{run}"],  # noqa: S607
-        check=True,
-    )
+    subprocess.run(["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, run])], check=True)  # noqa: S603, S607
     return (root / "calls").read_text().splitlines()

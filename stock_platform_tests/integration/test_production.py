@@ -157,13 +157,22 @@ def test_the_machine_may_start_again_and_again_and_keeps_secrets_in_memory(start
     assert not [it for it in calls if it.startswith(("curl", "apt-get"))]
 
 
-def test_a_run_of_the_ui_is_stored_told_and_logged(project, ui, started):
+@pytest.fixture(scope="module")
+def ended(project, ui):
+    """A run that succeeded and one that failed, launched by the UI's API; the sensors told both."""
     ui.wait_for(lambda: [it["status"] for it in runs(ui, pipelineName="erp_load")], [["SUCCESS"]])
     assert ui.run_to_the_end("reference_data") == "SUCCESS"
+    holiday = {"dagster/partition": "2012-12-25"}
+    assert ui.run_to_the_end("daily_stock_prices", **holiday) == "FAILURE"
+    ui.wait_for(lambda: bool(lines(project, event="run_failed")), {True})
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_run_of_the_ui_is_stored_told_and_logged(project, started):
     materialized = lines(project, event="materialized", asset="dim_date")
     assert [it["severity"] for it in materialized] == ["INFO"]
     assert {"timestamp", "message", "run_id", "job", "rows"} <= materialized[0].keys()
-    ui.wait_for(lambda: bool(lines(project, event="run_succeeded", job="reference_data")), {True})
+    assert lines(project, event="run_succeeded", job="reference_data")
     blobs = storage.Client().list_blobs(f"{started[1]}-logs", prefix="dagster/storage/")
     assert any(materialized[0]["run_id"] in it.name for it in blobs)
 
@@ -174,10 +183,8 @@ def test_the_heart_beats(project, ui):
     assert {"sessions_late", "hours_late", "runs_queued", "runs_started"} <= beat.keys()
 
 
+@pytest.mark.usefixtures("ended")
 def test_a_failing_run_calls_a_person(project, ui, pager):
-    holiday = {"dagster/partition": "2012-12-25"}
-    assert ui.run_to_the_end("daily_stock_prices", **holiday) == "FAILURE"
-    ui.wait_for(lambda: bool(lines(project, event="run_failed")), {True})
     ui.wait_for(lambda: any("run-failed" in str(it) for it in pager.messages), {True})
     assert lines(project, event="alert", alert="run-failed")
 
