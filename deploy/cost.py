@@ -1,43 +1,77 @@
-"""What the platform costs a month on Google Cloud: `make cost` prints docs/cost.md's table.
+"""What the platform costs a month on Google Cloud: `make cost` prints docs/cost.md's tables.
 
 Belongs here: list prices, measured sizes and their arithmetic. Nothing of it runs in the platform,
 which tells what each run cost by itself.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-# List prices in US dollars, europe-west1 where regions differ, as known on 2026-11-25. Of the free
-# allowances only those of BigQuery, Cloud Logging and metrics count: the use is far below them.
-VM_MONTH: Final = {"e2-medium": 26.90, "e2-standard-2": 53.80}
-DATABASE_MONTH: Final = {"db-f1-micro": 8.40, "db-g1-small": 27.70, "db-custom-1-3840": 53.40}
-DISKS_MONTH: Final = 20 * 0.10 + 10 * 0.187  # the machine's balanced disk, the database's SSD
-NAT_MONTH: Final = 730 * 0.0014 + 730 * 0.005  # gateway for one machine, and its address
-DCU_HOUR: Final = 0.06
-GB_MONTH: Final = {False: 0.020, True: 0.044}  # one region, two
-TIB_SCANNED: Final = 6.25
-FREE_TIB: Final = 1
-ALERT_CONDITION_MONTH: Final = 0.10
 
+class Price(NamedTuple):
+    """A list price in US dollars, and the page of cloud.google.com that has it."""
+
+    usd: float
+    unit: str
+    page: str
+
+
+# europe-west1 where regions differ. Pages were read as stored copies, on 2026-11-25.
+MEMORY: Final = "from memory"
+PRICES: Final = {
+    "e2-medium": Price(26.90, "month", MEMORY),
+    "e2-standard-2": Price(53.80, "month", MEMORY),
+    "db-f1-micro": Price(8.40, "month", MEMORY),
+    "db-g1-small": Price(27.70, "month", MEMORY),
+    "db-custom-1-3840": Price(53.40, "month", MEMORY),
+    "balanced disk": Price(0.10, "GB and month", MEMORY),
+    "database's SSD": Price(0.187, "GB and month", MEMORY),
+    "database's backups": Price(0.08, "GB and month", MEMORY),
+    "NAT, a machine": Price(0.0014, "hour", "nat/pricing"),
+    "NAT, its address": Price(0.005, "hour", "nat/pricing"),
+    "NAT, traffic": Price(0.045, "GB", "nat/pricing"),
+    "Dataproc": Price(0.06, "DCU and hour", "dataproc-serverless/pricing"),
+    "Dataproc, shuffle": Price(0.04, "GB and month", MEMORY),
+    "bucket": Price(0.020, "GB and month", "storage/pricing"),
+    "bucket in two regions": Price(0.044, "GB and month", "storage/pricing"),
+    "lists and writes": Price(5.0, "million", "storage/pricing-examples"),
+    "lists and writes in two regions": Price(10.0, "million", MEMORY),
+    "reads": Price(0.4, "million", "storage/pricing-examples"),
+    "BigQuery, storage": Price(0.020, "GB and month", "bigquery/pricing"),
+    "BigQuery, queries": Price(6.25, "TiB after the first", "bigquery/pricing"),
+    "alerts": Price(0.10, "condition and month", MEMORY),
+    "images": Price(0.10, "GB and month", MEMORY),
+}
+HOURS: Final = 730
 SESSIONS_A_MONTH: Final = 21
-SESSIONS_A_YEAR: Final = 252
-YEARS: Final = 10
-# Bytes of an object and of a line in it: sample lines multiplied to 5, 50, 500 and 5,000 symbols a
-# session, gzip JSON with the verbatim answers, and zstd Parquet (2026-11-25).
-RAW: Final = (300, 147)
-PARQUET: Final = (5_500, 57)
-# Prices, corporate actions, and both again as they were loaded.
-PARQUET_OBJECTS: Final = 2
-# A row in BigQuery's own bytes: 8 for a number, date or time, 2 and its length for a text.
-ROW_BYTES: Final = 130
-# Least that a query is billed for; queries of a daily run and its checks.
-LEAST_SCAN: Final = 10 * 2**20
-QUERIES_A_RUN: Final = 60
-# The adjusted view's preview and plot, and checks over series, read the whole fact.
-FULL_SCANS_A_RUN: Final = 6
-# Dataproc's default footprint, and a batch's length: start-up and a minute's work.
+SESSIONS: Final = 2520  # ten years
+
+# Bytes of a session's objects, and of each symbol in them: measured on the sample, 2026-11-25.
+# Prices, outcomes and verbatim answers; Parquet twice, as published and as loaded; verdicts; and an
+# ERP export each session, as it came and as facts.
+SESSION: Final = 540 + 2 * 5_500 + 10_600 + 4_100
+SYMBOL: Final = (36 + 72 + 2_181) + 2 * 57 + (109 + 25)
+ANSWERS: Final = 6_300  # that a symbol's fetch brings over the network
+ROW: Final = 130  # in BigQuery's own bytes: 8 for a number, date or time, 2 and its length for text
+
+# References to tables in what a day's runs ask of BigQuery: to small ones, to a month of the prices
+# and to all of them. Each is billed for 10 MB at least.
+REFERENCES: Final = {"small": 62, "month": 8, "whole": 10}
+LEAST: Final = 10 * 2**20
+
+# What sensors ask of the lake in a month, counted on the emulator: two of them list all sessions.
+ERP_TICKS: Final = 120 * HOURS
+WATCHING_TICKS: Final = 2 * 60 * HOURS
+LISTS: Final = 10 * ERP_TICKS + (1 + -(-SESSIONS // 1_000)) * WATCHING_TICKS
+READS: Final = 14 * ERP_TICKS + WATCHING_TICKS
+
+# Dataproc's default footprint: 12 DCU and three disks of 400 GB; start-up and a minute's work.
 DCU: Final = 12
+SHUFFLE_GB: Final = 1_200
 BATCH_MINUTES: Final = {50: 3, 500: 3, 5_000: 4}
+MACHINE_DISK_GB: Final = 30
+DATABASE_DISK_GB: Final = 10
+IMAGES_GB: Final = 6  # ten images; a guess
 ALERT_CONDITIONS: Final = 8
 
 
@@ -59,49 +93,89 @@ DEPLOYMENTS: Final = (
 )
 
 
+def usd(price: str) -> float:
+    """A list price."""
+    return PRICES[price].usd
+
+
 def lake_gb(symbols: int) -> float:
-    """Of ten years: raw lines, and Parquet twice."""
-    raw = RAW[0] + RAW[1] * symbols
-    parquet = PARQUET_OBJECTS * (PARQUET[0] + PARQUET[1] * symbols)
-    return (raw + parquet) * SESSIONS_A_YEAR * YEARS / 1e9
+    """Of ten years, each session fetched and loaded by itself."""
+    return (SESSION + SYMBOL * symbols) * SESSIONS / 1e9
+
+
+def warehouse_gb(symbols: int) -> float:
+    """Of ten years of prices; the other tables are small."""
+    return ROW * symbols * SESSIONS / 1e9
 
 
 def scanned_tib(symbols: int) -> float:
     """In a month."""
-    fact = ROW_BYTES * symbols * SESSIONS_A_YEAR * YEARS
-    a_run = QUERIES_A_RUN * LEAST_SCAN + FULL_SCANS_A_RUN * max(fact, LEAST_SCAN)
-    return SESSIONS_A_MONTH * a_run / 2**40
+    session = ROW * symbols
+    bytes_of = {
+        "small": LEAST,
+        "month": max(LEAST, session * SESSIONS_A_MONTH),
+        "whole": max(LEAST, session * SESSIONS),
+    }
+    return SESSIONS_A_MONTH * sum(n * bytes_of[it] for it, n in REFERENCES.items()) / 2**40
+
+
+def batches(symbols: int) -> float:
+    """US dollars."""
+    hours = SESSIONS_A_MONTH * BATCH_MINUTES[symbols] / 60
+    return hours * (DCU * usd("Dataproc") + SHUFFLE_GB * usd("Dataproc, shuffle") / HOURS)
 
 
 def month(it: Deployment) -> dict[str, float]:
     """US dollars by what they are for."""
-    batch_hours = SESSIONS_A_MONTH * BATCH_MINUTES[it.symbols] / 60
+    stored, listed = (
+        ("bucket in two regions", "lists and writes in two regions")
+        if it.dual_region
+        else ("bucket", "lists and writes")
+    )
+    traffic = ANSWERS * it.symbols * SESSIONS_A_MONTH / 1e9
     return {
-        "machine": VM_MONTH[it.machine],
-        "database": DATABASE_MONTH[it.database],
-        "disks": DISKS_MONTH,
-        "NAT": NAT_MONTH,
-        "Dataproc": batch_hours * DCU * DCU_HOUR,
-        "lake": lake_gb(it.symbols) * GB_MONTH[it.dual_region],
-        "BigQuery, storage": ROW_BYTES * it.symbols * SESSIONS_A_YEAR * YEARS / 1e9 * 0.02,
-        "BigQuery, queries": max(scanned_tib(it.symbols) - FREE_TIB, 0) * TIB_SCANNED,
-        "alerts": ALERT_CONDITIONS * ALERT_CONDITION_MONTH,
+        "machine": usd(it.machine) + MACHINE_DISK_GB * usd("balanced disk"),
+        "database": usd(it.database)
+        + DATABASE_DISK_GB * (usd("database's SSD") + usd("database's backups")),
+        "NAT": HOURS * (usd("NAT, a machine") + usd("NAT, its address"))
+        + traffic * usd("NAT, traffic"),
+        "Dataproc": batches(it.symbols),
+        "lake, stored": lake_gb(it.symbols) * usd(stored),
+        "lake, asked by sensors": (LISTS * usd(listed) + READS * usd("reads")) / 1e6,
+        "BigQuery, storage": warehouse_gb(it.symbols) * usd("BigQuery, storage"),
+        "BigQuery, queries": max(scanned_tib(it.symbols) - 1, 0) * usd("BigQuery, queries"),
+        "alerts": ALERT_CONDITIONS * usd("alerts"),
+        "images": IMAGES_GB * usd("images"),
     }
 
 
+def row(*cells: str) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
+
+
 def table() -> str:
-    """All of it in Markdown."""
+    """What a month costs."""
     costs = [month(it) for it in DEPLOYMENTS]
-    lines = [
-        f"| US dollars a month | {' | '.join(it.name for it in DEPLOYMENTS)} |",
-        "|---|" + "---:|" * len(DEPLOYMENTS),
-        *(f"| {name} | {' | '.join(f'{it[name]:.2f}' for it in costs)} |" for name in costs[0]),
-        f"| **together** | {' | '.join(f'**{sum(it.values()):.0f}**' for it in costs)} |",
-        f"| lake, GB | {' | '.join(f'{lake_gb(it.symbols):.1f}' for it in DEPLOYMENTS)} |",
-        f"| scanned, TiB | {' | '.join(f'{scanned_tib(it.symbols):.2f}' for it in DEPLOYMENTS)} |",
-    ]
-    return "\n".join(lines)
+    sizes = [it.symbols for it in DEPLOYMENTS]
+    return "\n".join(
+        [
+            row("US dollars a month", *(it.name for it in DEPLOYMENTS)),
+            "|---|" + "---:|" * len(DEPLOYMENTS),
+            *(row(name, *(f"{it[name]:.2f}" for it in costs)) for name in costs[0]),
+            row("**together**", *(f"**{sum(it.values()):.0f}**" for it in costs)),
+            row("lake, GB", *(f"{lake_gb(it):.1f}" for it in sizes)),
+            row("warehouse, GB", *(f"{warehouse_gb(it):.2f}" for it in sizes)),
+            row("scanned, TiB", *(f"{scanned_tib(it):.2f}" for it in sizes)),
+        ]
+    )
+
+
+def prices() -> str:
+    """The prices that are counted with."""
+    lines = (row(name, f"{it.usd:g}", it.unit, it.page) for name, it in PRICES.items())
+    return "\n".join([row("price", "US dollars", "a", "source"), "|---|---:|---|---|", *lines])
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - what it is for
+    print(table(), prices(), sep="\n\n")  # noqa: T201 - what it is for

@@ -123,6 +123,16 @@ def test_dagster_takes_the_commands(page):
             command.make_parser(context).parse_args(list(given))
 
 
+def test_a_run_is_asked_for_in_the_code_location_that_the_daemon_knows(page):
+    for words in commands(page):
+        if "compose" in words and words[words.index("compose") :].count("job"):
+            assert words[words.index("-w") + 1] == "/opt/stock_platform/workspace.yaml"
+            assert (
+                "COPY deploy/entrypoint.sh deploy/workspace.yaml /opt/stock_platform/"
+                in (ROOT / "Dockerfile").read_text()
+            )
+
+
 def test_containers_are_services_of_the_compose_file(page):
     for words in commands(page):
         if "compose" in words and "exec" in words:
