@@ -15,7 +15,7 @@ from stock_platform.automation.rebuild import NAME, RESTORED_ROWS
 from stock_platform.contracts import TABLES
 from stock_platform.settings import load_settings
 from stock_platform.terminal import RunFailedError
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.port import Warehouse, WarehouseError
 
 
 def main() -> int:
@@ -66,5 +66,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except OSError as error:
         sys.exit(f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data is")
-    except (RunFailedError, ValueError) as error:
+    except (RunFailedError, WarehouseError, ValueError) as error:
         sys.exit(str(error))

@@ -1,10 +1,15 @@
 """A warehouse that was lost comes back from the lake, row for row."""
 
+import hashlib
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
+import orjson
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from stock_platform.contracts import TABLES
@@ -26,6 +31,10 @@ def differing(before, after):
 
 def rebuild(platform):
     return platform.run("rebuild_warehouse")
+
+
+def failures(result):
+    return str([it.step_failure_data.error.message for it in result.get_step_failure_events()])
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +84,82 @@ def test_a_damaged_session_is_named_and_all_else_is_restored(lost):
     result = rebuild(platform)
     kept.write_bytes(whole)
     assert not result.success
-    said = str([it.step_failure_data.error.message for it in result.get_step_failure_events()])
-    assert "fact_stock_price: 2012-11-07" in said
+    assert "fact_stock_price: 2012-11-07" in failures(result)
     after = tables(platform)
     assert differing(before, after) == ["fact_stock_price", "stock_price_adjusted"]
     expected = before["fact_stock_price"]
     expected = expected[expected["TradeDate"].astype(str) != "2012-11-07"].reset_index(drop=True)
     pd.testing.assert_frame_equal(after["fact_stock_price"], expected)
+
+
+def kept(platform, table, session, name):
+    root = Path(platform.paths.loaded_session(table, session))
+    (found,) = root.glob(name)
+    return found
+
+
+def test_a_session_whose_rows_are_told_wrong_costs_no_other(lost):
+    platform, before = lost
+    manifest = kept(platform, "fact_stock_price", "2012-11-07", "*.json")
+    whole = manifest.read_bytes()
+    told = orjson.loads(whole)
+    manifest.write_bytes(orjson.dumps({**told, "rows": told["rows"] + 1}))
+    result = rebuild(platform)
+    manifest.write_bytes(whole)
+    assert "2012-11-07" in failures(result)
+    after = platform.table("fact_stock_price")
+    assert len(after) == len(before["fact_stock_price"]) - told["rows"]
+
+
+def test_what_the_warehouse_refuses_is_named_and_all_else_is_restored(lost):
+    platform, before = lost
+    parquet = kept(platform, "fact_stock_price", "2012-11-07", "*.parquet")
+    manifest = kept(platform, "fact_stock_price", "2012-11-07", "*.json")
+    whole = parquet.read_bytes(), manifest.read_bytes()
+    pq.write_table(pq.read_table(parquet).drop_columns(["Volume"]), parquet)
+    digest = hashlib.sha256(parquet.read_bytes()).hexdigest()
+    manifest.write_bytes(orjson.dumps({**orjson.loads(whole[1]), "sha256": digest}))
+    result = rebuild(platform)
+    parquet.write_bytes(whole[0])
+    manifest.write_bytes(whole[1])
+    assert "Volume" in failures(result)
+    assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
+
+
+def test_rows_of_a_session_that_was_loaded_without_any_go(played):
+    before = tables(played)
+    held = set(before["fact_corporate_action"]["TradeDate"].astype(str))
+    (day, *_) = [it for it in sorted({FIRST, "2012-11-06", LAST}) if it not in held]
+    with duckdb.connect(str(played.settings.warehouse_file)) as connection:
+        connection.execute(
+            "INSERT INTO fact_corporate_action BY NAME "
+            "SELECT * REPLACE ($day::DATE AS TradeDate) FROM fact_corporate_action LIMIT 1",
+            {"day": day},
+        )
+    assert "fact_corporate_action" in differing(before, tables(played))
+    assert rebuild(played).success
+    assert differing(before, tables(played)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("rejected.json.gz", lambda it: it[:-9]),
+        ("rejected.json.gz", lambda it: it[:12] + b"\xff" * 8 + it[20:]),
+        ("facts.parquet", lambda it: it[:40] + bytes([it[40] ^ 1]) + it[41:]),
+        ("facts.parquet", lambda it: it[: len(it) // 2]),
+    ],
+)
+def test_damaged_facts_of_the_erp_are_named_and_all_else_is_restored(lost, name, damage):
+    platform, before = lost
+    current = orjson.loads(Path(platform.paths.current_erp("companies")).read_bytes())["load"]
+    file = Path(platform.paths.raw_erp("companies", current), name)
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    result = rebuild(platform)
+    file.write_bytes(whole)
+    assert "the facts of companies in the lake cannot be read" in failures(result)
+    assert differing(before, tables(platform)) == ["dim_company", "dim_company_history"]
 
 
 def test_verdicts_that_lie_damaged_are_named(lost):
@@ -97,24 +175,63 @@ def test_verdicts_that_lie_damaged_are_named(lost):
     assert "asset_check_result" in differing(before, tables(platform))
 
 
-def test_the_command_says_what_it_restored(played, tmp_path):
+@pytest.fixture
+def command(played, tmp_path):
+    """Start the command on the platform, with an instance of its own."""
+    (tmp_path / "dagster.yaml").write_text(
+        "telemetry: {enabled: false}\nconcurrency: {pools: {default_limit: 1}}\n"
+    )
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-m", "stock_platform.rebuild"],
+            env={
+                "PATH": "",
+                "HOME": str(tmp_path),
+                "DAGSTER_HOME": str(tmp_path),
+                "STOCK_PLATFORM_LAKE": played.settings.lake,
+                "STOCK_PLATFORM_WAREHOUSE": played.settings.warehouse,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def test_a_command_that_was_killed_is_repeated_to_the_end(played, command):
     before = tables(played)
     played.settings.warehouse_file.unlink()
-    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "stock_platform.rebuild"],
-        env={
-            "PATH": "",
-            "HOME": str(tmp_path),
-            "DAGSTER_HOME": str(tmp_path),
-            "STOCK_PLATFORM_LAKE": played.settings.lake,
-            "STOCK_PLATFORM_WAREHOUSE": played.settings.warehouse,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "fact_corporate_action" in done.stdout
+    with command() as killed:
+        for line in killed.stderr:
+            if "STEP_SUCCESS" in line:
+                break
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    with command() as again:
+        said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert differing(before, tables(played)) == []
+
+
+def test_a_warehouse_that_cannot_be_opened_is_told_in_a_line(played, command):
+    whole = played.settings.warehouse_file.read_bytes()
+    played.settings.warehouse_file.write_bytes(b"no database" * 1000)
+    with command() as refused:
+        _, said = refused.communicate(timeout=120)
+    played.settings.warehouse_file.write_bytes(whole)
+    assert refused.returncode == 1
+    assert played.settings.warehouse_file.name in said
+    assert "Traceback" not in said
+
+
+def test_the_command_says_what_it_restored(played, command):
+    before = tables(played)
+    played.settings.warehouse_file.unlink()
+    with command() as done:
+        said, errors = done.communicate(timeout=120)
+    assert done.returncode == 0, errors
+    assert "fact_corporate_action" in said
     assert differing(before, tables(played)) == []
     assert files.exists(played.paths.quality_report())

@@ -13,7 +13,9 @@ import dagster as dg
 from stock_platform.assets.facts import SOURCES
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.lake import raw_erp
+from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
+from stock_platform.lake.raw_erp import NoErpFileError
 from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse import restore
@@ -93,7 +95,7 @@ def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinitio
         for kind in ERP_KINDS:
             if f"raw_erp_{kind}" in asset.keys_by_input_name:
                 inputs[f"raw_erp_{kind}"] = raw_erp.load(paths, kind)
-    except (OSError, ValueError, KeyError) as error:
+    except (NoErpFileError, DamagedError) as error:
         return Restored(0, [str(error)])
     rows = asset(**inputs)
     return Restored(warehouse.replace_table(TABLES[asset.key.to_user_string()], rows).rows, [])

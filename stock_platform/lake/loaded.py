@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 
 
 class DamagedError(RuntimeError):
-    """What is kept of a session is not what was loaded."""
+    """What the lake keeps of something is not what was put there."""
 
 
 @dataclass(frozen=True)
@@ -72,4 +74,6 @@ def read(paths: LakePaths, table: str, session: str) -> Loaded:
         raise DamagedError(f"{paths.loaded_manifest(table, session)} cannot be read") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise DamagedError(f"{uri} is not the object that was loaded")
+    if pq.read_metadata(pa.BufferReader(content)).num_rows != rows:
+        raise DamagedError(f"{paths.loaded_manifest(table, session)} tells another number of rows")
     return Loaded(uri, rows)

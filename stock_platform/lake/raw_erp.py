@@ -1,6 +1,7 @@
 """What the ERP told, in the lake: each file as it came, its rejected rows, the facts after it."""
 
 import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stock_platform.lake import files
+from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 
 
@@ -81,18 +83,24 @@ def load(paths: LakePaths, kind: ErpKind) -> ErpFacts:
 
 
 def load_if_any(paths: LakePaths, kind: ErpKind) -> ErpFacts | None:
-    """What is known of a kind; None before its first file."""
+    """What is known of a kind; None before its first file.
+
+    Raises:
+        DamagedError: what is known cannot be read, or a part of it is missing.
+    """
     if not files.exists(paths.current_erp(kind)):
         return None
-    key = orjson.loads(files.read(paths.current_erp(kind)))["load"]
-    fs, path = files.filesystem(f"{paths.raw_erp(kind, key)}/facts.parquet")
-    with fs.open(path, "rb") as stream:
-        facts = pq.read_table(stream)
-    lines = gzip.decompress(files.read(quarantine(paths, kind, key))).splitlines()
-    return ErpFacts(kind, key, facts, [orjson.loads(it) for it in lines])
+    try:
+        key = orjson.loads(files.read(paths.current_erp(kind)))["load"]
+        content = files.read(f"{paths.raw_erp(kind, key)}/facts.parquet")
+        facts = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        lines = gzip.decompress(files.read(quarantine(paths, kind, key))).splitlines()
+        return ErpFacts(kind, key, facts, [orjson.loads(it) for it in lines])
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"the facts of {kind} in the lake cannot be read: {error}") from error
 
 
 def _parquet(table: pa.Table) -> bytes:
     buffer = pa.BufferOutputStream()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return bytes(buffer.getvalue())

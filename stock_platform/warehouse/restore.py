@@ -7,6 +7,7 @@ may be repeated.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Final
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from stock_platform.lake import check_results, files, loaded
 from stock_platform.lake.loaded import DamagedError, Loaded
 from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.publish import expected_rows, published_sessions, read_published
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.port import Warehouse, WarehouseError
 
 # Verdicts of a load: BigQuery takes its ten seconds for any number of them.
 _VERDICTS_A_LOAD: Final = 50_000
@@ -43,7 +44,7 @@ def fact(
     published: Mapping[str, int | None],
     sessions_a_load: int,
 ) -> Restored:
-    """Restore a fact table: each session as it was loaded last.
+    """Restore a fact table: each session as it was loaded last, those without a row included.
 
     Args:
         paths: of the lake.
@@ -55,19 +56,12 @@ def fact(
     """
     kept, rows = loaded.sessions(paths, table.name), 0
     problems = [*_never_loaded(published, kept)]
-    for sessions in _parts(kept, sessions_a_load):
-        whole: dict[str, Loaded] = {}
-        for session, found in files.each(lambda it: (it, _read(paths, table, it)), sessions):
-            if isinstance(found, Loaded):
-                whole[session] = found
-            else:
-                problems.append(f"{session}: {found}")
-        rows += warehouse.replace_sessions(
-            table,
-            [it.uri for it in whole.values()],
-            [date.fromisoformat(session) for session in whole],
-            expected_rows=sum(it.rows for it in whole.values()),
-        ).rows
+    loads = (_whole(paths, table, it, problems) for it in _parts(kept, sessions_a_load))
+    for load in chain(loads, [dict.fromkeys(_empty(published, kept))]):
+        try:
+            rows += _replace(warehouse, table, load)
+        except WarehouseError as error:
+            problems.append(f"{min(load)} to {max(load)}: {error}")
     return Restored(rows, sorted(problems))
 
 
@@ -110,6 +104,36 @@ def _read(paths: LakePaths, table: Table, session: str) -> Loaded | DamagedError
         return loaded.read(paths, table.name, session)
     except DamagedError as error:
         return error
+
+
+def _whole(
+    paths: LakePaths, table: Table, sessions: Sequence[str], problems: list[str]
+) -> dict[str, Loaded | None]:
+    """What is kept of sessions, without those that are damaged; these become problems."""
+    whole: dict[str, Loaded | None] = {}
+    for session, found in files.each(lambda it: (it, _read(paths, table, it)), sessions):
+        if isinstance(found, Loaded):
+            whole[session] = found
+        else:
+            problems.append(f"{session}: {found}")
+    return whole
+
+
+def _replace(warehouse: Warehouse, table: Table, load: Mapping[str, Loaded | None]) -> int:
+    if not load:
+        return 0
+    objects = [it for it in load.values() if it]
+    return warehouse.replace_sessions(
+        table,
+        [it.uri for it in objects],
+        [date.fromisoformat(session) for session in load],
+        expected_rows=sum(it.rows for it in objects),
+    ).rows
+
+
+def _empty(published: Mapping[str, int | None], kept: Sequence[str]) -> list[str]:
+    """The sessions that were published without a row, and of which none was kept."""
+    return sorted(session for session in set(published) - set(kept) if published[session] == 0)
 
 
 def _never_loaded(published: Mapping[str, int | None], kept: Sequence[str]) -> Iterator[str]:
