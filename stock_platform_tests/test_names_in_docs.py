@@ -5,7 +5,8 @@ import re
 import pytest
 
 from stock_platform.observability.vocabulary import Word
-from stock_platform_tests.terraform.code import local
+from stock_platform_tests.terraform.code import ROOT as TERRAFORM
+from stock_platform_tests.terraform.code import listed, local, resources
 from stock_platform_tests.test_runbooks import PAGES, ROOT, named, spelt
 
 MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
@@ -31,7 +32,12 @@ def test_a_name_is_one_that_the_code_has(page, known):
 @PAGE
 def test_what_google_is_asked_for_by_name_is_what_terraform_makes(page):
     text = "".join(it.read_text() for it in (ROOT / "terraform").rglob("*.tf"))
-    made = {*re.findall(r"\$\{var\.prefix\}-([a-z-]+)", text), *local("storage.tf")["buckets"]}
+    (secrets,) = (it for it in resources(TERRAFORM) if it.type == "google_secret_manager_secret")
+    made = {
+        *re.findall(r"\$\{var\.prefix\}-([a-z-]+)", text),
+        *local("storage.tf")["buckets"],
+        *listed(secrets.body["for_each"]),
+    }
     assert set(re.findall(r"\bPREFIX-([a-z]+(?:-[a-z]+)*)", page.read_text())) - made == set()
 
 
