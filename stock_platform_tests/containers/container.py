@@ -65,7 +65,9 @@ class Container:
         user, _, group = self._image.user.partition(":")
         variables = [f"{k}={v}" for k, v in self._environment.items()]
         return [
-            *("env", "-i", "-C", self._image.folder, *variables, "setpriv", f"--reuid={user}"),
+            # As Docker starts it, whatever the shell around the tests ignores.
+            *("env", "--default-signal", "-i", "-C", self._image.folder, *variables),
+            *("setpriv", f"--reuid={user}"),
             *(f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"),
             *command,
         ]
