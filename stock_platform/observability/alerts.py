@@ -86,8 +86,10 @@ def alerts(
 
 def message(raised: Sequence[Alert]) -> tuple[str, str]:
     """The subject and body of one message about all that was raised."""
-    more = f" and {len(raised) - 1} more alerts" if len(raised) > 1 else ""
-    return raised[0].subject + more, "\n\n".join(f"{it.subject}\n\n{it.body}" for it in raised)
+    if len(raised) == 1:
+        return raised[0].subject, raised[0].body
+    subject = f"{raised[0].subject} and {len(raised) - 1} more alerts"
+    return subject, "\n\n".join(f"{it.subject}\n\n{it.body}" for it in raised)
 
 
 def _run(place: Place, run: EndedRun, says: str | None) -> str:
