@@ -114,7 +114,9 @@ def test_make_has_the_targets(page):
 
 def test_dagster_takes_the_commands(page):
     for words in commands(page):
-        called = [it for it in words if Path(it).name == "dagster"]
+        # The database and its user are called dagster too.
+        names = {"dagster", ".venv/bin/dagster"} if "compose" in words else {".venv/bin/dagster"}
+        called = [it for it in words if it in names]
         if called:
             given = words[words.index(called[0]) + 1 :]
             command: click.Command = create_dagster_cli()
