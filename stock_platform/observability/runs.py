@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, BACKFILL_ID_TAG, WILL_RETRY_TAG
 
 from stock_platform.observability.failures import FailedBatch, events, why_failed
 from stock_platform.observability.logging import usd
@@ -87,7 +88,7 @@ def ended_run(instance: dg.DagsterInstance, record: RunRecord) -> EndedRun:
         status=run.status,
         duration_s=_duration(record),
         partition=partition(run.tags),
-        will_retry=run.tags.get(WILL_RETRY_TAG) == "true",
+        will_retry=_will_retry(instance, run.tags),
         error=error,
         batch=batch,
         usd=_usd(instance, run.run_id),
@@ -107,6 +108,19 @@ def partition(tags: Mapping[str, str]) -> str | None:
     """The session of a run's tags, or the first and the last of its range."""
     first, last = (tags.get(f"dagster/asset_partition_range_{it}") for it in ("start", "end"))
     return f"{first}...{last}" if first and last else tags.get("dagster/partition")
+
+
+def _will_retry(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> bool:
+    """Whether Dagster starts a run again, or has.
+
+    Its tag alone does not tell: runs of a backfill that is over are left as they are (1.13).
+    """
+    if tags.get(WILL_RETRY_TAG) != "true":
+        return False
+    if AUTO_RETRY_RUN_ID_TAG in tags or BACKFILL_ID_TAG not in tags:
+        return True
+    backfill = instance.get_backfill(tags[BACKFILL_ID_TAG])
+    return backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
 
 
 def _duration(record: RunRecord) -> float | None:
