@@ -142,6 +142,11 @@ resource "google_iap_tunnel_instance_iam_member" "operators" {
   zone     = google_compute_instance.orchestrator.zone
   role     = "roles/iap.tunnelResourceAccessor"
   member   = each.value
+
+  # A machine that is replaced takes its access along, and its name does not tell.
+  lifecycle {
+    replace_triggered_by = [google_compute_instance.orchestrator.instance_id]
+  }
 }
 
 resource "google_compute_instance_iam_member" "operators" {
@@ -150,6 +155,11 @@ resource "google_compute_instance_iam_member" "operators" {
   zone          = google_compute_instance.orchestrator.zone
   role          = "roles/compute.osAdminLogin"
   member        = each.value
+
+  # A machine that is replaced takes its access along, and its name does not tell.
+  lifecycle {
+    replace_triggered_by = [google_compute_instance.orchestrator.instance_id]
+  }
 }
 
 resource "google_service_account_iam_member" "operators" {

@@ -6,8 +6,8 @@ from stock_platform_tests.terraform.code import BOOTSTRAP, ROOT, listed, parsed,
 
 MEMBERS = {
     r"\$\{google_service_account\.(\w+)(\[0\])?\.member\}": r"`\1`",
-    r"principalSet://.*": "the repository's workflows",
-    r"principal://.*": "jobs of the GitHub environment",
+    r"principalSet://.*/attribute\.repository/.*": "the repository's workflows",
+    r"principalSet://.*/attribute\.environment/.*": "jobs of the GitHub environment",
     r"serviceAccount:\$\{each\.value\}\.iam\.gserviceaccount\.com": "Google's agents",
     r"\$\{each\.value(\.member)?\}": "operators",
 }

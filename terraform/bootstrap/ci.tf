@@ -36,8 +36,9 @@ resource "google_iam_workload_identity_pool_provider" "github" {
     "assertion.repository == '${var.github.repository}'",
   ])
   attribute_mapping = {
-    "attribute.repository" = "assertion.repository"
-    "google.subject"       = "assertion.sub"
+    "attribute.environment" = "has(assertion.environment) ? assertion.environment : ''"
+    "attribute.repository"  = "assertion.repository"
+    "google.subject"        = "assertion.sub"
   }
 
   oidc {
@@ -89,7 +90,8 @@ resource "google_service_account" "ci_apply" {
 resource "google_service_account_iam_member" "ci_apply" {
   service_account_id = google_service_account.ci_apply.name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/subject/repo:${var.github.repository}:environment:${var.github.environment}"
+  # Not by the subject, whose form GitHub changes (immutable IDs since 2026-06).
+  member = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.environment/${var.github.environment}"
 }
 
 resource "google_project_iam_member" "ci_apply" {

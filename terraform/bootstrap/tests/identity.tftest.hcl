@@ -22,7 +22,7 @@ run "identity" {
   }
 
   assert {
-    condition     = endswith(google_service_account_iam_member.ci_apply.member, "/subject/repo:${var.github.repository}:environment:${var.github.environment}")
+    condition     = endswith(google_service_account_iam_member.ci_apply.member, "/attribute.environment/${var.github.environment}")
     error_message = "Jobs outside the GitHub environment may apply."
   }
 
