@@ -62,8 +62,8 @@ LEAST: Final = 10 * 2**20
 # What sensors ask of the lake in a month, counted on the emulator: two of them list all sessions.
 ERP_TICKS: Final = 120 * HOURS
 WATCHING_TICKS: Final = 2 * 60 * HOURS
-LISTS: Final = 10 * ERP_TICKS + (1 + -(-SESSIONS // 1_000)) * WATCHING_TICKS
-READS: Final = 14 * ERP_TICKS + WATCHING_TICKS
+LISTS: Final = 8 * ERP_TICKS + -(-SESSIONS // 1_000) * WATCHING_TICKS
+READS: Final = 2 * ERP_TICKS
 
 # Dataproc's default footprint: 12 DCU and three disks of 400 GB; start-up and a minute's work.
 DCU: Final = 12

@@ -100,8 +100,7 @@ def landed(paths: LakePaths, kind: ErpKind) -> list[Landed]:
 
     Links, pipes and folders are no files: what they lead to is not the ERP's to name.
     """
-    fs, folder = files.filesystem(paths.landing(kind))
-    found = fs.ls(folder, detail=True) if fs.exists(folder) else []
+    found = files.listing(paths.landing(kind))
     regular = [it for it in found if it["type"] == "file" and not it.get("islink")]
     return sorted(
         (_landed(kind, info) for info in regular if _is_finished(info["name"])),
@@ -162,10 +161,7 @@ def loads(paths: LakePaths, kind: ErpKind) -> list[ErpLoad]:
 
 
 def _names_in(folder: str) -> set[str]:
-    fs, path = files.filesystem(folder)
-    return (
-        {posixpath.basename(it) for it in fs.ls(path, detail=False)} if fs.exists(path) else set()
-    )
+    return {posixpath.basename(it["name"]) for it in files.listing(folder)}
 
 
 def _entry(paths: LakePaths, file: Landed) -> str:

@@ -60,12 +60,18 @@ def read(uri: str) -> bytes:
     return content
 
 
+def listing(folder: str) -> list[dict[str, Any]]:
+    """What fsspec tells of all that lies in a folder, by one listing; nothing without a folder."""
+    fs, path = filesystem(folder)
+    try:
+        return list(fs.ls(path, detail=True))
+    except FileNotFoundError:
+        return []
+
+
 def sessions_in(folder: str) -> list[str]:
     """The sessions that have a ``date=`` folder in a folder, ascending, by one listing."""
-    fs, path = filesystem(folder)
-    if not fs.exists(path):
-        return []
-    names = (it.rstrip("/").rsplit("/", 1)[-1] for it in fs.ls(path, detail=False))
+    names = (it["name"].rstrip("/").rsplit("/", 1)[-1] for it in listing(folder))
     return sorted(name.removeprefix("date=") for name in names if name.startswith("date="))
 
 

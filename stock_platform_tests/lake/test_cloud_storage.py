@@ -40,6 +40,14 @@ def test_what_is_written_can_be_read_listed_copied_and_deleted(root):
     files.delete(f"{root}/raw")
 
 
+def test_sessions_are_found_by_one_request(root, faults):
+    files.write(f"{root}/raw/date=2012-01-03/a", b"x")
+    faults.asked.clear()
+    assert files.sessions_in(f"{root}/raw") == ["2012-01-03"]
+    assert len(faults.asked) == 1
+    assert files.sessions_in(f"{root}/nothing") == []
+
+
 def test_an_object_gets_a_new_version_when_it_is_written_again(root):
     files.write(f"{root}/a", b"one")
     before = files.versions([f"{root}/a"])
