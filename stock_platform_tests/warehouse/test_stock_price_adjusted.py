@@ -1,5 +1,6 @@
 """The adjusted view: splits and distributions undone as its comment says."""
 
+import itertools
 import math
 from datetime import UTC, date, datetime
 
@@ -117,3 +118,19 @@ def test_cash_above_the_price_is_left_out_rather_than_made_a_negative_price(adju
     rows = adjusted([price(DAYS[0], 1.0), price(DAYS[1], 1.0)], [action(DAYS[1], "dividend", 5.0)])
     assert all(math.isfinite(value) for value in column(rows, "TotalReturnClose"))
     assert column(rows, "TotalReturnClose") == [1.0, 1.0]
+
+
+def test_the_order_of_splits_changes_no_bit(adjusted):
+    # As floats, the logarithms of these add up to three different sums.
+    factors = {
+        column(
+            adjusted(
+                [price(day, 10.0) for day in DAYS],
+                [action(day, "split", it) for day, it in zip(DAYS[1:], ratios, strict=True)],
+            ),
+            "SplitFactor",
+        )[0]
+        for ratios in itertools.permutations([1.5, 0.02, 11.0])
+    }
+    assert len(factors) == 1
+    assert factors.pop() == pytest.approx(0.33)

@@ -5,6 +5,8 @@
 /* backward adjustment. The close before is the last one in the fact before the ex-date; cash */
 /* with none before it changes nothing, for no row lies before it. Cash in another currency than */
 /* the price's is left out: what it was worth is not known here. */
+/* Logarithms are added up as integers of 1e-16: a sum of floats depends on its order, which no */
+/* engine promises, and the same facts must say the same each time. */
 /* BigQuery reads no fact without a condition on TradeDate; this one holds for every row. */
 WITH prices AS (
   SELECT
@@ -22,7 +24,7 @@ WITH prices AS (
   SELECT
     Ticker,
     TradeDate AS ExDate,
-    LN(Value) AS LogRatio
+    CAST(ROUND(LN(Value) * 1e16) AS INT64) AS LogRatio
   FROM actions
   WHERE
     ActionType = 'split'
@@ -30,7 +32,7 @@ WITH prices AS (
   SELECT
     price.DateKey,
     price.Ticker,
-    EXP(COALESCE(SUM(splits.LogRatio), 0)) AS SplitFactor
+    EXP(COALESCE(SUM(splits.LogRatio), 0) / 1e16) AS SplitFactor
   FROM prices AS price
   LEFT JOIN splits
     ON splits.Ticker = price.Ticker AND splits.ExDate > price.TradeDate
@@ -69,7 +71,9 @@ WITH prices AS (
   SELECT
     day_before.Ticker,
     day_before.ExDate,
-    LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) / price.Close) AS LogFactor /* Cash is a share of the ex-date, the close a share of the day before: a split on the */ /* ex-date itself lies between them. */
+    CAST(ROUND(
+      LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) / price.Close) * 1e16
+    ) AS INT64) AS LogFactor /* Cash is a share of the ex-date, the close a share of the day before: a split on the */ /* ex-date itself lies between them. */
   FROM day_before
   INNER JOIN prices AS price
     ON price.Ticker = day_before.Ticker
@@ -78,12 +82,12 @@ WITH prices AS (
   LEFT JOIN splits
     ON splits.Ticker = day_before.Ticker AND splits.ExDate = day_before.ExDate
   WHERE
-    day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) < price.Close
+    day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) < price.Close
 ), total_return AS (
   SELECT
     price.DateKey,
     price.Ticker,
-    EXP(COALESCE(SUM(payouts.LogFactor), 0)) AS PayoutFactor
+    EXP(COALESCE(SUM(payouts.LogFactor), 0) / 1e16) AS PayoutFactor
   FROM prices AS price
   LEFT JOIN payouts
     ON payouts.Ticker = price.Ticker AND payouts.ExDate > price.TradeDate

@@ -7,6 +7,9 @@
 -- with none before it changes nothing, for no row lies before it. Cash in another currency than
 -- the price's is left out: what it was worth is not known here.
 --
+-- Logarithms are added up as integers of 1e-16: a sum of floats depends on its order, which no
+-- engine promises, and the same facts must say the same each time.
+--
 -- BigQuery reads no fact without a condition on TradeDate; this one holds for every row.
 WITH prices AS (
   SELECT * FROM fact_stock_price WHERE TradeDate >= '1900-01-01'
@@ -15,7 +18,7 @@ actions AS (
   SELECT * FROM fact_corporate_action WHERE TradeDate >= '1900-01-01'
 ),
 splits AS (
-  SELECT Ticker, TradeDate AS ExDate, LN(Value) AS LogRatio
+  SELECT Ticker, TradeDate AS ExDate, CAST(ROUND(LN(Value) * 1e16) AS INT64) AS LogRatio
   FROM actions
   WHERE ActionType = 'split'
 ),
@@ -23,7 +26,7 @@ split_adjusted AS (
   SELECT
     price.DateKey,
     price.Ticker,
-    EXP(COALESCE(SUM(splits.LogRatio), 0)) AS SplitFactor
+    EXP(COALESCE(SUM(splits.LogRatio), 0) / 1e16) AS SplitFactor
   FROM prices AS price
   LEFT JOIN splits ON splits.Ticker = price.Ticker AND splits.ExDate > price.TradeDate
   GROUP BY price.DateKey, price.Ticker
@@ -48,20 +51,23 @@ payouts AS (
     day_before.ExDate,
     -- Cash is a share of the ex-date, the close a share of the day before: a split on the
     -- ex-date itself lies between them.
-    LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) / price.Close) AS LogFactor
+    CAST(
+      ROUND(LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) / price.Close) * 1e16)
+      AS INT64
+    ) AS LogFactor
   FROM day_before
   INNER JOIN prices AS price
     ON price.Ticker = day_before.Ticker AND price.TradeDate = day_before.TradeDate
     AND price.Currency = day_before.Currency
   LEFT JOIN splits
     ON splits.Ticker = day_before.Ticker AND splits.ExDate = day_before.ExDate
-  WHERE day_before.Cash * EXP(COALESCE(splits.LogRatio, 0)) < price.Close
+  WHERE day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) < price.Close
 ),
 total_return AS (
   SELECT
     price.DateKey,
     price.Ticker,
-    EXP(COALESCE(SUM(payouts.LogFactor), 0)) AS PayoutFactor
+    EXP(COALESCE(SUM(payouts.LogFactor), 0) / 1e16) AS PayoutFactor
   FROM prices AS price
   LEFT JOIN payouts ON payouts.Ticker = price.Ticker AND payouts.ExDate > price.TradeDate
   GROUP BY price.DateKey, price.Ticker
