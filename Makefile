@@ -41,11 +41,12 @@ rebuild-warehouse: setup
 dev: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
+# A file's tests share what they set up: one process has them all.
 test: setup
-	$(BIN)/python -m pytest -m "not integration"
+	$(BIN)/python -m pytest -m "not integration" --numprocesses auto --dist loadfile
 
 integration: setup
-	$(BIN)/python -m pytest -m integration
+	$(BIN)/python -m pytest -m integration --numprocesses auto --dist loadfile
 
 smoke-gcp: setup
 	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \

@@ -3,8 +3,11 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 def need(program: str, package: str, path: str | None = None) -> str:
@@ -18,11 +21,12 @@ def need(program: str, package: str, path: str | None = None) -> str:
 
 
 def install(package: str) -> None:
-    """Install a package, and what it needs."""
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
-        subprocess.run(  # noqa: S603
-            ["apt-get", "--quiet", *command],  # noqa: S607
-            check=True,
-            stdout=subprocess.DEVNULL,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        )
+    """Install a package, and what it needs; of workers that test side by side, one at a time."""
+    with FileLock(Path(tempfile.gettempdir(), "stock-platform-tests-apt.lock")):
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+            subprocess.run(  # noqa: S603
+                ["apt-get", "--quiet", *command],  # noqa: S607
+                check=True,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+            )

@@ -55,12 +55,12 @@ DURATIONS = ("auto_close", "evaluation_interval", "older_than", "rotation_period
 REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 
 
-@pytest.mark.parametrize(("where", "allowed"), ENUMS.items(), ids=lambda it: str(it)[:60])
-def test_a_choice_is_one_that_the_api_knows(where, allowed):
+@pytest.mark.parametrize("where", ENUMS, ids=".".join)
+def test_a_choice_is_one_that_the_api_knows(where):
     kind, name = where
     found = [value for it in RESOURCES if it.type == kind for value in values(it.body, name)]
     assert found
-    assert set(found) <= allowed
+    assert set(found) <= ENUMS[where]
 
 
 @pytest.mark.parametrize("name", DURATIONS)
