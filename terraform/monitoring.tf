@@ -61,6 +61,15 @@ locals {
         max(cloudsql_googleapis_com:database_disk_utilization{monitored_resource="cloudsql_database"}) > 0.85
       EOT
     }
+    # Nothing waits for a snapshot until the day it is needed: failed, paused and never started alike.
+    snapshot-missing = {
+      what     = "The warehouse has no snapshot of the last 26 hours."
+      severity = "ERROR"
+      lasts    = "0s"
+      query    = <<-EOT
+        (sum(increase(bigquerydatatransfer_googleapis_com:transfer_config_completed_runs{monitored_resource="bigquery_dts_config",config_id="${local._snapshots}",completion_state="SUCCEEDED"}[26h])) or vector(0)) < 1
+      EOT
+    }
     # By the runs' own estimates, on the day itself; the bill's figures come later (budget.tf).
     budget = {
       what     = "The runs of one day have cost more than a tenth of the month's budget."
@@ -72,9 +81,14 @@ locals {
     }
   }
 
-  alerts    = merge(local.log_alerts, local.metric_alerts)
+  alerts = {
+    for name, it in merge(local.log_alerts, local.metric_alerts) : name => it
+    if name != "snapshot-missing" || var.backup != null
+  }
   _channels = concat([for it in google_monitoring_notification_channel.email : it.id], var.alerts.channels)
   _metric   = "logging_googleapis_com:user_stock_platform_"
+  # A schedule's name ends with its ID.
+  _snapshots = join("", [for it in google_bigquery_data_transfer_config.backup : basename(it.name)])
 }
 
 resource "google_monitoring_notification_channel" "email" {

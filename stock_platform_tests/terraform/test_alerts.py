@@ -40,7 +40,7 @@ OURS = "logging_googleapis_com:user_stock_platform_"
 def query_of(alert):
     """PromQL as Terraform would write it, with a number in place of a variable."""
     text = re.sub(r"^<<-EOT|EOT$", "", alert["query"].replace('\\"', '"').strip())
-    return re.sub(r"\$\{var[^}]*\}", "1", text.replace("${local._metric}", OURS))
+    return re.sub(r"\$\{(var|local)[^}]*\}", "1", text.replace("${local._metric}", OURS))
 
 
 def selectors(node):
@@ -82,6 +82,7 @@ def test_the_alerts_are_these():
         "batch-failed",
         "heartbeat-missing",
         "database-disk",
+        "snapshot-missing",
         "budget",
     }
 

@@ -18,6 +18,7 @@ run "cost" {
       google_sql_database_instance.dagster.settings[0].tier == "db-f1-micro",
       google_compute_instance.orchestrator.machine_type == "e2-medium",
       length(google_bigquery_dataset.backup) == 0,
+      !contains(keys(google_monitoring_alert_policy.main), "snapshot-missing"),
     ])
     error_message = "dev has the smallest machines, and no copies."
   }

@@ -165,6 +165,17 @@ run "security" {
     error_message = "Production's snapshots lie in another project."
   }
 
+  # Without the ID, a schedule of somebody else's would stand in for the snapshots.
+  assert {
+    condition = [
+      for it in google_bigquery_data_transfer_config.backup : strcontains(
+        google_monitoring_alert_policy.main["snapshot-missing"].conditions[0].condition_prometheus_query_language[0].query,
+        "config_id=\"${basename(it.name)}\"",
+      )
+    ] == [for it in google_bigquery_data_transfer_config.backup : true]
+    error_message = "Nobody is called when a snapshot is missing."
+  }
+
   assert {
     condition     = var.environment != "prod" || alltrue([for name in ["raw", "processed"] : google_storage_bucket.main[name].rpo == "ASYNC_TURBO"])
     error_message = "Production's lake lies in two regions."
