@@ -1,0 +1,115 @@
+"""Alerts' queries, asked by Prometheus' own tester of rules: when they call, and when they do not.
+
+The language is Cloud Monitoring's too; that its metrics arrive so is not shown here.
+"""
+
+import subprocess
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from stock_platform_tests.debian import need
+from stock_platform_tests.terraform.test_alerts import MONITORING, OURS, query_of
+
+pytestmark = pytest.mark.integration
+
+# Every limit that Terraform fills in is 1 here: hours late, and dollars a day.
+RULES = {
+    "groups": [
+        {
+            "name": "alerts",
+            "rules": [
+                {"alert": name, "expr": query_of(alert), "for": alert["lasts"]}
+                for name, alert in MONITORING["metric_alerts"].items()
+            ],
+        }
+    ]
+}
+MACHINE = '{monitored_resource="gce_instance"}'
+DISK = 'cloudsql_googleapis_com:database_disk_utilization{monitored_resource="cloudsql_database"}'
+
+
+def heartbeats(values, kind="gce_instance"):
+    return {f'{OURS}heartbeats{{monitored_resource="{kind}"}}': values}
+
+
+def lateness(total, lines):
+    return {
+        f"{OURS}hours_late_sum{MACHINE}": total,
+        f"{OURS}hours_late_count{MACHINE}": lines,
+    }
+
+
+def snapshots(values, state="SUCCEEDED", schedule="1"):
+    name = "bigquerydatatransfer_googleapis_com:transfer_config_completed_runs"
+    labels = f'config_id="{schedule}",completion_state="{state}"'
+    return {f'{name}{{monitored_resource="bigquery_dts_config",{labels}}}': values}
+
+
+def spent(values):
+    return {f"{OURS}run_usd_sum{MACHINE}": values}
+
+
+class Case(NamedTuple):
+    """What is there, in promtool's words; what comes of it after some minutes."""
+
+    alert: str
+    series: dict[str, str]
+    minutes: int
+    outcome: str
+
+
+CALLED, QUIET = "somebody is called", "nobody is called"
+DAILY, ONCE = "0x599 1x1439 2x1440", "0x599 1x2880"
+CASES = {
+    "a platform that beats": Case("heartbeat-missing", heartbeats("0+1x60"), 50, QUIET),
+    "still for 10 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 40, QUIET),
+    "still for 20 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 50, CALLED),
+    "never heard": Case("heartbeat-missing", {}, 1, CALLED),
+    "another that beats": Case("heartbeat-missing", heartbeats("0+1x60", "global"), 50, CALLED),
+    "half an hour late": Case("stale-prices", lateness("0+0.5x60", "0+1x60"), 50, QUIET),
+    "two hours late": Case("stale-prices", lateness("0+2x60", "0+1x60"), 30, CALLED),
+    "two hours late since now": Case("stale-prices", lateness("0x30 0+2x30", "0+1x60"), 40, QUIET),
+    "a full disk": Case("database-disk", {DISK: "0.9x30"}, 20, CALLED),
+    "full for a moment": Case("database-disk", {DISK: "0.8x9 0.9x9 0.8x9"}, 20, QUIET),
+    "a snapshot a day": Case("snapshot-missing", snapshots(DAILY), 2100, QUIET),
+    "one, 25 hours ago": Case("snapshot-missing", snapshots(ONCE), 2100, QUIET),
+    "one, 30 hours ago": Case("snapshot-missing", snapshots(ONCE), 2400, CALLED),
+    "snapshots that fail": Case("snapshot-missing", snapshots(DAILY, "FAILED"), 2100, CALLED),
+    "another's schedule": Case("snapshot-missing", snapshots(DAILY, schedule="2"), 2100, CALLED),
+    "cheap runs": Case("budget", spent("0+0.0005x1440"), 1440, QUIET),
+    "dear runs": Case("budget", spent("0+0.001x1440"), 1440, CALLED),
+    "dear the day before": Case("budget", spent("0+0.01x600 6x2000"), 2300, QUIET),
+}
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    file = tmp_path_factory.mktemp("rules") / "alerts.yml"
+    file.write_text(yaml.safe_dump(RULES))
+    return file
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_somebody_is_called_when_it_is_time(rules, tmp_path, case):
+    expected = {
+        "eval_time": f"{case.minutes}m",
+        "alertname": case.alert,
+        "exp_alerts": [{}] if case.outcome == CALLED else [],
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": it, "values": values} for it, values in case.series.items()],
+        "alert_rule_test": [expected],
+    }
+    file = tmp_path / "test.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(rules)], "tests": [test]}))
+    asked = [need("promtool", "prometheus"), "test", "rules", str(file)]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_every_query_is_asked_both_ways():
+    asked = {(it.alert, it.outcome) for it in CASES.values()}
+    assert asked == {(name, it) for name in MONITORING["metric_alerts"] for it in (CALLED, QUIET)}
