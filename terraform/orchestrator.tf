@@ -2,7 +2,10 @@
 # Proxy. It holds no state: another image or compose file replaces it.
 
 locals {
-  _deploy = "${path.module}/../deploy/gcp"
+  _deploy  = "${path.module}/../deploy/gcp"
+  _compose = yamldecode(file("${local._deploy}/compose.yaml"))
+  # What no environment sets by itself.
+  _written = concat(keys(local._compose.services.code.environment), keys(local._compose.secrets))
 }
 
 resource "google_compute_instance" "orchestrator" {
@@ -56,6 +59,7 @@ resource "google_compute_instance" "orchestrator" {
     prefix        = var.prefix
     project       = var.project_id
     region        = var.region
+    settings      = join("\n", [for name, value in var.settings : "${name}='${value}'"])
     subnetwork    = google_compute_subnetwork.batches.id
   })
 

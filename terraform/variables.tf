@@ -138,3 +138,25 @@ variable "repository_url" {
   type        = string
   nullable    = false
 }
+
+variable "settings" {
+  description = "What the platform has otherwise than by default, by its variables: STOCK_PLATFORM_EXCHANGES, STOCK_PLATFORM_DATAPROC__MAX_EXECUTORS."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^STOCK_PLATFORM_[A-Z_]+$", name))])
+    error_message = "Names are whole: STOCK_PLATFORM_EXCHANGES."
+  }
+
+  validation {
+    condition     = alltrue([for value in values(var.settings) : can(regex("^[^'\n]*$", value))])
+    error_message = "A value is one line without a single quote."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.settings), local._written)) == 0
+    error_message = "These are written from other variables, or secrets: ${join(", ", local._written)}."
+  }
+}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dotenv import dotenv_values
 
 from stock_platform_tests.containers.container import Container, Mount
 from stock_platform_tests.containers.image import Image
@@ -79,7 +80,8 @@ class Project:
     def start(self, name: str) -> None:
         """Start a service."""
         service = self.content["services"][name]
-        environment = {key: str(it) for key, it in service["environment"].items()}
+        environment = self._set_in_files(service)
+        environment |= {key: str(it) for key, it in service["environment"].items()}
         self.running[name] = Container(
             self.image,
             self._written(service.get("command") or self.image.command),
@@ -122,6 +124,10 @@ class Project:
     def _written(self, command: Sequence[str]) -> list[str]:
         pattern = re.compile("|".join(map(re.escape, self.words)))
         return [pattern.sub(lambda it: self.words[it[0]], word) for word in command]
+
+    def _set_in_files(self, service: dict[str, Any]) -> dict[str, str]:
+        files = [self.file.parent / it for it in service.get("env_file", [])]
+        return {key: it or "" for file in files for key, it in dotenv_values(file).items()}
 
     def _mounts(self, service: dict[str, Any]) -> list[Mount]:
         mounts = [Mount(source, target) for target, source in self.files.items()]

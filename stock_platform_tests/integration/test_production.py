@@ -22,6 +22,7 @@ from stock_platform_tests.webserver import Ui, free_port
 pytestmark = pytest.mark.integration
 
 PASSWORD = "a password, of production"  # noqa: S105 - of a server that lives for this test
+UI = "https://prices.example/$team"
 # Impersonation asks Google's own host; test_google_identity.py proves it.
 NOT_HERE = ("STOCK_PLATFORM_INGEST_ACCOUNT", "STOCK_PLATFORM_LOADER_ACCOUNT")
 
@@ -68,6 +69,7 @@ def names(prefix, deployment):
         "dataset": dataset,
         "subnetwork": "projects/p/regions/r/subnetworks/batches",
         "kms_key": "",
+        "settings": f"STOCK_PLATFORM_DAGSTER_URL='{UI}'",
     }
 
 
@@ -186,6 +188,7 @@ def test_the_heart_beats(project, ui):
 @pytest.mark.usefixtures("ended")
 def test_a_failing_run_calls_a_person(project, ui, pager):
     ui.wait_for(lambda: any("run-failed" in str(it) for it in pager.messages), {True})
+    assert any(UI in str(it) for it in pager.messages)
     assert lines(project, event="alert", alert="run-failed")
 
 

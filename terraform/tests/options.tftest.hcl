@@ -65,3 +65,49 @@ run "a_key_of_one_region_does_not_fit_two" {
 
   expect_failures = [var.cmek]
 }
+
+run "a_setting_that_terraform_writes_is_refused" {
+  command = plan
+
+  variables {
+    settings = { STOCK_PLATFORM_LAKE = "gs://elsewhere" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_secret_is_no_setting" {
+  command = plan
+
+  variables {
+    settings = { STOCK_PLATFORM_ALERT_URL = "slack://a/b/c" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_setting_stays_in_its_line" {
+  command = plan
+
+  variables {
+    settings = { STOCK_PLATFORM_EXCHANGES = "XNYS\nSETTINGS\nreboot" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "an_environments_own_settings_reach_the_machine" {
+  command = apply
+
+  variables {
+    settings = { STOCK_PLATFORM_EXCHANGES = "XETR,XPAR" }
+  }
+
+  assert {
+    condition = strcontains(
+      google_compute_instance.orchestrator.metadata_startup_script,
+      "/settings.env\" << 'SETTINGS'\nSTOCK_PLATFORM_EXCHANGES='XETR,XPAR'\nSETTINGS\n",
+    )
+    error_message = "The machine does not write the setting."
+  }
+}
