@@ -6,13 +6,22 @@ locals {
 
   # Google's own accounts, which encrypt on our behalf.
   _agents = {
-    bigquery = "bq-${data.google_project.this.number}@bigquery-encryption"
-    compute  = "service-${data.google_project.this.number}@compute-system"
-    database = "service-${data.google_project.this.number}@gcp-sa-cloud-sql"
-    dataproc = "service-${data.google_project.this.number}@dataproc-accounts"
-    secrets  = "service-${data.google_project.this.number}@gcp-sa-secretmanager"
-    storage  = "service-${data.google_project.this.number}@gs-project-accounts"
+    bigquery = one(data.google_bigquery_default_service_account.this[*].email)
+    compute  = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com"
+    database = "service-${data.google_project.this.number}@gcp-sa-cloud-sql.iam.gserviceaccount.com"
+    dataproc = "service-${data.google_project.this.number}@dataproc-accounts.iam.gserviceaccount.com"
+    secrets  = "service-${data.google_project.this.number}@gcp-sa-secretmanager.iam.gserviceaccount.com"
+    storage  = one(data.google_storage_project_service_account.this[*].email_address)
   }
+}
+
+# To ask for these two makes them; the others come with their API, or by hand (README).
+data "google_bigquery_default_service_account" "this" {
+  count = var.cmek ? 1 : 0
+}
+
+data "google_storage_project_service_account" "this" {
+  count = var.cmek ? 1 : 0
 }
 
 resource "google_kms_key_ring" "main" {
@@ -37,5 +46,5 @@ resource "google_kms_crypto_key_iam_member" "agent" {
   for_each      = var.cmek ? local._agents : {}
   crypto_key_id = google_kms_crypto_key.data[0].id
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
-  member        = "serviceAccount:${each.value}.iam.gserviceaccount.com"
+  member        = "serviceAccount:${each.value}"
 }

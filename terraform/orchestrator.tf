@@ -132,8 +132,10 @@ resource "google_artifact_registry_repository_iam_member" "orchestrator" {
 # runs as somebody.
 resource "google_project_iam_member" "operators" {
   for_each = {
-    for it in setproduct(var.operators, ["compute.viewer", "logging.viewer", "monitoring.viewer"]) :
-    join(" ", it) => { member = it[0], role = "roles/${it[1]}" }
+    for it in setproduct(
+      var.operators,
+      ["cloudsql.viewer", "compute.viewer", "dataproc.viewer", "logging.viewer", "monitoring.viewer"],
+    ) : join(" ", it) => { member = it[0], role = "roles/${it[1]}" }
   }
   project = var.project_id
   role    = each.value.role

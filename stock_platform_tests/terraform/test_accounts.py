@@ -7,8 +7,9 @@ from stock_platform_tests.terraform.code import BOOTSTRAP, ROOT, listed, parsed,
 MEMBERS = {
     r"\$\{google_service_account\.(\w+)(\[0\])?\.member\}": r"`\1`",
     r"principalSet://.*/attribute\.repository/.*": "the repository's workflows",
+    r"principalSet://.*/attribute\.ref/refs/heads/main": "its workflows of `main`",
     r"principalSet://.*/attribute\.environment/.*": "jobs of the GitHub environment",
-    r"serviceAccount:\$\{each\.value\}\.iam\.gserviceaccount\.com": "Google's agents",
+    r"serviceAccount:\$\{each\.value\}": "Google's agents",
     r"\$\{each\.value(\.member)?\}": "operators",
 }
 PLACES = {
@@ -94,7 +95,16 @@ def test_every_account_is_in_the_table():
     assert made == {account for account, _, _ in documented() if account.startswith("`")}
     assert made == {
         f"`{it}`"
-        for it in ("ingest", "loader", "spark", "orchestrator", "backup", "ci-plan", "ci-apply")
+        for it in (
+            "ingest",
+            "loader",
+            "spark",
+            "orchestrator",
+            "backup",
+            "ci-plan",
+            "ci-push",
+            "ci-apply",
+        )
     }
 
 

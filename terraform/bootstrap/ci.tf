@@ -1,5 +1,6 @@
 # GitHub Actions, by workload identity federation: no keys. Any workflow of the repository may
-# plan; only a job that GitHub lets into the environment, after its approval, may apply.
+# plan; main's may push images; only a job that GitHub lets into the environment, after its
+# approval, may apply.
 
 locals {
   # All that the platform's root grants on the project. The pipeline can grant these and no others,
@@ -7,8 +8,10 @@ locals {
   delegated_roles = [
     "roles/bigquery.jobUser",
     "roles/bigquery.readSessionUser",
+    "roles/cloudsql.viewer",
     "roles/compute.viewer",
     "roles/dataproc.editor",
+    "roles/dataproc.viewer",
     "roles/dataproc.worker",
     "roles/logging.logWriter",
     "roles/logging.viewer",
@@ -37,6 +40,7 @@ resource "google_iam_workload_identity_pool_provider" "github" {
   ])
   attribute_mapping = {
     "attribute.environment" = "has(assertion.environment) ? assertion.environment : ''"
+    "attribute.ref"         = "assertion.ref"
     "attribute.repository"  = "assertion.repository"
     "google.subject"        = "assertion.sub"
   }
@@ -78,6 +82,20 @@ resource "google_billing_account_iam_member" "ci_plan" {
   billing_account_id = var.billing_account
   role               = "roles/billing.viewer"
   member             = google_service_account.ci_plan.member
+}
+
+# The build runs others' actions, which must not become whoever applies.
+resource "google_service_account" "ci_push" {
+  account_id   = "${var.prefix}-ci-push"
+  display_name = "Pushes images, of main"
+
+  depends_on = [google_project_service.main]
+}
+
+resource "google_service_account_iam_member" "ci_push" {
+  service_account_id = google_service_account.ci_push.name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.ref/refs/heads/main"
 }
 
 resource "google_service_account" "ci_apply" {

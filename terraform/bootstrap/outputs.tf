@@ -8,6 +8,11 @@ output "ci_plan_account" {
   value       = google_service_account.ci_plan.email
 }
 
+output "ci_push_account" {
+  description = "Whom the job that builds becomes."
+  value       = google_service_account.ci_push.email
+}
+
 output "registry" {
   description = "Where images go: add NAME@DIGEST."
   value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.images.repository_id}"

@@ -8,11 +8,9 @@ resource "google_artifact_registry_repository" "images" {
   location      = var.region
   format        = "DOCKER"
 
-  docker_config {
-    immutable_tags = true
-  }
-
-  # What is kept wins over what is deleted.
+  # Everything names images by digest. Tags that cannot be moved could not be deleted either, and
+  # with them no image. What is kept wins over what is deleted; an image with its attestations
+  # counts as three.
   cleanup_policies {
     id     = "delete-old"
     action = "DELETE"
@@ -25,7 +23,7 @@ resource "google_artifact_registry_repository" "images" {
     id     = "keep-recent"
     action = "KEEP"
     most_recent_versions {
-      keep_count = 10
+      keep_count = 30
     }
   }
 
@@ -40,7 +38,14 @@ resource "google_artifact_registry_repository_iam_member" "ci_plan" {
   member     = google_service_account.ci_plan.member
 }
 
-# It pushes, and the platform's root lets the machine pull: only this role may read and set access.
+resource "google_artifact_registry_repository_iam_member" "ci_push" {
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.ci_push.member
+}
+
+# It copies, and the platform's root lets the machine pull: only this role may read and set access.
 resource "google_artifact_registry_repository_iam_member" "ci_apply" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name

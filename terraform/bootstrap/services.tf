@@ -33,6 +33,14 @@ resource "google_project_service" "main" {
   disable_on_destroy = false
 }
 
+# Compute's own account comes as an editor of the project, and whoever applies may act as it.
+resource "google_project_default_service_accounts" "main" {
+  project = var.project_id
+  action  = "DEPRIVILEGE"
+
+  depends_on = [google_project_service.main]
+}
+
 resource "google_project_service" "backup" {
   count              = var.backup_project_id == null ? 0 : 1
   project            = var.backup_project_id

@@ -1,7 +1,10 @@
-# The state of the platform. Every version of three months can be brought back.
+# The state of the platform, in a project where neither the machine nor Spark has any right: whoever
+# writes it decides which providers the pipeline runs. Every version of three months can be brought
+# back.
 
 resource "google_storage_bucket" "state" {
   # checkov:skip=CKV_GCP_62: Who read or wrote it is in Cloud Audit Logs.
+  project                     = var.state_project_id
   name                        = "${var.prefix}-state"
   location                    = var.region
   uniform_bucket_level_access = true

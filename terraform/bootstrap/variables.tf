@@ -42,3 +42,14 @@ variable "region" {
   type        = string
   nullable    = false
 }
+
+variable "state_project_id" {
+  description = "The project that keeps Terraform's state. Not the environment's own: Spark's role reaches every bucket of that."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = var.state_project_id != var.project_id
+    error_message = "Another project than the environment's: whoever writes the state decides what the pipeline runs."
+  }
+}

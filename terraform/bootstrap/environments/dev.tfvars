@@ -3,6 +3,8 @@ prefix          = "acme-dev"
 project_id      = "acme-prices-dev"
 region          = "europe-west1"
 
+state_project_id = "acme-prices-admin"
+
 github = {
   environment = "dev"
   owner_id    = "1234567"

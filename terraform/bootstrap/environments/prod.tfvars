@@ -3,6 +3,8 @@ prefix          = "acme-prod"
 project_id      = "acme-prices-prod"
 region          = "europe-west1"
 
+state_project_id = "acme-prices-admin"
+
 github = {
   environment = "production"
   owner_id    = "1234567"

@@ -58,14 +58,38 @@ run "identity" {
   }
 
   assert {
-    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags
-    error_message = "A tag could be moved to another image."
+    condition     = google_storage_bucket.state.project == var.state_project_id
+    error_message = "The state lies where Spark's role reaches it."
   }
 
   assert {
-    condition     = toset(google_artifact_registry_repository.images.cleanup_policies[*].action) == toset(["DELETE", "KEEP"])
+    condition     = endswith(google_service_account_iam_member.ci_push.member, "/attribute.ref/refs/heads/main")
+    error_message = "Other branches than main may push images."
+  }
+
+  assert {
+    condition     = google_project_default_service_accounts.main.action == "DEPRIVILEGE"
+    error_message = "An account that nobody uses is an editor."
+  }
+
+  # Tags that cannot be moved keep their images for ever.
+  assert {
+    condition = alltrue([
+      toset(google_artifact_registry_repository.images.cleanup_policies[*].action) == toset(["DELETE", "KEEP"]),
+      length(google_artifact_registry_repository.images.docker_config) == 0,
+    ])
     error_message = "Images are kept for ever, or the newest are not."
   }
+}
+
+run "the_state_lies_elsewhere" {
+  command = plan
+
+  variables {
+    state_project_id = var.project_id
+  }
+
+  expect_failures = [var.state_project_id]
 }
 
 run "an_owner_s_name_is_no_id" {
