@@ -1,30 +1,27 @@
 """Headless Chromium, and where its screenshots are kept."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from selenium import webdriver
 
-_CHROMIUM, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(
-    not (_CHROMIUM and _DRIVER), reason="needs chromium and chromedriver (Debian's packages)"
-)
+from stock_platform_tests.debian import need
+
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
 @contextmanager
 def chromium(width_px: int, height_px: int) -> Iterator[webdriver.Chrome]:
-    """A browser that logs what its pages say and ask for."""
+    """A browser that logs what its pages say and ask for; see `need` for where there is none."""
+    program, driver_program = need("chromium", "chromium"), need("chromedriver", "chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = str(_CHROMIUM)
+    options.binary_location = program
     for flag in (*_FLAGS, f"--window-size={width_px},{height_px}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(_DRIVER)))
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver_program))
     try:
         yield driver
     finally:

@@ -58,6 +58,14 @@ def test_every_image_is_named_by_its_digest(path):
     assert all(re.search(r"@sha256:[0-9a-f]{64}$", it) for it in images - own)
 
 
+def test_one_service_builds_the_image_that_all_of_ours_run_and_nobody_pulls_it():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ours = {name for name, it in services.items() if it["image"] == "stock_platform:local"}
+    policies = {name: services[name]["pull_policy"] for name in ours}
+    assert {name for name in ours if "build" in services[name]} == {"code"}
+    assert policies == {**dict.fromkeys(ours, "never"), "code": "build"}
+
+
 def test_a_secret_is_in_a_file_and_in_no_variable_of_a_container():
     content = yaml.safe_load((ROOT / "deploy/gcp/compose.yaml").read_text())
     for service in content["services"].values():

@@ -5,12 +5,12 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from stock_platform_tests.browser import chromium, keep, needs_browser
+from stock_platform_tests.browser import chromium, keep
 from stock_platform_tests.platform import Platform
 from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judge
 from stock_platform_tests.webserver import serving
 
-pytestmark = [pytest.mark.integration, needs_browser]
+pytestmark = pytest.mark.integration
 
 GROUPS = ("raw", "processed", "warehouse", "quality")
 

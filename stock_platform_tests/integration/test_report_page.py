@@ -7,11 +7,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from stock_platform_tests.browser import chromium, keep, needs_browser
+from stock_platform_tests.browser import chromium, keep
 from stock_platform_tests.platform import Platform
 from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judged
 
-pytestmark = [pytest.mark.integration, needs_browser]
+pytestmark = pytest.mark.integration
 __all__ = ["judged"]
 
 
