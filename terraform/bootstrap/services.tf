@@ -47,3 +47,9 @@ resource "google_project_service" "backup" {
   service            = "bigquery.googleapis.com"
   disable_on_destroy = false
 }
+
+resource "google_project_service" "state" {
+  project            = var.state_project_id
+  service            = "storage.googleapis.com"
+  disable_on_destroy = false
+}

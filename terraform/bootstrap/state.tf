@@ -33,7 +33,7 @@ resource "google_storage_bucket" "state" {
     prevent_destroy = true
   }
 
-  depends_on = [google_project_service.main]
+  depends_on = [google_project_service.state]
 }
 
 resource "google_storage_bucket_iam_member" "ci_plan_state" {
