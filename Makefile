@@ -41,12 +41,13 @@ rebuild-warehouse: setup
 dev: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
-# A file's tests share what they set up: one process has them all.
+# A file's tests share what they set up: one process has them all. A process takes a core and some
+# gigabytes; with Spark's JVM, emulators and containers, several.
 test: setup
-	$(BIN)/python -m pytest -m "not integration" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not integration" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 integration: setup
-	$(BIN)/python -m pytest -m integration --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m integration --numprocesses 2 --dist loadfile
 
 smoke-gcp: setup
 	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \
