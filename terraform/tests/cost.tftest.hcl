@@ -62,6 +62,16 @@ run "cost" {
   }
 
   assert {
+    condition = alltrue([
+      for it in google_storage_bucket.main : anytrue([
+        for rule in it.lifecycle_rule :
+        one(rule.action).type == "AbortIncompleteMultipartUpload" && one(rule.condition).age == 7
+      ])
+    ])
+    error_message = "Unfinished uploads, which nobody sees, are paid for for ever."
+  }
+
+  assert {
     condition     = google_bigquery_dataset.main.default_table_expiration_ms == null || google_bigquery_dataset.main.default_table_expiration_ms == 0
     error_message = "The warehouse's tables expire."
   }
@@ -93,5 +103,16 @@ run "cost" {
   assert {
     condition     = local.labels == { app = "stock_platform", deployment = local.deployment, environment = var.environment }
     error_message = "Costs are told apart by these labels."
+  }
+
+  # The provider puts its default labels on everything else.
+  assert {
+    condition = alltrue([
+      for it in [
+        google_sql_database_instance.dagster.settings[0].user_labels,
+        google_compute_instance.orchestrator.boot_disk[0].initialize_params[0].labels,
+      ] : it == tomap(local.labels)
+    ])
+    error_message = "The database or the machine's disk is not told apart in costs."
   }
 }

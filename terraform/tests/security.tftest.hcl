@@ -64,10 +64,18 @@ run "security" {
       google_compute_instance.orchestrator.shielded_instance_config[0].enable_secure_boot,
       google_compute_instance.orchestrator.shielded_instance_config[0].enable_vtpm,
       google_compute_instance.orchestrator.shielded_instance_config[0].enable_integrity_monitoring,
-      google_compute_instance.orchestrator.metadata["enable-oslogin"] == "TRUE",
-      google_compute_instance.orchestrator.metadata["block-project-ssh-keys"] == "TRUE",
+      google_compute_instance.orchestrator.metadata == tomap({
+        block-project-ssh-keys = "TRUE"
+        enable-oslogin         = "TRUE"
+        serial-port-enable     = "FALSE"
+      }),
     ])
-    error_message = "The orchestrator is not a shielded machine with OS Login."
+    error_message = "The orchestrator is not a shielded machine that is entered by OS Login alone."
+  }
+
+  assert {
+    condition     = google_compute_instance.orchestrator.service_account[0].email == google_service_account.orchestrator.email
+    error_message = "The orchestrator runs as another account than its own."
   }
 
   assert {
@@ -76,14 +84,6 @@ run "security" {
       strcontains(google_compute_instance.orchestrator.metadata_startup_script, it)
     ])
     error_message = "The orchestrator's script does not know its image, database or subnet."
-  }
-
-  assert {
-    condition = alltrue([
-      for it in [google_compute_firewall.batches, google_compute_firewall.iap_ssh] :
-      !contains(it.source_ranges, "0.0.0.0/0")
-    ])
-    error_message = "The firewall lets the internet in."
   }
 
   assert {
@@ -122,6 +122,7 @@ run "security" {
   assert {
     condition = alltrue([
       !google_sql_database_instance.dagster.settings[0].ip_configuration[0].ipv4_enabled,
+      length(google_sql_database_instance.dagster.settings[0].ip_configuration[0].authorized_networks) == 0,
       google_sql_database_instance.dagster.settings[0].ip_configuration[0].ssl_mode == "ENCRYPTED_ONLY",
       google_sql_database_instance.dagster.settings[0].ip_configuration[0].private_network == google_compute_network.main.id,
     ])

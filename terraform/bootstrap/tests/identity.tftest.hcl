@@ -14,11 +14,22 @@ run "identity" {
   command = plan
 
   assert {
-    condition = alltrue([
-      for it in ["repository_owner_id == '${var.github.owner_id}'", "repository == '${var.github.repository}'"] :
-      strcontains(google_iam_workload_identity_pool_provider.github.attribute_condition, "assertion.${it}")
-    ])
+    condition     = google_iam_workload_identity_pool_provider.github.attribute_condition == "assertion.repository_owner_id == '${var.github.owner_id}' && assertion.repository == '${var.github.repository}'"
     error_message = "Workflows of other repositories are let in."
+  }
+
+  assert {
+    condition = google_iam_workload_identity_pool_provider.github.attribute_mapping == tomap({
+      "attribute.environment" = "has(assertion.environment) ? assertion.environment : ''"
+      "attribute.repository"  = "assertion.repository"
+      "google.subject"        = "assertion.sub"
+    })
+    error_message = "A workflow is taken for another than GitHub says it is."
+  }
+
+  assert {
+    condition     = google_iam_workload_identity_pool_provider.github.oidc[0].issuer_uri == "https://token.actions.githubusercontent.com"
+    error_message = "Somebody else than GitHub says which workflow it is."
   }
 
   assert {
@@ -45,6 +56,11 @@ run "identity" {
       !contains(["roles/owner", "roles/editor", "roles/resourcemanager.projectIamAdmin"], it)
     ])
     error_message = "The pipeline is, or can make itself, an owner."
+  }
+
+  assert {
+    condition     = one(google_project_iam_member.ci_apply_grants.condition).expression == "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['${join("', '", local.delegated_roles)}'])"
+    error_message = "The pipeline may grant more than the platform's own roles."
   }
 
   assert {
