@@ -59,7 +59,9 @@ run "identity" {
   }
 
   assert {
-    condition     = one(google_project_iam_member.ci_apply_grants.condition).expression == "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['${join("', '", local.delegated_roles)}'])"
+    condition = [for it in google_project_iam_member.ci_apply_grants.condition : it.expression] == [
+      "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['${join("', '", local.delegated_roles)}'])",
+    ]
     error_message = "The pipeline may grant more than the platform's own roles."
   }
 
