@@ -21,6 +21,7 @@ run "identity" {
   assert {
     condition = google_iam_workload_identity_pool_provider.github.attribute_mapping == tomap({
       "attribute.environment" = "has(assertion.environment) ? assertion.environment : ''"
+      "attribute.ref"         = "assertion.ref"
       "attribute.repository"  = "assertion.repository"
       "google.subject"        = "assertion.sub"
     })
