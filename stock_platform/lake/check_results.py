@@ -22,7 +22,7 @@ _KEY = list(ASSET_CHECK_RESULT.key)
 
 def days(paths: LakePaths) -> list[str]:
     """The days that have verdicts, ascending."""
-    return files.sessions_in(paths.check_results_folder())
+    return files.sessions_with(paths.check_results_folder(), "part-00000.parquet")
 
 
 def read(paths: LakePaths, day: str) -> pa.Table:
@@ -39,7 +39,10 @@ def read(paths: LakePaths, day: str) -> pa.Table:
     except FileNotFoundError:
         return _SCHEMA.empty_table()
     except (OSError, ValueError) as error:  # pyarrow's errors are of either
-        raise DamagedError(f"{uri} cannot be read: {error}") from error
+        raise DamagedError(
+            f"{uri} cannot be read: {error}. Put an older version of it back, or remove it: the "
+            "next quality_report writes it anew, of what the warehouse and Dagster have"
+        ) from error
 
 
 def add(paths: LakePaths, day: str, rows: pa.Table) -> pa.Table:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,7 @@ _Result = TypeVar("_Result")
 # An object store answers in some 50 ms, whatever else it is asked meanwhile.
 _AT_ONCE: Final = 16
 _CLOUD_STORAGE: Final = "gs://"
+_DATE: Final = "date="
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
@@ -70,9 +72,38 @@ def listing(folder: str) -> list[dict[str, Any]]:
 
 
 def sessions_in(folder: str) -> list[str]:
-    """The sessions that have a ``date=`` folder in a folder, ascending, by one listing."""
+    """The sessions that have a ``date=`` folder in a folder, ascending, by one listing.
+
+    What else lies there, such as ``date=2012-12-05.bak``, is left out; `strangers_in` names it.
+    """
+    return sorted(name.removeprefix(_DATE) for name in _dated(folder) if _is_session(name))
+
+
+def strangers_in(folder: str) -> list[str]:
+    """URIs in a folder that begin with ``date=`` and name no session, ascending."""
+    return sorted(f"{folder}/{name}" for name in _dated(folder) if not _is_session(name))
+
+
+def sessions_with(folder: str, name: str) -> list[str]:
+    """The sessions whose ``date=`` folder has an object of a name, ascending, by one listing."""
+    fs, path = filesystem(folder)
+    parts = (it.rsplit("/", 2) for it in fs.find(path))
+    return sorted(
+        it[1].removeprefix(_DATE) for it in parts if it[-1] == name and _is_session(it[1])
+    )
+
+
+def _dated(folder: str) -> list[str]:
     names = (it["name"].rstrip("/").rsplit("/", 1)[-1] for it in listing(folder))
-    return sorted(name.removeprefix("date=") for name in names if name.startswith("date="))
+    return [name for name in names if name.startswith(_DATE)]
+
+
+def _is_session(name: str) -> bool:
+    try:
+        # Others than yyyy-mm-dd are ISO dates too: 20121205, 2012-W49-3.
+        return name == f"{_DATE}{date.fromisoformat(name.removeprefix(_DATE))}"
+    except ValueError:
+        return False
 
 
 def write(uri: str, content: bytes) -> None:

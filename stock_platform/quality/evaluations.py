@@ -3,7 +3,8 @@
 Dagster keeps them with its events, and deletes them with its events; the lake and the warehouse
 keep them as long as the data that they judge. They move run by run: all rows of a run are
 replaced by those that the lake has of it then, so a run that is read twice, or while it is going
-on, or when its events are gone, leaves no row twice and none out.
+on, or when its events are gone, leaves no row twice and none out. A run of which the lake has
+none keeps what the warehouse has.
 """
 
 from collections import defaultdict
@@ -20,6 +21,7 @@ from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import check_results
 from stock_platform.lake.paths import LakePaths
+from stock_platform.quality.lost_verdicts import creation_day, give_back, warehouse_days
 from stock_platform.warehouse.port import Warehouse
 
 _FINISHED: Final = frozenset(
@@ -31,24 +33,30 @@ _OVERLAP: Final = timedelta(hours=1)
 _RUNS_A_LOAD: Final = 10
 _PAGE: Final = 1000
 
-_NEWEST: Final = "SELECT MAX(EvaluatedAt) AS Newest FROM asset_check_result"
-
 
 def collect(instance: dg.DagsterInstance, paths: LakePaths, warehouse: Warehouse) -> int:
     """Bring what was evaluated since the last time into lake and warehouse; returns the rows.
 
-    Into the lake first: a warehouse that stays behind is caught up with the next time.
+    Into the lake first: a warehouse that stays behind is caught up with the next time. What the
+    lake has lost comes back from the warehouse, and then from all events that there are.
+
+    Raises:
+        DamagedError: the lake's object of a day cannot be read; says what to do.
     """
     warehouse.create_tables()
-    (in_warehouse,) = warehouse.query(_NEWEST)["Newest"].to_pylist()
-    in_lake = check_results.newest(paths)
+    kept = warehouse_days(warehouse)
+    given_back = give_back(instance, paths, warehouse, kept)
+    in_lake, in_warehouse = check_results.newest(paths), max(kept.values(), default=None)
     newest = min(in_lake, in_warehouse) if in_lake and in_warehouse else None
-    runs = _unread_runs(instance, newest)
+    runs = _unread_runs(instance, None if given_back else newest)
     run_ids, rows = list(runs), 0
     for at in range(0, len(run_ids), _RUNS_A_LOAD):
         chunk = run_ids[at : at + _RUNS_A_LOAD]
         known = _keep(instance, paths, {run_id: runs[run_id] for run_id in chunk})
-        rows += warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", chunk, known).rows
+        # Not the chunk: a run whose events are pruned has rows in the warehouse alone.
+        held = pc.unique(known["RunId"]).to_pylist()
+        if held:
+            rows += warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", held, known).rows
     return rows
 
 
@@ -100,10 +108,7 @@ def _unread_runs(instance: dg.DagsterInstance, newest: datetime | None) -> dict[
     going_on = instance.get_run_records(
         dg.RunsFilter(statuses=[it for it in dg.DagsterRunStatus if it not in _FINISHED])
     )
-    return {
-        it.dagster_run.run_id: it.create_timestamp.astimezone(UTC).date().isoformat()
-        for it in (*ended, *going_on)
-    }
+    return {it.dagster_run.run_id: creation_day(it) for it in (*ended, *going_on)}
 
 
 def _evaluations(

@@ -1,10 +1,18 @@
 """Evaluations as data: every one, once, whatever run they come from and however often read."""
 
-from datetime import timedelta
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from stock_platform.automation.pruning import prune_events
+from stock_platform.contracts import ASSET_CHECK_RESULT
+from stock_platform.lake import check_results
+from stock_platform.lake.loaded import DamagedError
 from stock_platform.quality.evaluations import collect
 
 FIRST, LAST = "2012-08-31", "2012-09-07"
@@ -85,3 +93,73 @@ def test_a_run_that_is_going_on_is_read_again_when_it_has_ended(platform):
 
     assert slow.execute_in_process(instance=platform.instance).success
     assert seen == [1, 2]
+
+
+def again(platform):
+    collect(platform.instance, platform.paths, platform.warehouse)
+    return results(platform)
+
+
+def in_lake(platform):
+    """What the lake has, as the warehouse would show it."""
+    days = [check_results.read(platform.paths, it) for it in check_results.days(platform.paths)]
+    rows = pa.concat_tables(days).to_pandas()
+    return rows.sort_values(KEY, ignore_index=True)
+
+
+def pruned(platform):
+    """The verdicts; Dagster has forgotten them."""
+    assert prune_events(platform.instance, datetime.now(UTC) + timedelta(days=1)) > 0
+    return results(platform)
+
+
+def test_verdicts_that_the_lake_lost_are_given_back_by_the_warehouse_when_events_are_pruned(judged):
+    before = pruned(judged)
+    folder = Path(judged.paths.check_results_folder())
+    shutil.rmtree(folder)
+    assert again(judged).equals(before)
+    assert in_lake(judged).equals(before.sort_values(KEY, ignore_index=True))
+    assert again(judged).equals(before)
+
+
+def test_an_object_that_was_removed_comes_back_though_its_folder_stayed(judged):
+    before = pruned(judged)
+    (day,) = check_results.days(judged.paths)
+    Path(judged.paths.check_results(day)).unlink()
+    assert again(judged).equals(before)
+    assert check_results.days(judged.paths) == [day]
+
+
+def test_a_damaged_day_says_what_to_do_and_comes_back_by_it(judged):
+    before = pruned(judged)
+    (day,) = check_results.days(judged.paths)
+    damaged = Path(judged.paths.check_results(day))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with pytest.raises(DamagedError, match=r"remove it: the next quality_report writes it anew"):
+        again(judged)
+    assert results(judged).equals(before)
+    damaged.unlink()
+    assert again(judged).equals(before)
+    assert in_lake(judged).equals(before.sort_values(KEY, ignore_index=True))
+
+
+def test_a_run_without_rows_in_the_lake_keeps_those_of_the_warehouse(judged, monkeypatch):
+    """Of a lost day that the lake has again, by another run of it."""
+    before = pruned(judged)
+    monkeypatch.setattr("stock_platform.quality.evaluations.give_back", lambda *_: 0)
+    shutil.rmtree(judged.paths.check_results_folder())
+    assert again(judged).equals(before)
+
+
+def test_a_run_that_dagster_forgot_too_lies_by_its_first_verdict_and_only_once(judged):
+    before = results(judged)
+    for run_id in set(before["RunId"]):
+        judged.instance.delete_run(run_id)
+    shutil.rmtree(judged.paths.check_results_folder())
+    # One of them was created before midnight, and the lake has it by that day.
+    rows = judged.warehouse.read(ASSET_CHECK_RESULT)
+    early = rows.filter(pc.equal(rows["RunId"], rows["RunId"][0]))
+    first = before["EvaluatedAt"].min().date()
+    check_results.add(judged.paths, (first - timedelta(days=1)).isoformat(), early)
+    assert again(judged).equals(before)
+    assert in_lake(judged).equals(before.sort_values(KEY, ignore_index=True))
