@@ -1,6 +1,7 @@
 """A warehouse that was lost comes back from the lake, row for row."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,25 @@ def test_what_the_warehouse_refuses_is_named_and_all_else_is_restored(lost):
     manifest.write_bytes(whole[1])
     assert "Volume" in failures(result)
     assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
+
+
+@pytest.mark.parametrize("stranger", ["date=2012-11-07.bak", "date=tmp", "date=20121107"])
+def test_foreign_folders_are_named_and_everything_is_restored(lost, stranger):
+    platform, before = lost
+    paths = platform.paths
+    folders = [
+        Path(paths.loaded_folder("fact_stock_price"), stranger),
+        Path(paths.check_results_folder(), stranger),
+        Path(paths.processed_prices_folder(), stranger),
+    ]
+    for folder in folders:
+        (folder / "deeper").mkdir(parents=True)
+    result = rebuild(platform)
+    for folder in folders:
+        shutil.rmtree(folder)
+    said = failures(result)
+    assert all(f"{it} names no session" in said for it in folders[:2]), said
+    assert differing(before, tables(platform)) == []
 
 
 def test_rows_of_a_session_that_was_loaded_without_any_go(played):

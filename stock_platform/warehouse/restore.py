@@ -55,7 +55,7 @@ def fact(
         sessions_a_load: how many sessions are replaced in one transaction.
     """
     kept, rows = loaded.sessions(paths, table.name), 0
-    problems = [*_never_loaded(published, kept)]
+    problems = [*_never_loaded(published, kept), *_strangers(paths.loaded_folder(table.name))]
     loads = (_whole(paths, table, it, problems) for it in _parts(kept, sessions_a_load))
     for load in chain(loads, [dict.fromkeys(_empty(published, kept))]):
         try:
@@ -80,7 +80,8 @@ def published_rows(paths: LakePaths, source: ProcessedTable) -> dict[str, int | 
 
 def verdicts(paths: LakePaths, warehouse: Warehouse) -> Restored:
     """Restore asset_check_result."""
-    rows, problems, waiting = 0, [], arrow_schema(ASSET_CHECK_RESULT).empty_table()
+    rows, waiting = 0, arrow_schema(ASSET_CHECK_RESULT).empty_table()
+    problems = [*_strangers(paths.check_results_folder())]
     for day in check_results.days(paths):
         try:
             waiting = pa.concat_tables([waiting, check_results.read(paths, day)])
@@ -143,6 +144,14 @@ def _never_loaded(published: Mapping[str, int | None], kept: Sequence[str]) -> I
             yield f"{session}: it was published, and its manifest cannot be read"
         elif rows:
             yield f"{session}: {rows} rows were published and never loaded; a check stopped them"
+
+
+def _strangers(folder: str) -> Iterator[str]:
+    for uri in files.strangers_in(folder):
+        yield (
+            f"{uri} names no session and was not read: give it the name date=yyyy-mm-dd "
+            "of what it holds, or remove it"
+        )
 
 
 def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

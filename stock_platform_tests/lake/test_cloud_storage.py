@@ -46,6 +46,10 @@ def test_sessions_are_found_by_one_request(root, faults):
     assert files.sessions_in(f"{root}/raw") == ["2012-01-03"]
     assert len(faults.asked) == 1
     assert files.sessions_in(f"{root}/nothing") == []
+    faults.asked.clear()
+    assert files.sessions_with(f"{root}/raw", "a") == ["2012-01-03"]
+    assert len(faults.asked) == 1
+    assert files.sessions_with(f"{root}/nothing", "a") == []
 
 
 def test_an_object_gets_a_new_version_when_it_is_written_again(root):

@@ -2,6 +2,7 @@
 
 import gzip
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import orjson
 import pandas as pd
@@ -74,6 +75,15 @@ def test_a_hole_before_the_newest_session_is_late(paths):
         put(paths, session, line("A"))
     now = datetime(2012, 7, 7, 23, tzinfo=UTC)
     assert newest_prices(paths, ("XNYS",), None, now, LIMITS).due == (HALF_DAY, "2012-07-05")
+
+
+@pytest.mark.parametrize("stranger", ["date=2012-07-05.bak", "date=0tmp", "date=20120705"])
+def test_a_foreign_folder_is_no_session(paths, stranger):
+    put(paths, "2012-07-02", line("A"))
+    Path(paths.raw_prices_folder(), stranger).mkdir()
+    now = datetime(2012, 7, 4, 16, tzinfo=UTC)
+    measured = newest_prices(paths, ("XNYS",), None, now, LIMITS)
+    assert (measured.newest, measured.due) == ("2012-07-02", (HALF_DAY,))
 
 
 def test_nothing_is_due_before_its_partition_can_be_run(paths):
