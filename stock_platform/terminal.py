@@ -6,7 +6,7 @@ failure. Which jobs, and what is shown of them, is each command's own.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,12 +16,16 @@ import dagster as dg
 from filelock import FileLock
 from rich.console import Console
 
+from stock_platform.automation.pools import Holder, free_what_the_dead_hold
 from stock_platform.resources import WarehouseResource
 from stock_platform.settings import Settings
 from stock_platform.warehouse.port import Warehouse
 
 _TAG: Final = "stock_platform/terminal"
 _SHOWN_REASONS: Final = 10
+# Longer than a load, a fetch or a batch of a quarter; a longer run is worth a look.
+_PATIENCE_S: Final = 600
+_LOOK_EVERY_S: Final = 1
 
 
 class RunFailedError(RuntimeError):
@@ -42,16 +46,18 @@ def alone() -> Iterator[dg.DagsterInstance]:
 def run(
     job: str, tags: dict[str, str], instance: dg.DagsterInstance, console: Console
 ) -> dg.ExecuteInProcessResult:
-    """Run a job to its end, whatever that is, and say how long it took."""
+    """Run a job to its end, whatever that is, and say how long it took.
+
+    Raises:
+        RunFailedError: another run holds a pool that it needs, and does not end.
+    """
     console.print(f"[bold]{job}[/bold] {' ... '.join(tags.values())}".rstrip())
+    definition = definitions().resolve_job_def(job)
+    _wait_for(definition.graph.pools, instance, console)
     started = time.monotonic()
     with console.status(f"{job} is running"):
-        result = (
-            definitions()
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance, tags={**tags, _TAG: "true"}, raise_on_error=False
-            )
+        result = definition.execute_in_process(
+            instance=instance, tags={**tags, _TAG: "true"}, raise_on_error=False
         )
     told = "done in" if result.success else "failed after"
     console.print(f"  {told} {time.monotonic() - started:.1f} s")
@@ -97,6 +103,22 @@ def _reasons(result: dg.ExecuteInProcessResult) -> str:
         if error is not None and not checks:
             steps.append(f"  {event.step_key}: {error.message.strip()}")
     return "\n".join(checks[-_SHOWN_REASONS:] or steps)
+
+
+def _wait_for(pools: Collection[str], instance: dg.DagsterInstance, console: Console) -> None:
+    """Wait until no other run holds the pools: a run that waits hears no signal, and this does."""
+    until, told = time.monotonic() + _PATIENCE_S, set[Holder]()
+    while holders := free_what_the_dead_hold(instance, pools):
+        for it in set(holders) - told:
+            console.print(f"  waiting: {it}", soft_wrap=True)
+        told |= set(holders)
+        if time.monotonic() > until:
+            raise RunFailedError(
+                f"{'; '.join(map(str, holders))}. Wait until it has ended, or end it: `make dev`, "
+                f"http://127.0.0.1:3000/runs/{holders[0].run_id}, Terminate, then in its menu "
+                "Free concurrency slots. Then repeat this"
+            )
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _free_what_dead_commands_hold(instance: dg.DagsterInstance) -> None:
