@@ -127,6 +127,40 @@ def test_what_the_warehouse_refuses_is_named_and_all_else_is_restored(lost):
     assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
 
 
+def dying(platform, monkeypatch, session):
+    """Load a session, and die after the warehouse's commit."""
+
+    def die(*_):
+        raise RuntimeError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stock_platform.lake.loaded.keep", die)
+        assert not platform.materialize("fact_stock_price", first=session).success
+
+
+def test_a_load_that_died_before_it_was_kept_is_named_until_it_is_done_again(played, monkeypatch):
+    before = tables(played)
+    dying(played, monkeypatch, "2012-11-07")
+    said = failures(rebuild(played))
+    assert "fact_stock_price: 2012-11-07: restored as the load before left it" in said
+    assert "Materialize the session" in said
+    assert differing(before, tables(played)) == []
+    assert played.materialize("fact_stock_price", first="2012-11-07").success
+    assert rebuild(played).success
+
+
+def test_a_first_load_that_died_is_not_told_as_stopped_by_a_check(played, monkeypatch):
+    before = len(played.table("fact_stock_price"))
+    shutil.rmtree(played.paths.loaded_session("fact_stock_price", "2012-11-07"))
+    dying(played, monkeypatch, "2012-11-07")
+    said = failures(rebuild(played))
+    assert "2012-11-07: not restored; its last load did not tell its end" in said
+    assert "a check stopped" not in said.lower()
+    assert len(played.table("fact_stock_price")) == before
+    assert played.materialize("fact_stock_price", first="2012-11-07").success
+    assert rebuild(played).success
+
+
 @pytest.mark.parametrize("stranger", ["date=2012-11-07.bak", "date=tmp", "date=20121107"])
 def test_foreign_folders_are_named_and_everything_is_restored(lost, stranger):
     platform, before = lost

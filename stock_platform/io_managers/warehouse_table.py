@@ -79,6 +79,7 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
         self, context: dg.OutputContext, warehouse: Warehouse, table: Table, asked: SessionLoad
     ) -> Load:
         sessions = [date.fromisoformat(key) for key in asked.rows]
+        loaded.begin(self.lake.paths, table.name, asked.rows)
         load = warehouse.replace_sessions(
             table, list(asked.uris.values()), sessions, expected_rows=sum(asked.rows.values())
         )

@@ -2,10 +2,13 @@
 
 A session's published objects may be newer than what the warehouse holds of it: a blocking check
 stops a load after the objects were published. So each load keeps what it loaded, beside them.
+
+That comes after the warehouse's commit, so that nothing is kept that it refused. A load that dies
+between the two is told by the mark that it made before.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -28,8 +31,18 @@ class Loaded:
     rows: int
 
 
+def begin(paths: LakePaths, table: str, sessions: Iterable[str]) -> None:
+    """Mark the sessions of a load, before the warehouse is given any of it."""
+    list(files.each(lambda it: files.write(paths.unfinished_load(table, it), b""), sessions))
+
+
+def unfinished(paths: LakePaths, table: str) -> list[str]:
+    """The sessions of which it is not known whether their last load was committed, ascending."""
+    return files.sessions_in(paths.unfinished_loads(table))
+
+
 def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[str, int]) -> None:
-    """Keep what was loaded; may be repeated.
+    """Keep what was loaded, and take the marks away; may be repeated.
 
     Args:
         paths: of the lake.
@@ -46,6 +59,7 @@ def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[st
             files.write(paths.loaded_manifest(table, session), orjson.dumps(told))
         else:
             files.delete(paths.loaded_session(table, session))
+        files.delete(paths.unfinished_load(table, session))
 
     list(files.each(keep_one, rows))
 
@@ -66,7 +80,7 @@ def read(paths: LakePaths, table: str, session: str) -> Loaded:
         told = orjson.loads(files.read(paths.loaded_manifest(table, session)))
         rows, digest = int(told["rows"]), told["sha256"]
         content = files.read(uri)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DamagedError(
             f"an object of {paths.loaded_session(table, session)} is missing"
         ) from error

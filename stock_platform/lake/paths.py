@@ -122,6 +122,14 @@ class LakePaths:
         """What that object holds: rows and digest; written last."""
         return f"{self.loaded_session(table, session)}/_manifest.json"
 
+    def unfinished_loads(self, table: str) -> str:
+        """The folder that names the sessions of which a load began, and did not tell its end."""
+        return f"{self.loaded_folder(table)}/_unfinished"
+
+    def unfinished_load(self, table: str, session: str) -> str:
+        """The name of one of them, as an empty object."""
+        return f"{self.unfinished_loads(table)}/date={_session(session)}"
+
     def check_results_folder(self) -> str:
         """The folder of all days' verdicts."""
         return f"{self._processed}/processed/check_results"

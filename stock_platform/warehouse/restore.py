@@ -4,7 +4,7 @@ What cannot be restored is named and left as it is; the rest is restored all the
 may be repeated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -55,7 +55,12 @@ def fact(
         sessions_a_load: how many sessions are replaced in one transaction.
     """
     kept, rows = loaded.sessions(paths, table.name), 0
-    problems = [*_never_loaded(published, kept), *_strangers(paths.loaded_folder(table.name))]
+    unfinished = loaded.unfinished(paths, table.name)
+    problems = [
+        *_unfinished(unfinished, kept),
+        *_never_loaded(published, {*kept, *unfinished}),
+        *_strangers(paths.loaded_folder(table.name)),
+    ]
     loads = (_whole(paths, table, it, problems) for it in _parts(kept, sessions_a_load))
     for load in chain(loads, [dict.fromkeys(_empty(published, kept))]):
         try:
@@ -137,13 +142,22 @@ def _empty(published: Mapping[str, int | None], kept: Sequence[str]) -> list[str
     return sorted(session for session in set(published) - set(kept) if published[session] == 0)
 
 
-def _never_loaded(published: Mapping[str, int | None], kept: Sequence[str]) -> Iterator[str]:
-    for session in sorted(set(published) - set(kept)):
+def _unfinished(unfinished: Sequence[str], kept: Collection[str]) -> Iterator[str]:
+    for session in unfinished:
+        done = "restored as the load before left it" if session in kept else "not restored"
+        yield f"{session}: {done}; its last load did not tell its end. Materialize the session"
+
+
+def _never_loaded(published: Mapping[str, int | None], begun: Collection[str]) -> Iterator[str]:
+    for session in sorted(set(published) - set(begun)):
         rows = published[session]
         if rows is None:
             yield f"{session}: it was published, and its manifest cannot be read"
         elif rows:
-            yield f"{session}: {rows} rows were published and never loaded; a check stopped them"
+            yield (
+                f"{session}: {rows} rows were published and never loaded. A check stopped them, "
+                "or their run ended before: materialize the session"
+            )
 
 
 def _strangers(folder: str) -> Iterator[str]:
