@@ -128,7 +128,11 @@ def _prices(
     """
     try:
         found = newest_prices(
-            lake.paths, settings.exchanges, settings.last_date, now, settings.quality
+            lake.paths,
+            settings.exchanges,
+            (settings.start_date, settings.last_date),
+            now,
+            settings.quality,
         )
     except Exception as error:  # noqa: BLE001 - whatever a lake's client raises
         return Newest((), None), [FailedTick("lake", "lake", f"it cannot be read: {error}", 1)]

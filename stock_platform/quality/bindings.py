@@ -57,7 +57,7 @@ def _raw(settings: Settings) -> Measures:
         return lake.newest_prices(
             store.paths,
             settings.exchanges,
-            settings.last_date,
+            (settings.start_date, settings.last_date),
             datetime.now(UTC),
             settings.quality,
         )

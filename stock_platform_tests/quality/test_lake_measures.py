@@ -13,9 +13,11 @@ from stock_platform.lake.paths import LakePaths
 from stock_platform.limits import QualityLimits
 from stock_platform.quality.measures import lake
 from stock_platform.quality.measures.lake import newest_prices, raw_sessions
+from stock_platform.quality.rules.raw import Newest
 from stock_platform_tests.platform import SAMPLE_COMPANIES
 
 LIMITS = QualityLimits()
+START = date(2000, 3, 1)
 # 3 July 2012 was a half day in New York, and the 4th a holiday there and none in London.
 HALF_DAY, HOLIDAY = "2012-07-03", "2012-07-04"
 
@@ -48,33 +50,40 @@ def line(symbol, outcome="ok", fetched_at="2026-01-01T00:00:00+00:00", exchange=
 )
 def test_a_session_is_due_so_many_hours_after_its_day_ended(paths, now, due):
     put(paths, "2012-07-02", line("A"))
-    measured = newest_prices(paths, ("XNYS", "XNAS"), None, now, LIMITS)
+    measured = newest_prices(paths, ("XNYS", "XNAS"), (START, None), now, LIMITS)
     assert (measured.newest, measured.due) == ("2012-07-02", due)
 
 
 def test_nothing_is_due_after_the_last_day_of_the_deployment(paths):
     now = datetime(2026, 1, 1, tzinfo=UTC)
     put(paths, "2012-07-02", line("A"))
-    last = newest_prices(paths, ("XNYS",), date(2012, 7, 2), now, LIMITS)
+    last = newest_prices(paths, ("XNYS",), (START, date(2012, 7, 2)), now, LIMITS)
     assert last.due == ()
 
 
-def test_an_empty_lake_lacks_the_last_session(paths):
-    now = datetime(2012, 7, 4, 12, tzinfo=UTC)
-    measured = newest_prices(paths, ("XNYS",), date(2012, 7, 2), now, LIMITS)
-    assert (measured.newest, measured.due[-1]) == (None, "2012-07-02")
-
-
-def test_an_empty_lake_is_late_on_a_weekend_too(paths):
+def test_of_an_empty_lake_nothing_is_due_so_a_new_platform_calls_nobody(paths):
     saturday = datetime(2012, 7, 7, 23, tzinfo=UTC)
-    assert newest_prices(paths, ("XNYS",), None, saturday, LIMITS).due[-1] == "2012-07-06"
+    assert newest_prices(paths, ("XNYS",), (START, None), saturday, LIMITS) == Newest((), None)
+
+
+def test_nothing_is_due_before_the_first_day_of_the_deployment(paths):
+    """Of a lake that another deployment began: such a session cannot be asked for."""
+    put(paths, "2012-06-01", line("A"))
+    now = datetime(2012, 7, 6, 16, tzinfo=UTC)
+    first = date(2012, 7, 5)
+    assert newest_prices(paths, ("XNYS",), (first, None), now, LIMITS).due == ("2012-07-05",)
+    tomorrow = date(2012, 7, 7)
+    assert newest_prices(paths, ("XNYS",), (tomorrow, None), now, LIMITS).due == ()
 
 
 def test_a_hole_before_the_newest_session_is_late(paths):
     for session in ("2012-07-02", "2012-07-06"):
         put(paths, session, line("A"))
     now = datetime(2012, 7, 7, 23, tzinfo=UTC)
-    assert newest_prices(paths, ("XNYS",), None, now, LIMITS).due == (HALF_DAY, "2012-07-05")
+    assert newest_prices(paths, ("XNYS",), (START, None), now, LIMITS).due == (
+        HALF_DAY,
+        "2012-07-05",
+    )
 
 
 @pytest.mark.parametrize("stranger", ["date=2012-07-05.bak", "date=0tmp", "date=20120705"])
@@ -82,7 +91,7 @@ def test_a_foreign_folder_is_no_session(paths, stranger):
     put(paths, "2012-07-02", line("A"))
     Path(paths.raw_prices_folder(), stranger).mkdir()
     now = datetime(2012, 7, 4, 16, tzinfo=UTC)
-    measured = newest_prices(paths, ("XNYS",), None, now, LIMITS)
+    measured = newest_prices(paths, ("XNYS",), (START, None), now, LIMITS)
     assert (measured.newest, measured.due) == ("2012-07-02", (HALF_DAY,))
 
 
@@ -90,7 +99,7 @@ def test_nothing_is_due_before_its_partition_can_be_run(paths):
     put(paths, "2012-07-09", line("A"))
     # Tokyo closed at 06:00 UTC on the 10th, whose partition begins to exist at 04:00 on the 11th.
     now = datetime(2012, 7, 11, 5, 30, tzinfo=UTC)
-    assert newest_prices(paths, ("XTKS", "XNYS"), None, now, LIMITS).due == ()
+    assert newest_prices(paths, ("XTKS", "XNYS"), (START, None), now, LIMITS).due == ()
 
 
 @pytest.fixture

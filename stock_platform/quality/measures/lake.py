@@ -66,20 +66,30 @@ def erp_batch(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
 def newest_prices(
     paths: LakePaths,
     exchanges: Sequence[str],
-    last: date | None,
+    between: tuple[date, date | None],
     now: datetime,
     limits: QualityLimits,
 ) -> Newest:
     """The newest session with raw prices, and the recent sessions that are due and lack them.
 
-    Before the first session that is there nothing is due: a lake begins somewhere.
+    Before the first session that is there nothing is due: a lake begins somewhere. So nothing is
+    due of an empty one.
+
+    Args:
+        paths: of the lake.
+        exchanges: MICs whose sessions are due.
+        between: the deployment's first day, before which no session can be asked for, and its
+            last, None where it has none.
+        now: the moment at which they are due or not.
+        limits: how long they may take, and how far back is looked.
     """
     present = raw_prices.published_sessions(paths)
-    newest = present[-1] if present else None
+    if not present:
+        return Newest((), None)
+    newest, (first, last) = present[-1], between
     until = min(last or now.date(), now.date())
     since = until - timedelta(days=limits.due_within_days)
-    if present:
-        since = max(since, date.fromisoformat(present[0]))
+    since = max(since, first, date.fromisoformat(present[0]))
     ends: dict[str, datetime] = {}
     for mic in exchanges:
         for hours in session_hours(mic, min(since, until), until):

@@ -94,13 +94,14 @@ def fresh(prices: Newest, limits: QualityLimits) -> Verdict:
 
     They are due QUALITY__DUE_AFTER_CLOSE_HOURS after the last of the deployment's exchanges closed
     and the day ended in New York, when its partition begins to exist. Sessions are those of the
-    exchanges, so that no weekend or holiday is late.
+    exchanges, so that no weekend or holiday is late; none is late before the first that is there.
     Who reads old prices for new ones decides on them: see whether the schedule is on and the
     daemon runs, then materialize the sessions that are missing.
     """
+    there = f"up to {prices.newest}" if prices.newest else "of no session yet"
     return Verdict(
         len(prices.due),
-        f"prices are there up to {prices.newest}; {len(prices.due)} sessions of the last "
+        f"prices are there {there}; {len(prices.due)} sessions of the last "
         f"{limits.due_within_days} days are due and missing",
         tolerable=True,
         sample=prices.due[-SAMPLE:],
