@@ -15,6 +15,7 @@ import pytest
 
 from stock_platform.contracts import TABLES
 from stock_platform.lake import files
+from stock_platform.warehouse.port import WarehouseError
 from stock_platform_tests.platform import SAMPLE_COMPANIES, Platform
 
 # Two dividends lie in the first days; the last is published and fails a check of its own.
@@ -269,15 +270,40 @@ def test_a_command_that_was_killed_is_repeated_to_the_end(played, command):
     assert differing(before, tables(played)) == []
 
 
-def test_a_warehouse_that_cannot_be_opened_is_told_in_a_line(played, command):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"no database" * 1000,
+        lambda it: it[: len(it) // 2],
+        lambda it: it[:4200] + b"\xff" * 8 + it[4208:],
+    ],
+)
+def test_a_damaged_warehouse_is_told_in_a_line_with_what_to_do(played, command, damage):
     whole = played.settings.warehouse_file.read_bytes()
-    played.settings.warehouse_file.write_bytes(b"no database" * 1000)
+    played.settings.warehouse_file.write_bytes(damage(whole))
     with command() as refused:
         _, said = refused.communicate(timeout=120)
     played.settings.warehouse_file.write_bytes(whole)
     assert refused.returncode == 1
     assert played.settings.warehouse_file.name in said
+    assert "It is damaged: move it away" in said
+    assert "close" not in said
     assert "Traceback" not in said
+
+
+def test_a_warehouse_that_another_process_holds_is_told_with_the_process(played, monkeypatch):
+    monkeypatch.setattr("stock_platform.warehouse.duckdb._LOCK_PATIENCE_S", 0)
+    file = str(played.settings.warehouse_file)
+    hold = f"import duckdb; c = duckdb.connect({file!r}); print(1, flush=True); input()"
+    with subprocess.Popen(  # noqa: S603 - our own words
+        [sys.executable, "-c", hold],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout.readline()
+        with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*close the one that is named"):
+            played.warehouse.create_tables()
+        holder.communicate(b"\n")
 
 
 def test_the_command_says_what_it_restored(played, command):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # One process at a time may hold a DuckDB file. Connections here are short, so another run
 # waits; longer than the longest load seen (6.3 million rows in 2.8 s) by far.
 _LOCK_PATIENCE_S: Final = 120
+_DAMAGED: Final = ("not a valid DuckDB", "Could not read enough bytes", "Corrupt database file")
 
 
 class DuckDBWarehouse:
@@ -109,14 +110,17 @@ class DuckDBWarehouse:
         )
         try:
             opened = patience(duckdb.connect, str(self._file))
-        except duckdb.IOException as error:
-            raise WarehouseError(
-                f"{self._file} cannot be opened: {error}. DuckDB lets one process at a time hold a "
-                "file; close the one that is named"
-            ) from error
+        except duckdb.Error as error:
+            raise WarehouseError(f"{self._file} cannot be opened: {_advised(error)}") from error
         with opened as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            yield connection
+            try:
+                yield connection
+            except duckdb.Error as error:
+                # Blocks are read when they are asked for.
+                if _is_damaged(error):
+                    raise WarehouseError(f"{self._file}: {_advised(error)}") from error
+                raise
 
     @contextmanager
     def _transaction(self) -> Iterator["DuckDBPyConnection"]:
@@ -127,6 +131,8 @@ class DuckDBWarehouse:
             try:
                 yield connection
             except duckdb.Error as error:
+                if _is_damaged(error):  # and takes no rollback any more
+                    raise
                 connection.rollback()
                 raise WarehouseError(str(error)) from error
             except BaseException:
@@ -139,6 +145,24 @@ def _use_file_systems(connection: "DuckDBPyConnection", uris: Sequence[str]) -> 
     """Let DuckDB read the fsspec schemes of the URIs."""
     for scheme in {uri.split("://", 1)[0] for uri in uris if "://" in uri} - {"file"}:
         connection.register_filesystem(fsspec.filesystem(scheme))
+
+
+def _advised(error: Exception) -> str:
+    """DuckDB's words and what to do, which its exceptions' types do not tell apart."""
+    if _is_locked(error):
+        return (
+            f"{error}. DuckDB lets one process at a time hold a file; close the one that is named"
+        )
+    if _is_damaged(error):
+        return (
+            f"{error}. It is damaged: move it away, and its .wal if there is one, then "
+            "`make rebuild-warehouse` makes it anew from the lake"
+        )
+    return str(error)
+
+
+def _is_damaged(error: Exception) -> bool:
+    return any(it in str(error) for it in _DAMAGED)
 
 
 def _is_locked(error: BaseException) -> bool:
