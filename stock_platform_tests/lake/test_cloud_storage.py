@@ -1,5 +1,6 @@
 """Cloud Storage as the lake: the same verbs, and errors that say what to do."""
 
+import gzip
 import uuid
 
 import pytest
@@ -57,6 +58,17 @@ def test_an_object_gets_a_new_version_when_it_is_written_again(root):
     before = files.versions([f"{root}/a"])
     files.write(f"{root}/a", b"two")
     assert files.versions([f"{root}/a"]) != before
+
+
+def test_packed_objects_come_packed_so_a_person_unpacks_them(root, tmp_path):
+    """Of an object with an encoding Cloud Storage would send the text, and gunzip refuse it."""
+    packed = tmp_path / "responses.json.gz"
+    packed.write_bytes(gzip.compress(b"{}\n"))
+    files.upload(packed, f"{root}/responses.json.gz")
+    bucket, _, prefix = root.removeprefix("gs://").partition("/")
+    blob = storage.Client().bucket(bucket).get_blob(f"{prefix}/responses.json.gz")
+    assert blob.content_encoding is None
+    assert gzip.decompress(blob.download_as_bytes()) == b"{}\n"
 
 
 def test_what_is_kept_is_never_overwritten(root, tmp_path):
