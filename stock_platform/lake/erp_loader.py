@@ -16,6 +16,7 @@ from typing import Final
 
 from stock_platform.lake import erp_landing, files, raw_erp
 from stock_platform.lake.erp_landing import ErpLoad, Landed
+from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.sources.erp import CONTRACTS, Export
@@ -126,6 +127,12 @@ class ErpLoader:
         except ErpFileError as error:
             return self._rejected(load, str(error))
         known = raw_erp.load_if_any(self.paths, self.kind)
+        if known is None and any(it.status == "loaded" for it in self._loads()):
+            # Taken for the first file, this one would leave out all history before it.
+            raise DamagedError(
+                f"{self.kind} were loaded before, and {self.paths.current_erp(self.kind)} is "
+                "missing: put it back (docs/runbooks/lake-object-lost.md), then run erp_load again"
+            )
         learned = learn(
             known.facts if known else None,
             export,

@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
@@ -43,6 +44,53 @@ def test_files_are_loaded_once_in_order_of_arrival(landing):
     assert (symbols["IsActive"]["META"], symbols["IsActive"]["FB"]) == (True, False)
     assert landing.run("erp_load").success
     assert len(outcomes(landing)) == 2
+
+
+def renamed(name, day):
+    """The export after a company got another name."""
+    return GOOD.replace("Apple Inc.", name).replace("2000-03-01", day, 1)
+
+
+@pytest.fixture
+def renamed_once(landing):
+    """A platform that knows a company's name of before, and its history."""
+    landing.drop("companies", "a.csv", GOOD)
+    assert landing.run("erp_load").success
+    landing.drop("companies", "b.csv", renamed("Apple", "2012-06-01"))
+    assert landing.run("erp_load").success
+    return landing, landing.table("dim_company_history")
+
+
+def failures(result):
+    return str([it.step_failure_data.error for it in result.get_step_failure_events()])
+
+
+def test_no_history_is_lost_with_the_pointer_to_it(renamed_once):
+    platform, before = renamed_once
+    pointer = Path(platform.paths.current_erp("companies"))
+    whole = pointer.read_bytes()
+    pointer.unlink()
+    platform.drop("companies", "c.csv", renamed("Apple Computer", "2012-07-02"))
+    refused = platform.run("erp_load")
+    assert "_current.json is missing: put it back" in failures(refused)
+    assert platform.table("dim_company_history").equals(before)
+    pointer.write_bytes(whole)
+    assert platform.run("erp_load").success
+    names = set(platform.table("dim_company_history")["CompanyName"])
+    assert {"Apple Inc.", "Apple", "Apple Computer"} <= names
+
+
+def test_lost_facts_come_back_by_the_load_before_and_its_file(renamed_once):
+    platform, before = renamed_once
+    first, last = erp_landing.loads(platform.paths, "companies")
+    Path(platform.paths.raw_erp("companies", last.key), "facts.parquet").unlink()
+    assert not platform.run("erp_load").success
+    pointer = Path(platform.paths.current_erp("companies"))
+    pointer.write_bytes(orjson.dumps({"load": first.key}))
+    Path(platform.paths.erp_load("companies", last.key)).unlink()
+    assert platform.run("erp_load").success
+    columns = [it for it in before if it != "LoadedAt"]
+    assert platform.table("dim_company_history")[columns].equals(before[columns])
 
 
 def test_a_load_shows_its_file_generation_rows_sample_and_quarantine(landing):
