@@ -46,12 +46,12 @@ HOURS: Final = 730
 SESSIONS_A_MONTH: Final = 21
 SESSIONS: Final = 2520  # ten years
 
-# Bytes of a session's objects, and of each symbol in them: measured on the sample, 2026-11-25.
-# Prices, outcomes and verbatim answers; Parquet twice, as published and as loaded; verdicts; and an
-# ERP export each session, as it came and as facts.
-SESSION: Final = 540 + 2 * 5_500 + 10_600 + 4_100
-SYMBOL: Final = (36 + 72 + 2_181) + 2 * 57 + (109 + 25)
-ANSWERS: Final = 6_300  # that a symbol's fetch brings over the network
+# Bytes that a session adds to the lake, and each symbol in it: by the command in docs/cost.md, on
+# the sample, 2026-11-27. Raw lines and verbatim answers; Parquet twice, as published and as loaded;
+# verdicts; and an ERP export each session, as it came and as facts.
+SESSION: Final = (246 + 526) + 10_997 + 5_664 + 5_254
+SYMBOL: Final = (166 + 2_065) + 142 + 2 + 186
+ANSWERS: Final = 5_000  # that a symbol's fetch brings over the network
 ROW: Final = 130  # in BigQuery's own bytes: 8 for a number, date or time, 2 and its length for text
 
 # References to tables in what a day's runs ask of BigQuery: to small ones, to a month of the prices

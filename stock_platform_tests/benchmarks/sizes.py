@@ -1,0 +1,79 @@
+"""What a trading day adds to the lake: the sizes that docs/cost.md counts on.
+
+`python -m stock_platform_tests.benchmarks.sizes`: a session of the sample, with its ERP export and
+its quality report, of one company and of five. What five have more than one is the symbols' share;
+the rest is the session's own. Nothing is asserted.
+"""
+
+import gzip
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from stock_platform_tests.platform import SAMPLE_COMPANIES, Platform
+
+DAY = "2012-12-03"
+FEW, MANY = 1, 5
+ANSWER, FETCHED, PARQUET = "answer over the network", "verbatim answers", "Parquet, twice"
+PARTS = {
+    "raw/stock_prices/responses": FETCHED,
+    "raw/stock_prices": "raw lines and outcomes",
+    "raw/erp": "ERP export",
+    "processed/check_results": "verdicts",
+    "processed/_staging": "",  # gone within a day
+    "processed": PARQUET,
+}
+
+
+def part_of(file: str) -> str:
+    """What an object is counted for; nothing for what does not stay or is not a session's."""
+    return next((part for folder, part in PARTS.items() if file.startswith(f"{folder}/")), "")
+
+
+def sizes(root: Path) -> Counter[str]:
+    """Bytes of each object."""
+    files = (it for it in root.rglob("*") if it.is_file())
+    return Counter({it.relative_to(root).as_posix(): it.stat().st_size for it in files})
+
+
+def weights(companies: Sequence[str]) -> Counter[str]:
+    """Bytes that a day adds to the lake, by part, and of its answers before they are packed."""
+    with TemporaryDirectory() as folder, Platform(Path(folder)) as platform:
+        root = Path(platform.settings.lake)
+        platform.load_dimensions(*companies)
+        before = sizes(root)
+        # A name has changed, so that the facts do.
+        platform.drop_companies(companies[0].replace("Apple Inc.", "Apple"), *companies[1:])
+        for job, day in (("erp_load", None), ("daily_stock_prices", DAY), ("quality_report", None)):
+            if not platform.run(job, day).success:
+                raise RuntimeError(f"{job} failed")
+        found: Counter[str] = Counter()
+        for file, size in (sizes(root) - before).items():
+            found[part_of(file)] += size
+            if part_of(file) == FETCHED:
+                answers = gzip.decompress((root / file).read_bytes()).splitlines()
+                found[ANSWER] += sum(len(orjson.loads(it)["body"]) for it in answers)
+        return found
+
+
+def main() -> None:
+    """Print a line a part: of a session, and of each symbol in it."""
+    few, many = weights(SAMPLE_COMPANIES[:FEW]), weights(SAMPLE_COMPANIES[:MANY])
+    grid = Table("bytes", "a session", "a symbol and session")
+    total = [0.0, 0.0]
+    for part in filter(None, many):
+        symbol = (many[part] - few[part]) / (MANY - FEW)
+        grid.add_row(part, f"{few[part] - FEW * symbol:,.0f}", f"{symbol:,.0f}")
+        if part != ANSWER:
+            total = [total[0] + few[part] - FEW * symbol, total[1] + symbol]
+    grid.add_row("lake", *(f"{it:,.0f}" for it in total), style="bold")
+    Console().print(grid)
+
+
+if __name__ == "__main__":
+    main()
