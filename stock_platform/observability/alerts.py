@@ -62,8 +62,8 @@ def alerts(
 ) -> list[Alert]:
     """One alert at most of each kind, however much happened.
 
-    A run that Dagster starts again by itself calls nobody, and a sensor that goes on failing
-    calls once.
+    A run that Dagster starts again by itself calls nobody for having failed, and a sensor that goes
+    on failing calls once.
 
     Args:
         place: what they come from.

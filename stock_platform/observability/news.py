@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 from pydantic import BaseModel, ConfigDict
 
-from stock_platform.observability.runs import ended_since
+from stock_platform.observability.runs import ended_since, undecided
 from stock_platform.observability.ticks import FailedTick, failed_since
 
 _Run = TypeVar("_Run")
@@ -33,12 +33,15 @@ class Cursor(BaseModel):
     Attributes:
         since: where the next look begins.
         seen: names of what was seen after that moment.
+        all_until: what ended before this moment was seen; earlier than `since` where a look did not
+            get through, and the same where it is not given.
     """
 
     model_config = ConfigDict(frozen=True)
 
     since: datetime
     seen: frozenset[str] = frozenset()
+    all_until: datetime | None = None
 
     @classmethod
     def now(cls) -> Self:
@@ -62,41 +65,59 @@ def news(
 ) -> News[_Run]:
     """Runs that ended and ticks that failed.
 
-    After a long silence the earliest runs come first, and the others with the next looks.
+    After a long silence the earliest runs come first, and the others with the next looks. A run
+    that Dagster may start again comes when that is decided.
 
     Args:
         instance: whose storage is read.
         cursor: of the last look.
         read: what is wanted of a run.
     """
-    until = datetime.now(UTC) - _OVERLAP
+    until = max(datetime.now(UTC) - _OVERLAP, cursor.since)
     ticks = {f"tick {it.tick_id}": it for it in failed_since(instance, cursor.since)}
     limit = _MOST_RUNS + len(cursor.seen)
     records = ended_since(instance, cursor.since, limit)
-    runs, looked_at = _read(instance, records, cursor.seen, read)
-    if len(looked_at) < len(records) or len(records) == limit:
-        until = min(until, looked_at[-1].update_timestamp.replace(tzinfo=UTC) - _JUST_BEFORE)
+    decided = [it for it in records if not undecided(instance, it)]
+    runs, looked_at = _read(instance, decided, cursor, read)
     names = {it.dagster_run.run_id for it in looked_at} | ticks.keys()
+    all_read = len(looked_at) == len(decided)
+    through = all_read and len(records) < limit
+    reached = until
+    if not through:
+        names |= cursor.seen
+        last = (records if all_read else looked_at)[-1]
+        reached = min(until, last.update_timestamp.replace(tzinfo=UTC) - _JUST_BEFORE)
     return News(
         runs,
         tuple(it for name, it in ticks.items() if name not in cursor.seen),
-        Cursor(since=max(until, cursor.since), seen=frozenset(names)),
+        Cursor(
+            since=max(reached, cursor.since),
+            seen=frozenset(names),
+            all_until=until if through else cursor.all_until or cursor.since,
+        ),
     )
 
 
 def _read(
     instance: dg.DagsterInstance,
     records: Sequence[RunRecord],
-    seen: frozenset[str],
+    cursor: Cursor,
     read: Callable[[dg.DagsterInstance, RunRecord], _Run],
 ) -> tuple[tuple[_Run, ...], Sequence[RunRecord]]:
     """What is new of the runs, as far as patience goes, and the runs so far."""
     runs: list[_Run] = []
     deadline = time.monotonic() + _PATIENCE_S
     for count, record in enumerate(records, start=1):
-        if record.dagster_run.run_id in seen:
+        if not _is_new(record, cursor):
             continue
         runs.append(read(instance, record))
         if time.monotonic() > deadline:
             return tuple(runs), records[:count]
     return tuple(runs), records
+
+
+def _is_new(record: RunRecord, cursor: Cursor) -> bool:
+    """Whether a run was not seen; Dagster moves the moment of an old one when it tags it."""
+    all_until = (cursor.all_until or cursor.since).timestamp()
+    old = record.end_time is not None and record.end_time <= all_until
+    return not old and record.dagster_run.run_id not in cursor.seen

@@ -6,13 +6,12 @@ by whoever found it dead.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, BACKFILL_ID_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from stock_platform.observability.failures import FailedBatch, events, why_failed
 from stock_platform.observability.logging import usd
@@ -25,6 +24,9 @@ ENDED: Final = (
 )
 # Of each output one, with what it cost; a materialization is told for each session.
 _OUTPUTS: Final = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.HANDLED_OUTPUT}
+# Dagster looks for runs to start again every five seconds. Shorter than `news` looks back, or a run
+# that was left for later would be out of sight by then.
+_GRACE: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class EndedRun:
 
     Attributes:
         partition: the session, or the first and the last of a range.
-        will_retry: whether Dagster starts it again by itself.
+        will_retry: whether Dagster has started it again by itself.
         error: why it failed.
         usd: what its assets say that they cost.
     """
@@ -65,17 +67,27 @@ class EndedRun:
 
 
 def ended_since(instance: dg.DagsterInstance, since: datetime, limit: int) -> Sequence[RunRecord]:
-    """Runs that ended after a moment, the earliest first.
-
-    Some ended before: Dagster moves a run's moment when it tags it.
-    """
-    found = instance.get_run_records(
+    """Runs that ended or were tagged after a moment, the earliest first."""
+    return instance.get_run_records(
         dg.RunsFilter(statuses=list(ENDED), updated_after=since.astimezone(UTC)),
         order_by="update_timestamp",
         ascending=True,
         limit=limit,
     )
-    return [it for it in found if it.end_time is None or it.end_time > since.timestamp()]
+
+
+def undecided(instance: dg.DagsterInstance, record: RunRecord) -> bool:
+    """Whether Dagster may yet start a failed run again.
+
+    It says so in a tag, just after the end; but what no daemon launched it cannot start again, and
+    runs of a backfill that is over, or of a job that is gone, it leaves as they are (1.13).
+    """
+    run = record.dagster_run
+    if not run.is_failure or AUTO_RETRY_RUN_ID_TAG in run.tags or run.remote_job_origin is None:
+        return False
+    promised = run.tags.get(WILL_RETRY_TAG, "true" if instance.run_retries_enabled else "false")
+    ended = datetime.fromtimestamp(record.end_time or 0, UTC)
+    return promised == "true" and datetime.now(UTC) - ended < _GRACE
 
 
 def ended_run(instance: dg.DagsterInstance, record: RunRecord) -> EndedRun:
@@ -88,7 +100,7 @@ def ended_run(instance: dg.DagsterInstance, record: RunRecord) -> EndedRun:
         status=run.status,
         duration_s=_duration(record),
         partition=partition(run.tags),
-        will_retry=_will_retry(instance, run.tags),
+        will_retry=_retried(run.tags),
         error=error,
         batch=batch,
         usd=_usd(instance, run.run_id),
@@ -110,17 +122,9 @@ def partition(tags: Mapping[str, str]) -> str | None:
     return f"{first}...{last}" if first and last else tags.get("dagster/partition")
 
 
-def _will_retry(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> bool:
-    """Whether Dagster starts a run again, or has.
-
-    Its tag alone does not tell: runs of a backfill that is over are left as they are (1.13).
-    """
-    if tags.get(WILL_RETRY_TAG) != "true":
-        return False
-    if AUTO_RETRY_RUN_ID_TAG in tags or BACKFILL_ID_TAG not in tags:
-        return True
-    backfill = instance.get_backfill(tags[BACKFILL_ID_TAG])
-    return backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
+def _retried(tags: Mapping[str, str]) -> bool:
+    """Whether Dagster has started a run again, and did not fail at that."""
+    return AUTO_RETRY_RUN_ID_TAG in tags and tags.get(WILL_RETRY_TAG) == "true"
 
 
 def _duration(record: RunRecord) -> float | None:

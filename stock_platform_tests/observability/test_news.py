@@ -80,6 +80,29 @@ def test_after_a_long_silence_the_earliest_come_first_and_all_come(instance, mon
     assert [it for look in told for it in look] == runs
 
 
+def test_old_runs_that_somebody_tags_hide_no_end_behind_them(instance, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_RUNS", 3)
+    monkeypatch.setattr(module, "_OVERLAP", timedelta(0))
+    old = run(instance)
+    cursor = Cursor.now()
+    instance.add_run_tags(old, {"seen": "by a person"})
+    runs = [run(instance) for _ in range(4)]
+    told = [it for look in looks(instance, cursor, 4) for it in look]
+    assert told == runs
+
+
+def test_a_run_that_ended_before_where_a_look_stopped_and_was_tagged_after_is_told(
+    instance, monkeypatch
+):
+    monkeypatch.setattr(module, "_MOST_RUNS", 2)
+    monkeypatch.setattr(module, "_OVERLAP", timedelta(0))
+    cursor = Cursor.now()
+    tagged, *others = [run(instance) for _ in range(4)]
+    instance.add_run_tags(tagged, {"seen": "by a person"})
+    told = [it for look in looks(instance, cursor, 4) for it in look]
+    assert told == [*others, tagged]
+
+
 def test_a_look_that_takes_too_long_goes_on_with_the_next(instance, monkeypatch):
     monkeypatch.setattr(module, "_PATIENCE_S", 0)
     cursor = Cursor.now()
