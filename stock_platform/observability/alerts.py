@@ -62,8 +62,8 @@ def alerts(
 ) -> list[Alert]:
     """One alert at most of each kind, however much happened.
 
-    A run that Dagster starts again by itself calls nobody for having failed, and a sensor that goes
-    on failing calls once.
+    A run that Dagster starts again by itself calls nobody, except for the checks that failed in it:
+    the new run goes on from the step that died, and does not judge again.
 
     Args:
         place: what they come from.
@@ -75,7 +75,7 @@ def alerts(
     beginning = [it for it in ticks if it.in_a_row <= 1]
     lines = {
         "run-failed": [_run(place, it.run, it.run.error) for it in final if it.run.failed],
-        "check-failed": [_check(place, it.run, bad) for it in final for bad in it.failed_checks],
+        "check-failed": [_check(place, it.run, bad) for it in runs for bad in it.failed_checks],
         "batch-failed": [_run(place, it.run, it.run.batch.says) for it in final if it.run.batch],
         "tick-failed": [f"{it.instigator}: {it.error}" for it in beginning],
         "stale-prices": newly_late,

@@ -63,7 +63,11 @@ def test_a_run_that_a_person_ended_calls_nobody():
 
 
 def test_a_run_that_dagster_starts_again_calls_nobody():
-    assert names([judged(check(), will_retry=True, batch=FailedBatch("b", "e"))]) == []
+    assert names([judged(will_retry=True, batch=FailedBatch("b", "e"))]) == []
+
+
+def test_a_check_that_failed_in_a_run_that_dagster_starts_again_calls_for_none_judges_again():
+    assert names([judged(check(), will_retry=True)]) == ["check-failed"]
 
 
 def test_a_failed_check_calls_though_its_run_succeeded():
