@@ -94,7 +94,7 @@ def _alert_sensor(settings: Settings, now: Now) -> dg.SensorDefinition:
         )
         found = news(context.instance, cursor, _judged)
         prices, unread = _prices(settings, lake, now())
-        ticks = [*found.ticks, *([] if cursor.lake_unread else unread)]
+        ticks = [*found.begun, *([] if cursor.lake_unread else unread)]
         raised = alerts(
             place, found.runs, ticks, [it for it in prices.due if it not in cursor.late]
         )

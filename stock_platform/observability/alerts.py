@@ -68,16 +68,15 @@ def alerts(
     Args:
         place: what they come from.
         runs: that ended.
-        ticks: that failed.
+        ticks: with which a sensor or schedule began to fail.
         newly_late: sessions that are late, and were not when the last alert was sent.
     """
     final = [it for it in runs if not it.run.will_retry]
-    beginning = [it for it in ticks if it.in_a_row <= 1]
     lines = {
         "run-failed": [_run(place, it.run, it.run.error) for it in final if it.run.failed],
         "check-failed": [_check(place, it.run, bad) for it in runs for bad in it.failed_checks],
         "batch-failed": [_run(place, it.run, it.run.batch.says) for it in final if it.run.batch],
-        "tick-failed": [f"{it.instigator}: {it.error}" for it in beginning],
+        "tick-failed": [f"{it.instigator}: {it.error}" for it in ticks],
         "stale-prices": newly_late,
     }
     pages = {"tick-failed": "automation", "stale-prices": "assets/raw_stock_prices"}

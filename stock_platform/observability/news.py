@@ -15,7 +15,7 @@ from dagster._core.storage.dagster_run import RunRecord
 from pydantic import BaseModel, ConfigDict
 
 from stock_platform.observability.runs import ended_since, undecided
-from stock_platform.observability.ticks import FailedTick, failed_since
+from stock_platform.observability.ticks import FailedTick, begun, failed_since
 
 _Run = TypeVar("_Run")
 # A tick is stored when it has ended, a minute after it began at the latest.
@@ -51,10 +51,16 @@ class Cursor(BaseModel):
 
 @dataclass(frozen=True)
 class News(Generic[_Run]):
-    """What happened, and where to look from the next time."""
+    """What happened, and where to look from the next time.
+
+    Attributes:
+        ticks: that failed.
+        begun: those of them with which a sensor or schedule began to fail.
+    """
 
     runs: tuple[_Run, ...]
     ticks: tuple[FailedTick, ...]
+    begun: tuple[FailedTick, ...]
     cursor: Cursor
 
 
@@ -74,12 +80,13 @@ def news(
         read: what is wanted of a run.
     """
     until = max(datetime.now(UTC) - _OVERLAP, cursor.since)
-    ticks = {f"tick {it.tick_id}": it for it in failed_since(instance, cursor.since)}
+    ticks = failed_since(instance, cursor.since)
+    told = {it.tick_id for it in ticks if _name(it) in cursor.seen}
     limit = _MOST_RUNS + len(cursor.seen)
     records = ended_since(instance, cursor.since, limit)
     decided = [it for it in records if not undecided(instance, it)]
     runs, looked_at = _read(instance, decided, cursor, read)
-    names = {it.dagster_run.run_id for it in looked_at} | ticks.keys()
+    names = {it.dagster_run.run_id for it in looked_at} | {_name(it) for it in ticks}
     all_read = len(looked_at) == len(decided)
     through = all_read and len(records) < limit
     reached = until
@@ -89,7 +96,8 @@ def news(
         reached = min(until, last.update_timestamp.replace(tzinfo=UTC) - _JUST_BEFORE)
     return News(
         runs,
-        tuple(it for name, it in ticks.items() if name not in cursor.seen),
+        tuple(it for it in ticks if it.tick_id not in told),
+        tuple(begun(ticks, told)),
         Cursor(
             since=max(reached, cursor.since),
             seen=frozenset(names),
@@ -114,6 +122,10 @@ def _read(
         if time.monotonic() > deadline:
             return tuple(runs), records[:count]
     return tuple(runs), records
+
+
+def _name(tick: FailedTick) -> str:
+    return f"tick {tick.tick_id}"
 
 
 def _is_new(record: RunRecord, cursor: Cursor) -> bool:

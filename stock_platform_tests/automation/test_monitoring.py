@@ -6,23 +6,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.remote_representation.external_data import RepositorySnap
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    TickData,
-    TickStatus,
-)
 from dagster._serdes import serialize_value
-from dagster_shared.error import SerializableErrorInfo
 
 from stock_platform.automation import monitoring
 from stock_platform.automation.monitoring import monitoring_sensors
 from stock_platform.observability.delivery import AlertsResource
 from stock_platform.resources import LakeResource
 from stock_platform_tests.observability.conftest import instance_in
+from stock_platform_tests.observability.ticking import fail_a_tick
 from stock_platform_tests.platform import Platform
 from stock_platform_tests.webhook import SECRET, webhook
 
@@ -113,27 +105,6 @@ def run_and_fail(instance):
     return failing.execute_in_process(instance=instance, raise_on_error=False).run_id
 
 
-def fail_a_tick(instance, sensor):
-    """Store a failed tick, as the daemon does."""
-    location = RegisteredCodeLocationOrigin("stock_platform")
-    origin = RemoteRepositoryOrigin(location, "__repository__").get_instigator_origin(sensor)
-    instance.add_instigator_state(
-        InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING)
-    )
-    instance.create_tick(
-        TickData(
-            instigator_origin_id=origin.get_id(),
-            instigator_name=sensor,
-            instigator_type=InstigatorType.SENSOR,
-            status=TickStatus.FAILURE,
-            timestamp=datetime.now(UTC).timestamp(),
-            selector_id=origin.get_selector().get_id(),
-            error=SerializableErrorInfo("OSError: no route\n", [], "OSError"),
-            consecutive_failure_count=1,
-        )
-    )
-
-
 def test_a_failed_run_is_delivered_once(alert, hook, instance):
     run_id = run_and_fail(instance)
     for _ in range(3):
@@ -158,6 +129,18 @@ def test_what_is_not_taken_is_delivered_with_the_next_tick_and_with_what_came_si
     alert.tick()
     (title,) = hook.titles
     assert "run-failed (2)" in title
+
+
+def test_a_sensor_that_began_to_fail_long_before_the_receiver_is_back_is_delivered(
+    alert, hook, instance
+):
+    hook.statuses = [500]
+    fail_a_tick(instance, "erp_csv_sensor")
+    alert.tick()
+    for count in range(2, 106):
+        fail_a_tick(instance, "erp_csv_sensor", in_a_row=count)
+    alert.tick()
+    assert hook.titles == ["local: tick-failed (1): erp_csv_sensor: OSError: no route"]
 
 
 def test_a_receiver_that_is_gone_is_given_up_after_an_hour_and_the_log_has_the_alert(

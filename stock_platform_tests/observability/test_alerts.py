@@ -31,8 +31,8 @@ def check(session="2012-12-03"):
     return FailedCheck("fact_stock_price", "rows_reconcile", session, "3 rows are missing")
 
 
-def tick(in_a_row=1):
-    return FailedTick("1", "erp_csv_sensor", "OSError: no route", in_a_row)
+def tick():
+    return FailedTick("1", "erp_csv_sensor", "OSError: no route", 1)
 
 
 SUCCEEDED = {"status": dg.DagsterRunStatus.SUCCESS, "error": None}
@@ -90,11 +90,6 @@ def test_a_failed_batch_names_the_batch():
     run_failed, batch_failed = alerts(PLACE, [judged(batch=batch)], [], [])
     assert (run_failed.name, batch_failed.name) == ("run-failed", "batch-failed")
     assert "batch stock-prices-1 failed: the driver failed" in batch_failed.body
-
-
-def test_a_sensor_that_goes_on_failing_calls_once():
-    assert names(ticks=[tick()]) == ["tick-failed"]
-    assert names(ticks=[tick(in_a_row=2)]) == []
 
 
 def test_late_sessions_are_one_message():
