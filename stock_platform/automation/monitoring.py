@@ -146,8 +146,7 @@ def _delivered(tell: Tell, service: AlertsResource, raised: Iterable[Alert], att
         service.deliver(*message(raised))
     except DeliveryError as error:
         tell_undelivered(tell, raised, str(error), attempt)
-        if attempt < _ATTEMPTS:
-            return False
+        return attempt >= _ATTEMPTS
     for alert in raised:
         tell_alert(tell, alert)
     return True

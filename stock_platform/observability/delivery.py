@@ -24,7 +24,7 @@ class DeliveryError(RuntimeError):
 class AlertsResource(dg.ConfigurableResource[None]):
     """Where alerts go."""
 
-    url: str = Field(default="", description="For Apprise; empty logs alerts alone.")
+    url: str = Field(default="", description="For Apprise; blank logs alerts alone.")
 
     def deliver(self, subject: str, body: str) -> None:
         """Deliver a message.
@@ -32,7 +32,8 @@ class AlertsResource(dg.ConfigurableResource[None]):
         Raises:
             DeliveryError: it was not taken.
         """
-        if not self.url:
+        # Where secrets are kept, none may be empty.
+        if not self.url.strip():
             return
         import apprise  # noqa: PLC0415 - heavy import
 
@@ -43,6 +44,11 @@ class AlertsResource(dg.ConfigurableResource[None]):
             services = apprise.Apprise(asset=asset)
             if not services.add(self.url):
                 raise DeliveryError("STOCK_PLATFORM_ALERT_URL is no address that Apprise knows")
+            for service in services:
+                # A text that is longer than it takes would be refused, again and again. The subject
+                # has the alert and its runbook, and a split one would call for each of its parts.
+                if service.overflow_mode is apprise.OverflowMode.UPSTREAM:
+                    service.overflow_mode = apprise.OverflowMode.TRUNCATE
             if not services.notify(title=subject, body=body, notify_type="failure"):
                 raise DeliveryError(self._without_secrets(log.getvalue()))
 

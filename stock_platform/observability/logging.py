@@ -5,6 +5,7 @@ worth one. `dagster.yaml` names both classes under `python_logs.dagster_handler_
 words mean is in docs/monitoring.md.
 """
 
+import json
 import logging
 import os
 import sys
@@ -24,6 +25,9 @@ _META: Final = "dagster_meta"
 # How a line of ours carries its fields through Python's logging.
 FIELDS: Final = "fields"
 _RANGE_TAG: Final = "dagster/asset_partition_range_start"
+# Docker cuts a longer line in two, and neither half is an object any more.
+_LONGEST_LINE_BYTES: Final = 15_000
+_LONGEST_TEXT_BYTES: Final = 8_000
 
 
 class JsonFormatter(OrjsonFormatter):
@@ -57,6 +61,22 @@ class JsonFormatter(OrjsonFormatter):
         log_data.update(
             {name: value for name, value in self._once(record, told).items() if value is not None}
         )
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """The line; of its longest texts the middle is left out where it would be too long."""
+        longest = _LONGEST_TEXT_BYTES
+        while True:
+            texts = {k: _cut(v, longest) for k, v in log_data.items() if isinstance(v, str)}
+            line = self._line(log_data | texts)
+            if len(line.encode()) <= _LONGEST_LINE_BYTES or not longest:
+                return line
+            longest //= 2
+
+    def _line(self, log_data: dict[str, Any]) -> str:
+        try:
+            return super().jsonify_log_record(log_data)
+        except TypeError:  # orjson's, of an integer of more than 64 bits, or a tuple as a key
+            return json.dumps(log_data, default=str, skipkeys=True)
 
     def _once(self, record: logging.LogRecord, told: dict[str, Any]) -> dict[str, Any]:
         if told.get("event") is Word.MATERIALIZED and not self._first(told, "asset"):
@@ -151,6 +171,15 @@ def _value(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> Any:  # 
 def _tags(record: logging.LogRecord) -> Mapping[str, str]:
     tags: Mapping[str, str] = getattr(record, _META, {}).get("job_tags") or {}
     return tags
+
+
+def _cut(text: str, longest: int) -> str:
+    """A text that UTF-8 has, of about so many bytes: how it begins, and how it ends."""
+    content = text.encode(errors="backslashreplace")
+    if len(content) <= longest:
+        return content.decode()
+    head, tail = content[: longest // 2], content[len(content) - longest // 2 :]
+    return f"{head.decode(errors='ignore')} [...] {tail.decode(errors='ignore')}"
 
 
 @cache

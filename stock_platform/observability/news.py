@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 from pydantic import BaseModel, ConfigDict
 
+from stock_platform.observability.backfills import given_up_since
 from stock_platform.observability.runs import ended_since, undecided
 from stock_platform.observability.ticks import FailedTick, begun, failed_since
 
@@ -80,7 +81,8 @@ def news(
         read: what is wanted of a run.
     """
     until = max(datetime.now(UTC) - _OVERLAP, cursor.since)
-    ticks = failed_since(instance, cursor.since)
+    since = cursor.since
+    ticks = [*failed_since(instance, since), *given_up_since(instance, since)]
     told = {it.tick_id for it in ticks if _name(it) in cursor.seen}
     limit = _MOST_RUNS + len(cursor.seen)
     records = ended_since(instance, cursor.since, limit)

@@ -92,7 +92,7 @@ def tell_alert(tell: Tell, alert: Alert) -> None:
 
 
 def tell_undelivered(tell: Tell, alerts: Sequence[Alert], reason: str, attempt: int) -> None:
-    """That nobody could be called."""
+    """That nobody could be called, though it was tried once more."""
     subjects = ", ".join(it.subject for it in alerts)
     message = f"attempt {attempt} to deliver {subjects} failed: {reason}"
     tell(logging.ERROR, Word.ALERT_UNDELIVERED, message, attempt=attempt, error=reason)
@@ -101,6 +101,7 @@ def tell_undelivered(tell: Tell, alerts: Sequence[Alert], reason: str, attempt: 
 def tell_heartbeat(tell: Tell, instance: dg.DagsterInstance, prices: Newest, now: datetime) -> None:
     """That the daemon asked, the code server answered, and the database and the lake were read."""
     late = (now - prices.since).total_seconds() / 3600 if prices.since else 0.0
+    newest = f"up to {prices.newest}" if prices.newest else "of no session yet"
     waiting, working = (
         instance.get_runs_count(dg.RunsFilter(statuses=statuses))
         for statuses in (
@@ -111,7 +112,7 @@ def tell_heartbeat(tell: Tell, instance: dg.DagsterInstance, prices: Newest, now
     tell(
         logging.INFO,
         Word.HEARTBEAT,
-        f"prices are there up to {prices.newest}; {len(prices.due)} sessions are late",
+        f"prices are there {newest}; {len(prices.due)} sessions are late",
         sessions_late=len(prices.due),
         hours_late=round(late, 2),
         newest_session=prices.newest,

@@ -1,11 +1,14 @@
 """What a run writes to standard output is one JSON object a line, and nothing twice."""
 
 import json
+import logging
 import warnings
 
 import dagster as dg
 import pytest
 
+from stock_platform.observability.vocabulary import Word
+from stock_platform.observability.words import teller
 from stock_platform_tests.observability.conftest import instance_in
 
 DAYS = dg.StaticPartitionsDefinition(["2012-12-03", "2012-12-04"])
@@ -60,7 +63,7 @@ def broken() -> None:
 def lines(capfd):
     out, err = capfd.readouterr()
     assert err == ""
-    return [json.loads(line) for line in out.splitlines()]
+    return [json.loads(line) for line in out.split("\n") if line]
 
 
 def words(told, word):
@@ -117,6 +120,36 @@ def test_an_exception_is_one_line_with_its_root_and_its_stack(logging_instance, 
     assert failed["error"] == "KeyError: 'Close'"
     assert "ValueError: no price\nin the answer" in failed["stack_trace"]
     assert "in broken" in failed["stack_trace"]
+
+
+@pytest.mark.parametrize("text", ["half a pair: \ud800", "nul: \x00", "line\u2028line"])
+def test_no_text_costs_a_line(logging_instance, capfd, text):
+    tell = teller(logging_instance)
+    tell(logging.INFO, Word.HEARTBEAT, text, newest_session=text)
+    (line,) = lines(capfd)
+    assert line["message"].split(":")[0] == text.split(":")[0]
+
+
+@pytest.mark.parametrize("value", [2**70, {("a", 1): 2}, {1, 2}, object()])
+def test_no_value_costs_a_line(logging_instance, capfd, value):
+    tell = teller(logging_instance)
+    tell(logging.INFO, Word.HEARTBEAT, "what libraries attach", sessions_late=value)
+    (line,) = lines(capfd)
+    assert line["message"] == "what libraries attach"
+
+
+@pytest.mark.parametrize("text", ["x", "\n", "é", "\x00"])
+def test_a_line_is_no_longer_than_dockers_and_tells_how_it_begins_and_ends(
+    logging_instance, capfd, text
+):
+    tell = teller(logging_instance)
+    tell(logging.ERROR, Word.RUN_FAILED, f"begin {text * 100_000} end", error=text * 100_000)
+    out, _ = capfd.readouterr()
+    (line,) = out.splitlines()
+    assert len(line.encode()) < 16_384
+    message = json.loads(line)["message"]
+    assert message.startswith("begin ")
+    assert message.endswith(" end")
 
 
 def test_what_libraries_attach_to_a_record_is_never_told(logging_instance, capfd):

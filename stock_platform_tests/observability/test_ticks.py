@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from stock_platform.observability.news import Cursor, news
 from stock_platform_tests.observability.conftest import instance_in
-from stock_platform_tests.observability.ticking import fail_a_tick, fail_again
+from stock_platform_tests.observability.ticking import ERROR, fail_a_tick, fail_again
 
 SENSOR, SCHEDULE = "erp_csv_sensor", "daily_stock_prices_schedule"
 
@@ -70,4 +72,19 @@ def test_a_tick_that_dagster_repeats_in_place_begins_whenever_it_is_first_seen(i
     fail_again(instance, tick, in_a_row=7)
     assert look() == (1, [SCHEDULE])
     fail_again(instance, tick, in_a_row=8)
+    assert look() == (0, [])
+
+
+def test_a_backfill_that_was_given_up_before_it_started_a_run_is_told_once(instance, look):
+    given_up = PartitionBackfill(
+        backfill_id="abcdefgh",
+        status=BulkActionStatus.FAILED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=(datetime.now(UTC) - timedelta(hours=1)).timestamp(),
+        error=ERROR,
+        asset_selection=[dg.AssetKey("raw_stock_prices")],
+    ).with_end_timestamp(datetime.now(UTC).timestamp())
+    instance.add_backfill(given_up)
+    assert look() == (1, ["backfill"])
     assert look() == (0, [])
