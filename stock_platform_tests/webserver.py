@@ -112,26 +112,28 @@ def free_port():
 def serving(log: Path, settings: Mapping[str, str], *, daemon: bool) -> Iterator[Ui]:
     """A webserver, with a daemon or without, until the end of the block."""
     port = free_port()
-    bin_ = Path(sys.executable).parent
-    workspace = ["-w", str(ROOT / "workspace.yaml")]
-    commands = [[bin_ / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), *workspace]]
-    if daemon:
-        commands.append([bin_ / "dagster-daemon", "run", *workspace])
+    processes = []
     with log.open("wb") as file:
-        processes = [
-            subprocess.Popen(  # noqa: S603 - our own commands
-                command,
+
+        def start(program, *arguments):
+            command = [Path(sys.executable).parent / program, *arguments]
+            process = subprocess.Popen(  # noqa: S603 - our own commands
+                [*command, "-w", ROOT / "workspace.yaml"],
                 env=os.environ | settings,
                 cwd=ROOT,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
             )
-            for command in commands
-        ]
+            processes.append(process)
+
         try:
+            start("dagster-webserver", "-h", "127.0.0.1", "-p", str(port))
             it = Ui(port)
             it.wait_for(lambda: answers(it), {True})
+            # Not both at once: two that make SQLite's tables of an empty home fail each other.
+            if daemon:
+                start("dagster-daemon", "run")
             yield it
         finally:
             for process in processes:
