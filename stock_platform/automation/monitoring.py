@@ -106,6 +106,7 @@ def _alert_sensor(settings: Settings, now: Now) -> dg.SensorDefinition:
         done = AlertCursor(
             since=found.cursor.since,
             seen=found.cursor.seen,
+            all_until=found.cursor.all_until,
             late=cursor.late if unread else frozenset(prices.due),
             lake_unread=bool(unread),
         )

@@ -1,7 +1,7 @@
 """The sensors that watch: real runs that fail, a real receiver, the next tick and the one after."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +11,7 @@ from dagster._serdes import serialize_value
 
 from stock_platform.automation import monitoring
 from stock_platform.automation.monitoring import monitoring_sensors
+from stock_platform.observability import news
 from stock_platform.observability.delivery import AlertsResource
 from stock_platform.resources import LakeResource
 from stock_platform_tests.observability.conftest import instance_in
@@ -141,6 +142,19 @@ def test_a_sensor_that_began_to_fail_long_before_the_receiver_is_back_is_deliver
         fail_a_tick(instance, "erp_csv_sensor", in_a_row=count)
     alert.tick()
     assert hook.titles == ["local: tick-failed (1): erp_csv_sensor: OSError: no route"]
+
+
+def test_no_failed_run_is_lost_behind_a_look_that_did_not_get_through(
+    alert, hook, instance, monkeypatch
+):
+    monkeypatch.setattr(news, "_MOST_RUNS", 2)
+    monkeypatch.setattr(news, "_OVERLAP", timedelta(0))
+    runs = [run_and_fail(instance) for _ in range(4)]
+    instance.add_run_tags(runs[0], {"seen": "by a person"})
+    for _ in range(4):
+        alert.tick()
+    told = " ".join(it["message"] for it in hook.received)
+    assert all(it in told for it in runs)
 
 
 def test_a_receiver_that_is_gone_is_given_up_after_an_hour_and_no_line_says_it_was_called(
