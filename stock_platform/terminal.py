@@ -16,7 +16,7 @@ import dagster as dg
 from filelock import FileLock
 from rich.console import Console
 
-from stock_platform.automation.pools import Holder, free_what_the_dead_hold
+from stock_platform.automation.pools import Holder, bury, free_what_the_dead_hold
 from stock_platform.resources import WarehouseResource
 from stock_platform.settings import Settings
 from stock_platform.warehouse.port import Warehouse
@@ -131,5 +131,4 @@ def _free_what_dead_commands_hold(instance: dg.DagsterInstance) -> None:
         statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING],
     )
     for it in instance.get_runs(unfinished):
-        instance.report_run_failed(it, "the process of this run is gone")
-        instance.event_log_storage.free_concurrency_slots_for_run(it.run_id)
+        bury(instance, it.run_id)

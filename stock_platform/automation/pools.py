@@ -47,13 +47,14 @@ def free_what_the_dead_hold(instance: dg.DagsterInstance, pools: Iterable[str]) 
         for run_id in sorted(info.active_run_ids | {it.run_id for it in info.pending_steps}):
             pid = _pid(instance, run_id)
             if is_local and pid is not None and not _is_alive(pid):
-                _bury(instance, run_id)
+                bury(instance, run_id)
             elif run_id in info.active_run_ids and len(info.claimed_slots) >= info.slot_count:
                 holders.append(Holder(pool, run_id, pid))
     return holders
 
 
-def _bury(instance: dg.DagsterInstance, run_id: str) -> None:
+def bury(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Mark a run whose process is gone as failed, and free what it held."""
     run = instance.get_run_by_id(run_id)
     if run is not None and not run.is_finished:
         instance.report_run_failed(run, "the process of this run is gone")

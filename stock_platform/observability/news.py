@@ -81,8 +81,7 @@ def news(
         read: what is wanted of a run.
     """
     until = max(datetime.now(UTC) - _OVERLAP, cursor.since)
-    since = cursor.since
-    ticks = [*failed_since(instance, since), *given_up_since(instance, since)]
+    ticks = [*failed_since(instance, cursor.since), *given_up_since(instance, cursor.since)]
     told = {it.tick_id for it in ticks if _name(it) in cursor.seen}
     limit = _MOST_RUNS + len(cursor.seen)
     records = ended_since(instance, cursor.since, limit)
