@@ -13,6 +13,7 @@ LAYERS = (
     {"settings"},
     {"partitions", "sources", "lake", "spark", "warehouse"},
     {"display"},
+    {"orchestration"},
     {"resources"},
     {"io_managers"},
     {"assets"},

@@ -4,6 +4,8 @@ Dagster 1.13 turns a backfill of an excluded day into one of the next trading da
 webserver, before any of our code runs: asked over GraphQL for 2012-01-02, a holiday, it
 materializes 2012-01-03. `dagster.yaml` names this class, so the webserver loads this module,
 and with it the refusal. A run that names such a day by its tags is refused by the assets.
+
+For the same reason this module turns on the cache of partition hashes.
 """
 
 import logging
@@ -16,6 +18,7 @@ import dagster as dg
 from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.instance.ref import InstanceRef
 
+from stock_platform.orchestration.dagster_internals.partition_hash import cache_partition_hashes
 from stock_platform.partitions import require_sessions
 
 
@@ -77,3 +80,4 @@ AssetBackfillData.from_asset_partitions = _by_the_letter(_of_assets)(  # type: i
 AssetBackfillData.from_partitions_by_assets = _by_the_letter(_of_ranges)(  # type: ignore[method-assign]
     AssetBackfillData.from_partitions_by_assets
 )
+cache_partition_hashes()
