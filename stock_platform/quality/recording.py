@@ -12,7 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as TargetMaterialization,
 )
 
-from stock_platform.quality.event_batches import one_transaction
+from stock_platform.orchestration.dagster_internals.event_transaction import one_transaction
 from stock_platform.quality.rules.verdict import Verdict
 
 # A check that fails everywhere must not bury the others.

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stock_platform.definitions import build_definitions
+from stock_platform.orchestration.dagster_internals.event_transaction import one_transaction
 from stock_platform.quality import recording
-from stock_platform.quality.event_batches import one_transaction
 from stock_platform_tests.benchmarks.market import ManySymbols, companies
 from stock_platform_tests.platform import Platform
 from stock_platform_tests.postgres import installed, postgres, storage

@@ -1,12 +1,12 @@
-"""Many events in one transaction of Dagster's event log.
+"""Store many events in one transaction of Dagster's event log.
 
-Dagster 1.13 stores each event by itself: on SQLite it makes an engine, a connection and a commit
-for the run's file and twice more for the index, on PostgreSQL it commits four times. Its own
-batches take materializations only. A check of a range run of a year has 252 events, so its
-writing would cost more than all else that the run does (docs/adr/0006, docs/quality.md).
+Dagster 1.13 stores each event by itself: on SQLite it opens an engine and a connection and commits
+once in the run's file and twice in the index, on PostgreSQL it commits four times. Its own batches
+are limited to materializations. A check in a range run of a year emits 252 events, so storing them
+one by one would cost more than the rest of the run (docs/adr/0006, docs/quality.md).
 
-This module is the only place that touches the storage's private `_connect`;
-`test_event_batches.py` fails when Dagster changes it.
+This module is the only place that uses the storage's private `_connect`;
+`test_event_transaction.py` fails when Dagster changes it.
 """
 
 import threading
@@ -16,16 +16,16 @@ from typing import Any
 
 import dagster as dg
 
-# Two threads that stood in for the same method would leave one of them standing.
+# Two threads that replaced the same method would not restore the original.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 @contextmanager
 def one_transaction(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Store what this thread logs in one transaction for each file or database.
+    """Store the events that this thread logs in one transaction per file or database.
 
-    Nothing of it is seen by others before the end, and nothing is stored if an error ends it.
-    Storages without connections of their own, such as the one in memory, are left as they are.
+    Other readers see none of them before the end of the block, and an error in it discards them
+    all. Storages without a connection of their own, such as the one in memory, are not changed.
     """
     storage: Any = instance.event_log_storage
     if getattr(storage, "_connect", None) is None:
@@ -57,7 +57,7 @@ def _shared(storage: Any) -> Iterator[None]:  # noqa: ANN401 - a private class
 
 @contextmanager
 def _begun(connecting: AbstractContextManager[Any]) -> Iterator[Any]:
-    """The connection inside a transaction; PostgreSQL's commit each statement otherwise."""
+    """Begin a transaction on the connection; PostgreSQL would commit each statement."""
     with connecting as connection:
         if connection.in_transaction():
             yield connection

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from stock_platform.quality.event_batches import one_transaction
+from stock_platform.orchestration.dagster_internals.event_transaction import one_transaction
 
 KEY = dg.AssetCheckKey(dg.AssetKey("prices"), "good")
 
