@@ -1,9 +1,10 @@
-"""Dagster's default launcher, which also notices that a run's process is gone.
+"""Launch runs as Dagster does, and let run monitoring detect runs whose process died.
 
-Runs are processes of the code server's container. When that container dies, nobody writes the end
-of its runs, and run monitoring cannot ask Dagster 1.13's own launcher about them: they would hold
-their pools until `max_runtime_seconds`. Asked whether it still has a run, a code server that was
-started again says no; the run is then marked failed, and `run_retries` starts it once more.
+Runs are processes in the code server's container. When that container dies, its runs never record
+an end, and run monitoring cannot check their health through the default launcher of Dagster 1.13:
+they would hold their pools until `max_runtime_seconds`. A restarted code server reports that it
+does not have such a run; run monitoring then marks the run as failed, and `run_retries` starts it
+again.
 """
 
 import dagster as dg
@@ -13,19 +14,19 @@ from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import deserialize_value
 
 
-class WatchedRunLauncher(DefaultRunLauncher):
-    """A `DefaultRunLauncher` whose runs are watched by run monitoring."""
+class HealthCheckingRunLauncher(DefaultRunLauncher):
+    """A `DefaultRunLauncher` that reports whether a run's process still exists."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Run monitoring asks about every started run."""
+        """Return True, so that run monitoring checks every started run."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether the code server has a process of the run.
+        """Return whether the code server has a process for the run.
 
-        A server that does not answer says nothing about its runs: it may be busy, or about to
-        come back. `max_runtime_seconds` bounds a silence without end.
+        A server that does not answer may be busy or restarting, so its runs count as running.
+        `max_runtime_seconds` ends them if it never answers again.
         """
         server = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if server is None:
