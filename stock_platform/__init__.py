@@ -9,7 +9,8 @@ The way of the data, and the room for each step::
     io_managers/  how an asset's value becomes lake objects or warehouse rows
     assets/       the graph: raw, processed, dimensions, facts
     quality/      rules (pure) and the checks that bind them to assets
-    automation/   jobs, schedules, guards against days that are no session
+    automation/   jobs, schedules, sensors
+    orchestration/dagster_internals/  code that depends on private parts of Dagster
     contracts/    each table once: columns, types, units, key
     definitions   the table of contents that Dagster loads
 

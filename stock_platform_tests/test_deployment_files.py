@@ -1,6 +1,7 @@
 """What the files of a deployment must agree on, and no tool of `make lint` knows."""
 
 import re
+from importlib import import_module
 
 import pytest
 import yaml
@@ -24,6 +25,15 @@ def test_every_instance_refuses_and_retries_as_a_laptops_does(path):
     assert {key: other[key] for key in same} == {key: laptop[key] for key in same}
     assert other["concurrency"]["pools"] == laptop["concurrency"]["pools"]
     assert laptop["run_monitoring"].items() <= other["run_monitoring"].items()
+
+
+@pytest.mark.parametrize("path", INSTANCES)
+def test_our_classes_that_an_instance_names_exist(path):
+    sections = [part for part in instance(path).values() if isinstance(part, dict)]
+    named = {(part["module"], part["class"]) for part in sections if "class" in part}
+    ours = [(module, name) for module, name in named if module.startswith("stock_platform.")]
+    assert ours
+    assert all(hasattr(import_module(module), name) for module, name in ours)
 
 
 def test_containers_differ_from_production_in_storage_and_logs_alone():

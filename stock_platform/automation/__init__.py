@@ -1,1 +1,1 @@
-"""What starts runs: jobs, schedules, and the guard against days that are no session."""
+"""Jobs, schedules and sensors, and what keeps runs from blocking each other."""

@@ -1,11 +1,12 @@
-"""Dagster's instance, refusing backfills of days that are no session.
+"""The Dagster instance class, and the changes to Dagster that come with it.
 
-Dagster 1.13 turns a backfill of an excluded day into one of the next trading day, in the
-webserver, before any of our code runs: asked over GraphQL for 2012-01-02, a holiday, it
-materializes 2012-01-03. `dagster.yaml` names this class, so the webserver loads this module,
-and with it the refusal. A run that names such a day by its tags is refused by the assets.
+`dagster.yaml` names this class, so every process that opens the instance imports this module, even
+the webserver, which does not load the asset graph. Importing it has two effects:
 
-For the same reason this module turns on the cache of partition hashes.
+- Backfills of days that are not trading days are rejected. Dagster 1.13 replaces an excluded day by
+  the next trading day, in the webserver: a backfill of 2012-01-02, a holiday, would materialize
+  2012-01-03. The assets themselves reject a run whose tags name such a day.
+- The hash of a partitions definition is cached (`partition_hash`).
 """
 
 import logging
@@ -22,33 +23,33 @@ from stock_platform.orchestration.dagster_internals.partition_hash import cache_
 from stock_platform.partitions import require_sessions
 
 
-class SessionInstance(dg.DagsterInstance):
-    """A `DagsterInstance` whose backfills take partition keys by the letter."""
+class HolidayRejectingInstance(dg.DagsterInstance):
+    """A `DagsterInstance` that rejects backfills of days that are not trading days."""
 
     @classmethod
     def config_schema(cls) -> dict[str, Any]:
-        """Nothing to configure."""
+        """Return an empty schema: there is nothing to configure."""
         return {}
 
     @classmethod
     def config_defaults(cls, base_dir: str) -> Any:  # noqa: ANN401 - Dagster's private mapping
-        """Dagster's own: storage under the instance's folder."""
+        """Return Dagster's defaults: storage in the instance's folder."""
         return InstanceRef.config_defaults(base_dir)
 
     def get_yaml_python_handlers(self) -> Sequence[logging.Handler]:
-        """The log handlers that dagster.yaml names, without a warning in each process.
+        """Return the log handlers of dagster.yaml without a beta warning in every process.
 
-        They are beta in Dagster 1.13; its minor version is pinned for that.
+        They are beta in Dagster 1.13, whose minor version is pinned.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
             return super().get_yaml_python_handlers()
 
 
-def _by_the_letter(
+def _reject_unknown_keys(
     named_keys: Callable[[dict[str, Any]], Iterable[tuple[dg.AssetKey, Sequence[str]]]],
 ) -> Callable[[Any], Any]:
-    """Wrap a constructor of backfill data so that it refuses keys that no partition has."""
+    """Make a constructor of backfill data reject keys that no partition has."""
 
     def wrap(construct: Any) -> Any:  # noqa: ANN401 - a bound classmethod
         @wraps(construct)
@@ -64,20 +65,20 @@ def _by_the_letter(
     return wrap
 
 
-def _of_assets(asked: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
+def _keys_of_assets(asked: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
     return ((key, asked["partition_names"] or []) for key in asked["asset_selection"])
 
 
-def _of_ranges(asked: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
+def _keys_of_ranges(asked: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
     for selector in asked["partitions_by_assets"]:
         ranges = selector.partitions.ranges if selector.partitions else []
-        yield selector.asset_key, [key for it in ranges for key in (it.start, it.end)]
+        yield selector.asset_key, [key for ends in ranges for key in (ends.start, ends.end)]
 
 
-AssetBackfillData.from_asset_partitions = _by_the_letter(_of_assets)(  # type: ignore[method-assign]
+AssetBackfillData.from_asset_partitions = _reject_unknown_keys(_keys_of_assets)(  # type: ignore[method-assign]
     AssetBackfillData.from_asset_partitions
 )
-AssetBackfillData.from_partitions_by_assets = _by_the_letter(_of_ranges)(  # type: ignore[method-assign]
+AssetBackfillData.from_partitions_by_assets = _reject_unknown_keys(_keys_of_ranges)(  # type: ignore[method-assign]
     AssetBackfillData.from_partitions_by_assets
 )
 cache_partition_hashes()
