@@ -1,29 +1,29 @@
-"""The Spark job: raw price lines of some sessions to as-traded prices in Parquet.
+"""The Spark job: turns raw price records of some sessions into as-traded prices in Parquet.
 
     process_stock_prices.py --request URI --output STAGING_URI
 
-One self-contained file of pyspark and the standard library, because it is uploaded alone to
-Dataproc Serverless (runtime 2.3: Spark 3.5, Python 3.11). The same file runs on classic local Spark
-and, over Spark Connect, on Sail. Here belongs what happens to a line; not which sessions are asked
-for, where the lake lies, or whether the counts are good enough: the orchestrator decides those.
+One self-contained file that needs only pyspark and the standard library, because it is uploaded
+alone to Dataproc Serverless (runtime 2.3: Spark 3.5, Python 3.11). The same file runs on classic
+local Spark and, over Spark Connect, on Sail. Belongs here: the processing of a record. Which
+sessions to process, the layout of the lake and the rating of the counts belong to the orchestrator.
 
 `request.json` is `{"batch_id", "inputs": {session: URI of its prices.json.gz}, "symbols": [...]}`.
-Under STAGING_URI are written, in this order: `lines/`, every line with its verdict (scratch, so
-that the JSON is parsed once: Sail's `cache()` does nothing); `stock_prices/`, `corporate_actions/`
-and `quarantine/`, each `date=YYYY-MM-DD/` with one file a session; and `metrics.json/`, a folder
-with one text file of one line. When the metrics exist the batch is complete.
+The job writes under STAGING_URI, in this order: `lines/`, every line with its classification
+(scratch, so that the JSON is parsed once: `cache()` has no effect on Sail); `stock_prices/`,
+`corporate_actions/` and `quarantine/`, each with one file per session in `date=YYYY-MM-DD/`; and
+`metrics.json/`, a folder with one text file of one line. A batch with metrics is complete.
 
-Every line that is not blank ends in exactly one place, so for each session
-`lines_read == valid + sum(quarantined) + sum(without_bar)`. The first broken rule of
-`identity_rules`, then of `price_rules`, then `duplicate` is a line's reason.
+Every non-blank line ends in exactly one place, so for each session
+`lines_read == valid + sum(quarantined) + sum(without_bar)`. The reason of a rejected line is the
+first broken rule of `identity_rules`, then of `price_rules`, then `duplicate`.
 
-Where Spark 3.5 and Sail 0.7 differ, measured 2026-11-22, and what is done instead:
-- what is JSON (NaN, `{} trailing`, `{'a'}`, 1e400): Python's parser decides, on both;
-- `input_file_name` is missing on Sail and its text reader finds no session in a list of paths:
-  files are read whole as `binaryFile`, which names them, and split here. Sail answers a file
-  twice where it cuts the list between cores (253 rows for 252 files): hence `dropDuplicates`;
-- Sail's writer drops every sort, but keeps a window's order, as Spark's does: `latest_by`;
-- a missing path reads as no rows on Sail: `require_every_session`.
+Differences between Spark 3.5 and Sail 0.7, measured on 2026-11-22, and their workarounds:
+- They disagree on what is JSON (NaN, `{} trailing`, `{'a'}`, 1e400): Python's parser decides.
+- Sail lacks `input_file_name`, and its text reader finds no session in a list of paths: files are
+  read as a whole with `binaryFile`, which gives their names, and split here. Sail returns a file
+  twice where it cuts the list between cores (253 rows for 252 files): hence `dropDuplicates`.
+- Sail's writer ignores every sort, but keeps the order of a window, as Spark does: `latest_by`.
+- Sail reads a missing path as no rows: `require_every_session`.
 """
 
 import argparse
@@ -43,9 +43,9 @@ from pyspark.sql import functions as fn
 
 WITHOUT_BAR = ("no_session", "not_listed", "unknown_symbol", "throttled", "upstream_error")
 OUTCOMES = ("ok", "null_bar", "live_bar", *WITHOUT_BAR)
-# Yahoo rounds each of open, high, low and close on its own: real bars miss by less than this.
+# Yahoo rounds open, high, low and close separately; real bars are off by less than this.
 OHLC_TOLERANCE = 1e-4
-# Above 2^53 a double no longer counts single shares.
+# Above 2^53 a double cannot represent every whole number of shares.
 VOLUME_LIMIT = 2.0**53
 INFINITY = math.inf
 BAD_ACTION = "bad_corporate_action"
@@ -69,7 +69,7 @@ QUARANTINE = ("SessionDate", "Ticker", "Reason", "Record", "BatchId")
 
 @dataclass(frozen=True)
 class Request:
-    """What the orchestrator asks for: raw files by session, and the symbols it asked Yahoo for."""
+    """The request of the orchestrator: raw files by session, and the requested symbols."""
 
     batch_id: str
     inputs: dict[str, str]
@@ -77,10 +77,10 @@ class Request:
 
 
 def read_request(spark: SparkSession, uri: str) -> Request:
-    """Reads request.json through Spark, which can read `gs://` where Python alone cannot.
+    """Reads request.json through Spark, because Python alone cannot read `gs://`.
 
     Raises:
-        ValueError: There is no such file, or an input does not lie in its session's folder.
+        ValueError: The file is missing, or an input is not in its session's folder.
     """
     row = spark.read.text(uri, wholetext=True).first()
     if row is None:
@@ -88,25 +88,25 @@ def read_request(spark: SparkSession, uri: str) -> Request:
     request = Request(**json.loads(row[0]))
     for session, path in request.inputs.items():
         if path.rsplit("/", 2)[-2:-1] != [f"date={session}"]:
-            raise ValueError(f"The input of {session} must lie in a folder date={session}: {path}.")
+            raise ValueError(f"The input of {session} must be in a folder date={session}: {path}.")
     return request
 
 
 def json_lines(path: str, content: bytes) -> list[tuple[str, bool]]:
-    """The lines of one gzip file that are not blank, each with whether it is a JSON object.
+    """Returns the non-blank lines of a gzip file, each with whether it is a JSON object.
 
     Raises:
-        ValueError: The file is not whole gzip, for example cut off.
+        ValueError: The file is not complete gzip, for example truncated.
     """
 
-    def refuse(text: str) -> float:
+    def reject(text: str) -> float:
         raise ValueError(text)
 
     def finite(text: str) -> float:
         number = float(text)
-        return number if math.isfinite(number) else refuse(text)
+        return number if math.isfinite(number) else reject(text)
 
-    decoder = json.JSONDecoder(parse_float=finite, parse_int=finite, parse_constant=refuse)
+    decoder = json.JSONDecoder(parse_float=finite, parse_int=finite, parse_constant=reject)
 
     def is_object(line: str) -> bool:
         try:
@@ -117,14 +117,14 @@ def json_lines(path: str, content: bytes) -> list[tuple[str, bool]]:
     try:
         text = gzip.decompress(content).decode("utf-8", "replace")
     except (OSError, EOFError) as error:
-        raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+        raise ValueError(f"{path} is not a complete gzip file: {error}") from error
     return [(line, is_object(line)) for line in text.split("\n") if line.strip()]
 
 
 def read_lines(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
-    """One row a line: date (of the folder it lies in), Record, IsJson.
+    """Reads one row per line: date (from its folder), Record, IsJson.
 
-    A file without lines is one row whose Record is null, so that every file read is seen.
+    A file without lines gives one row whose Record is null, so that every file is accounted for.
     """
     split_lines = fn.udf(json_lines, "array<struct<Record: string, IsJson: boolean>>")
     files = spark.read.format("binaryFile").load(list(uris)).select("path", "content")
@@ -139,19 +139,19 @@ def read_lines(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
 
 
 def is_blank(name: str) -> Column:
-    """Whether a text is null, empty or spaces."""
+    """True if a text is null, empty or blank."""
     return fn.coalesce(fn.trim(name), fn.lit("")) == ""
 
 
 def positive(value: Column) -> Column:
-    """The value where it is above zero and finite, else null."""
+    """The value if it is positive and finite, else null."""
     return fn.when((value > 0) & (value < INFINITY), value)
 
 
 def split_factor() -> Column:
-    """Product of the ratios of all splits after the session; null when one of them is not usable.
+    """Product of the ratios of all splits after the session; null if one of them is unusable.
 
-    Yahoo divides prices and cash by it, and multiplies volume, as of the fetch.
+    As of the fetch, Yahoo has divided prices and cash by it, and multiplied volume.
     """
 
     def usable(split: Column) -> Column:
@@ -167,7 +167,7 @@ def split_factor() -> Column:
 
 
 def parse(lines: DataFrame) -> DataFrame:
-    """Adds the fields of the raw line, as answered, with FetchedAt and the split Factor."""
+    """Adds the fields of the raw record as received, FetchedAt and the split Factor."""
     is_time = fn.col("fetched_at").rlike(r"^\d{4}-\d{2}-\d{2}T")
     return (
         lines.withColumn("raw", fn.from_json(fn.when(fn.col("IsJson"), fn.col("Record")), RAW_LINE))
@@ -180,15 +180,15 @@ def parse(lines: DataFrame) -> DataFrame:
 def as_traded(parsed: DataFrame) -> DataFrame:
     """Undoes the later splits: prices x Factor, shares / Factor rounded half up to whole shares.
 
-    Yahoo's volumes are whole, and a fraction left by its own division is rounded away here too.
-    AdjClose stays as answered, null where it is not a positive number.
+    Yahoo's volumes are whole numbers; rounding also removes fractions left by its own division.
+    AdjClose stays as received, or null if it is not a positive number.
     """
     shares = fn.col("bar.volume") / fn.col("Factor")
     countable = (shares >= 0) & (shares < VOLUME_LIMIT)
     prices = {name: fn.col(f"bar.{name.lower()}") for name in OHLC}
     return parsed.withColumns(
         {
-            **{name: answered * fn.col("Factor") for name, answered in prices.items()},
+            **{name: price * fn.col("Factor") for name, price in prices.items()},
             "Volume": fn.round(fn.when(countable, shares)).cast("bigint"),
             "AdjClose": positive(fn.col("bar.adj_close")),
         }
@@ -196,7 +196,7 @@ def as_traded(parsed: DataFrame) -> DataFrame:
 
 
 def identity_rules(symbols: Sequence[str]) -> dict[str, Column]:
-    """Reasons, in order, why a line cannot be laid to a ticker and session; true where broken."""
+    """Conditions, by reason and in order, under which a line has no valid ticker and session."""
     return {
         "not_json": ~fn.col("IsJson"),
         "missing_field": reduce(
@@ -211,8 +211,8 @@ def identity_rules(symbols: Sequence[str]) -> dict[str, Column]:
 
 
 def price_rules() -> dict[str, Column]:
-    """Reasons, in order, why a line that claims a bar has no good price; true where broken."""
-    answered = [f"bar.{name}" for name in ("open", "high", "low", "close", "volume")]
+    """Conditions, by reason and in order, under which a line with a bar has no valid price."""
+    received = [f"bar.{name}" for name in ("open", "high", "low", "close", "volume")]
     as_traded_prices = map(fn.col, OHLC)
     too_low = fn.col("High") < fn.greatest("Open", "Low", "Close") * (1 - OHLC_TOLERANCE)
     too_high = fn.col("Low") > fn.least("Open", "High", "Close") * (1 + OHLC_TOLERANCE)
@@ -220,7 +220,7 @@ def price_rules() -> dict[str, Column]:
         "bar_on_closed_session": fn.col("outcome") == "no_session",
         "live_bar": fn.col("outcome") == "live_bar",
         "null_bar": reduce(
-            or_, (fn.col(name).isNull() for name in answered), fn.col("outcome") == "null_bar"
+            or_, (fn.col(name).isNull() for name in received), fn.col("outcome") == "null_bar"
         ),
         "missing_currency": is_blank("currency"),
         "missing_exchange": is_blank("exchange"),
@@ -233,14 +233,14 @@ def price_rules() -> dict[str, Column]:
 
 
 def first_broken(rules: dict[str, Column]) -> Column:
-    """The name of the first rule that is true, else null."""
+    """The name of the first condition that is true, else null."""
     return fn.coalesce(*(fn.when(broken, fn.lit(reason)) for reason, broken in rules.items()))
 
 
 def actions_of_line() -> Column:
-    """The line's corporate actions, Value null where it is not usable.
+    """The corporate actions of a line, with a null Value if unusable.
 
-    Yahoo divides cash by the later splits too, so as-traded cash is answered x Factor.
+    Yahoo divides cash by the later splits as well, so as-traded cash is the received one x Factor.
     """
     values = {
         "dividend": fn.col("dividend") * fn.col("Factor"),
@@ -263,11 +263,11 @@ def actions_of_line() -> Column:
     return fn.filter(fn.array(*actions), lambda action: action.isNotNull())
 
 
-def judge(lines: DataFrame, request: Request) -> DataFrame:
-    """One row a line with its verdict, all columns of the outputs, and its Actions.
+def classify(lines: DataFrame, request: Request) -> DataFrame:
+    """Classifies each line: one row with all columns of the outputs, and its Actions.
 
-    Reason is set where the line is quarantined, WithoutBar where it is counted by outcome; where
-    both are null the line is a price, or the loser among duplicates.
+    Reason is set for a quarantined line, WithoutBar for a line that is counted by outcome. If both
+    are null, the line is a price or an older duplicate.
     """
     identity = first_broken(identity_rules(request.symbols))
     is_line = fn.col("Record").isNotNull()
@@ -293,54 +293,54 @@ def judge(lines: DataFrame, request: Request) -> DataFrame:
 def latest_by(rows: DataFrame, *keys: str) -> DataFrame:
     """Orders each session by the keys and adds IsLatest: the latest fetch of its key.
 
-    Equal fetch times are settled by the line's text. The window is over a session and not over a
-    key so that it also leaves a session in one place and in order, which both writers keep.
+    The text of the line breaks ties of fetch times. The window spans a session rather than a key,
+    so that it also keeps the session together and in order, which both writers preserve.
     """
     order = Window.partitionBy("date").orderBy(*keys, fn.desc("FetchedAt"), fn.desc("Record"))
-    follows_its_like = reduce(
-        and_, (fn.col(key).eqNullSafe(fn.lag(key).over(order)) for key in keys)
-    )
-    return rows.withColumn("IsLatest", ~follows_its_like)
+    repeats_key = reduce(and_, (fn.col(key).eqNullSafe(fn.lag(key).over(order)) for key in keys))
+    return rows.withColumn("IsLatest", ~repeats_key)
 
 
-def prices(judged: DataFrame) -> DataFrame:
-    """Lines that are good prices, in order of Ticker, with IsLatest telling duplicates apart."""
+def prices(classified: DataFrame) -> DataFrame:
+    """Valid prices in order of Ticker; IsLatest is false for older duplicates."""
     is_price = fn.col("Record").isNotNull() & fn.col("Reason").isNull()
-    return latest_by(judged.where(is_price & fn.col("WithoutBar").isNull()), "Ticker")
+    return latest_by(classified.where(is_price & fn.col("WithoutBar").isNull()), "Ticker")
 
 
-def corporate_actions(judged: DataFrame) -> DataFrame:
-    """One row an action, of any line that has a ticker and session; Value null where not usable.
+def corporate_actions(classified: DataFrame) -> DataFrame:
+    """One row per action of any line with a valid ticker and session; Value is null if unusable.
 
-    Its Currency is the quote's, unless a dividend names its own.
+    Its Currency is that of the quote, unless the dividend has its own.
     """
-    actions = judged.withColumn("action", fn.explode("Actions")).select("*", "action.*")
+    actions = classified.withColumn("action", fn.explode("Actions")).select("*", "action.*")
     return actions.withColumn("Currency", fn.coalesce("PaidIn", "Currency"))
 
 
-def latest_actions(judged: DataFrame) -> DataFrame:
-    """The usable actions, one a ticker, session and type, in that order."""
-    usable = corporate_actions(judged).where(fn.col("Value").isNotNull())
+def latest_actions(classified: DataFrame) -> DataFrame:
+    """The usable actions, one per ticker, session and type, in that order."""
+    usable = corporate_actions(classified).where(fn.col("Value").isNotNull())
     return latest_by(usable, "Ticker", "ActionType").where("IsLatest")
 
 
-def quarantine(judged: DataFrame) -> DataFrame:
-    """One row a rejected line, a good price that a later fetch replaced, or an unusable action.
+def quarantine(classified: DataFrame) -> DataFrame:
+    """One row per rejected line, valid price replaced by a later fetch, or unusable action.
 
-    An unusable action does not condemn its line: a good price may stand in the same one.
+    An unusable action does not reject its line, which may contain a valid price.
     """
-    rejected = judged.where(fn.col("Reason").isNotNull())
-    replaced = prices(judged).where(~fn.col("IsLatest")).withColumn("Reason", fn.lit("duplicate"))
-    unusable = corporate_actions(judged).where(fn.col("Value").isNull())
+    rejected = classified.where(fn.col("Reason").isNotNull())
+    replaced = (
+        prices(classified).where(~fn.col("IsLatest")).withColumn("Reason", fn.lit("duplicate"))
+    )
+    unusable = corporate_actions(classified).where(fn.col("Value").isNull())
     unusable = unusable.withColumn("Reason", fn.lit(BAD_ACTION))
-    rows = rejected.select(judged.columns)
+    rows = rejected.select(classified.columns)
     for others in (replaced, unusable):
-        rows = rows.unionByName(others.select(judged.columns))
+        rows = rows.unionByName(others.select(classified.columns))
     return rows.withColumnRenamed("TradeDate", "SessionDate").repartition("date")
 
 
 def write_sessions(rows: DataFrame, columns: Sequence[str], uri: str) -> DataFrame:
-    """Writes one file a session and returns what was written, read back."""
+    """Writes one file per session, and returns the rows read back."""
     chosen = rows.select("date", *columns)
     writer = chosen.write.mode("overwrite").option("compression", "zstd")
     writer.partitionBy("date").parquet(uri)
@@ -348,10 +348,10 @@ def write_sessions(rows: DataFrame, columns: Sequence[str], uri: str) -> DataFra
 
 
 def require_every_session(request: Request, seen: set[str]) -> None:
-    """Fails when a file was not read: Sail reads a missing path as no rows.
+    """Verifies that every file was read, because Sail reads a missing path as no rows.
 
     Raises:
-        FileNotFoundError: Names the first of the sessions and files that are missing.
+        FileNotFoundError: Names the first missing sessions and files.
     """
     missing = [f"{day} ({uri})" for day, uri in request.inputs.items() if day not in seen]
     if missing:
@@ -359,15 +359,17 @@ def require_every_session(request: Request, seen: set[str]) -> None:
 
 
 def counts(rows: DataFrame, *keys: str) -> list[Any]:
-    """Rows by session and keys: (session, *keys, count)."""
+    """Counts rows by session and keys: (session, *keys, count)."""
     return rows.groupBy(fn.col("date").cast("string"), *keys).count().collect()
 
 
-def measure(request: Request, judged: DataFrame, written: dict[str, DataFrame]) -> dict[str, Any]:
-    """What became of each session's lines; rows are counted where they were written.
+def measure(
+    request: Request, classified: DataFrame, written: dict[str, DataFrame]
+) -> dict[str, Any]:
+    """Measures each session: lines by classification, and rows as written.
 
-    An action that is not usable is a row of the quarantine, but no line of its own: it counts
-    apart from `quarantined`.
+    An unusable action is a row of the quarantine but not a line, so it is counted separately from
+    `quarantined`.
     """
     sessions: dict[str, dict[str, Any]] = {
         session: {
@@ -381,10 +383,10 @@ def measure(request: Request, judged: DataFrame, written: dict[str, DataFrame]) 
         }
         for session in sorted(request.inputs)
     }
-    for session, outcome, lines in counts(judged.where("Record IS NOT NULL"), "WithoutBar"):
-        sessions[session]["lines_read"] += lines
+    for session, outcome, count in counts(classified.where("Record IS NOT NULL"), "WithoutBar"):
+        sessions[session]["lines_read"] += count
         if outcome is not None:
-            sessions[session]["without_bar"][outcome] = lines
+            sessions[session]["without_bar"][outcome] = count
     priced = written["stock_prices"].withColumn("unadjusted", fn.col("AdjClose").isNull())
     for session, unadjusted, rows in counts(priced, "unadjusted"):
         sessions[session]["valid"] += rows
@@ -411,50 +413,52 @@ def run(
     Args:
         spark: Classic or Connect session.
         request_uri: The request.json.
-        output_uri: The batch's staging prefix; what an earlier attempt left is overwritten.
-        engine: What runs it, as the metrics shall tell.
-        log: Takes a line of progress.
+        output_uri: The staging prefix of the batch. Files of an earlier attempt are overwritten.
+        engine: Name of the engine, for the metrics.
+        log: Receives progress messages.
 
     Raises:
-        ValueError: The request is not usable.
+        ValueError: The request is invalid.
         FileNotFoundError: An input does not exist.
     """
     started = time.monotonic()
 
-    def tell(what: str) -> None:
-        log(f"{time.monotonic() - started:7.1f} s  {what}")
+    def log_progress(message: str) -> None:
+        log(f"{time.monotonic() - started:7.1f} s  {message}")
 
     spark.conf.set("spark.sql.session.timeZone", "UTC")
-    # Spark's default, INT96, is loaded by nothing else as a moment in UTC.
+    # Other readers do not load Spark's default, INT96, as a time in UTC.
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 
     request = read_request(spark, request_uri)
     lines = read_lines(spark, list(request.inputs.values()))
-    verdicts = judge(lines, request)
+    rows = classify(lines, request)
     scratch = f"{output_uri}/lines"
-    verdicts.write.mode("overwrite").option("compression", "zstd").parquet(scratch)
-    judged = spark.read.schema(verdicts.schema).parquet(scratch)
-    require_every_session(request, {row[0] for row in judged.select("date").distinct().collect()})
-    tell(f"judged the lines of {len(request.inputs)} sessions")
+    rows.write.mode("overwrite").option("compression", "zstd").parquet(scratch)
+    classified = spark.read.schema(rows.schema).parquet(scratch)
+    require_every_session(
+        request, {row[0] for row in classified.select("date").distinct().collect()}
+    )
+    log_progress(f"classified the lines of {len(request.inputs)} sessions")
 
     written = {}
     for table, rows, columns in (
-        ("stock_prices", prices(judged).where("IsLatest"), PRICE),
-        ("corporate_actions", latest_actions(judged), ACTION),
-        ("quarantine", quarantine(judged), QUARANTINE),
+        ("stock_prices", prices(classified).where("IsLatest"), PRICE),
+        ("corporate_actions", latest_actions(classified), ACTION),
+        ("quarantine", quarantine(classified), QUARANTINE),
     ):
         written[table] = write_sessions(rows, columns, f"{output_uri}/{table}")
-        tell(f"wrote {table}")
+        log_progress(f"wrote {table}")
 
-    sessions = measure(request, judged, written)
+    sessions = measure(request, classified, written)
     metrics = {"batch_id": request.batch_id, "engine": engine, "sessions": sessions}
     text = spark.createDataFrame([(json.dumps(metrics),)], "value string").coalesce(1)
     text.write.mode("overwrite").text(f"{output_uri}/metrics.json")
-    tell(f"valid prices: {sum(session['valid'] for session in sessions.values())}")
+    log_progress(f"valid prices: {sum(session['valid'] for session in sessions.values())}")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs the job in the session that spark-submit, or the environment, provides."""
+    """Runs the job in the Spark session of spark-submit or the environment."""
     parser = argparse.ArgumentParser(description="Raw stock prices to Parquet, as traded.")
     parser.add_argument("--request", required=True, help="URI of request.json")
     parser.add_argument("--output", required=True, help="URI of the batch's staging prefix")

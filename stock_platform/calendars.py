@@ -1,7 +1,7 @@
-"""Exchange calendars: which days were sessions on which exchange, and their hours.
+"""Exchange calendars: the sessions of each exchange and their hours.
 
-Belongs here: the reading of `exchange_calendars` and its known errors. Partitions of the
-asset graph are made of these in `partitions`; nothing here knows of Dagster.
+Belongs here: reading the package `exchange_calendars`, and corrections of its known errors. The
+partitions of the asset graph are built from these sessions in `partitions`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
-# Venues that keep another venue's calendar and that exchange_calendars has no name for.
+# Venues that use the calendar of another venue and are unknown to exchange_calendars.
 _SHARED_CALENDARS: Final = {
     "ARCX": "XNYS",
     "BATS": "XNYS",
@@ -24,7 +24,7 @@ _SHARED_CALENDARS: Final = {
     "XTSX": "XTSE",
 }
 
-# Days that exchange_calendars 4.13.2 calls sessions and on which the exchange was shut:
+# Days that are sessions in exchange_calendars 4.13.2 although the exchange was closed:
 # typhoon Saola and the black rainstorm of September 2023.
 _CLOSURES: Final = {
     "XHKG": frozenset({date(2023, 9, 1), date(2023, 9, 8)}),
@@ -35,12 +35,12 @@ _PADDING: Final = timedelta(days=14)
 
 
 class UnknownExchangeError(ValueError):
-    """No trading calendar is known for a MIC."""
+    """There is no trading calendar for a MIC."""
 
 
 @dataclass(frozen=True)
 class SessionHours:
-    """One session of an exchange: its day there, and its regular hours in UTC."""
+    """One session of an exchange: its local date, and its regular hours in UTC."""
 
     day: date
     opens_at: datetime
@@ -50,7 +50,7 @@ class SessionHours:
 
 @lru_cache(maxsize=1024)
 def calendar_code(mic: str) -> str | None:
-    """The name of the calendar that an exchange keeps, or None where none is known.
+    """Return the name of an exchange's calendar, or None if there is none.
 
     Args:
         mic: ISO 10383 market identifier code, such as ``XNAS``.
@@ -65,12 +65,12 @@ def calendar_code(mic: str) -> str | None:
 
 
 def sessions(mic: str, start: date, end: date) -> list[date]:
-    """The days on which an exchange was open, from start to end, both included, ascending.
+    """Return the sessions of an exchange from start to end, both included, ascending.
 
-    A day outside `known_days` is none of them.
+    Days outside `known_days` are not included.
 
     Raises:
-        UnknownExchangeError: no calendar is known for the MIC.
+        UnknownExchangeError: there is no calendar for the MIC.
     """
     closed = _CLOSURES.get(mic, frozenset())
     days = (stamp.date() for stamp in _calendar(_known_code(mic), start, end).sessions)
@@ -78,13 +78,13 @@ def sessions(mic: str, start: date, end: date) -> list[date]:
 
 
 def known_days(mic: str, start: date, end: date) -> tuple[date, date]:
-    """The part of a range for which an exchange's holidays are recorded.
+    """Return the part of a range for which an exchange's holidays are recorded.
 
-    Shanghai, Bombay and Singapore are recorded a year ahead at most, some markets since a
-    given year only.
+    Shanghai, Bombay and Singapore are recorded for at most one year ahead, and some markets only
+    from a certain year on.
 
     Raises:
-        UnknownExchangeError: no calendar is known for the MIC.
+        UnknownExchangeError: there is no calendar for the MIC.
     """
     calendar = _calendar(_known_code(mic), start, end)
     first, last = calendar.bound_min(), calendar.bound_max()
@@ -95,10 +95,10 @@ def known_days(mic: str, start: date, end: date) -> tuple[date, date]:
 
 
 def session_hours(mic: str, start: date, end: date) -> Iterator[SessionHours]:
-    """The sessions of an exchange with their hours.
+    """Yield the sessions of an exchange with their hours.
 
     Raises:
-        UnknownExchangeError: no calendar is known for the MIC.
+        UnknownExchangeError: there is no calendar for the MIC.
     """
     calendar = _calendar(_known_code(mic), start, end)
     half_days = {stamp.date() for stamp in calendar.early_closes}
@@ -110,7 +110,7 @@ def session_hours(mic: str, start: date, end: date) -> Iterator[SessionHours]:
 
 
 def calendar_version() -> str:
-    """The package and version that the sessions come from."""
+    """Return the name and version of the package that provides the sessions."""
     import exchange_calendars as xcals  # noqa: PLC0415 - heavy import
 
     return f"exchange_calendars {xcals.__version__}"
@@ -120,7 +120,7 @@ def _known_code(mic: str) -> str:
     code = calendar_code(mic)
     if code is None:
         raise UnknownExchangeError(
-            f"no trading calendar is known for exchange {mic!r}; "
+            f"there is no trading calendar for exchange {mic!r}; "
             "use an ISO 10383 MIC such as XNYS, or add its calendar in calendars.py"
         )
     return code
@@ -131,11 +131,11 @@ def _calendar(code: str, start: date, end: date) -> "ExchangeCalendar":
     import exchange_calendars as xcals  # noqa: PLC0415 - heavy import
     import pandas as pd  # noqa: PLC0415 - heavy import
 
-    # A calendar refuses a range without any session, such as one weekend: build it wider.
+    # A calendar rejects a range without any session, such as one weekend: widen the range.
     first, last = pd.Timestamp(start - _PADDING), pd.Timestamp(end + _PADDING)
     try:
         return xcals.get_calendar(code, start=first, end=last)
-    except ValueError:  # it reaches beyond the recorded holidays, which only an instance tells
+    except ValueError:  # beyond the recorded holidays, whose bounds only an instance knows
         recorded = xcals.get_calendar(code)
         first = max(filter(None, (first, recorded.bound_min())))
         last = min(filter(None, (last, recorded.bound_max())))

@@ -24,7 +24,7 @@ _PLOTTED_TICKERS: Final = 8
 def table_preview(warehouse: Warehouse, table: Table) -> dg.MarkdownMetadataValue:
     """The first rows of a table in the order of its key."""
     rows = warehouse.query(
-        f"SELECT * FROM {table.name} WHERE {table.ever} "
+        f"SELECT * FROM {table.name} WHERE {table.all_rows_predicate} "
         f"ORDER BY {', '.join(table.key)} LIMIT {_PREVIEW_ROWS}"
     )
     return _markdown(rows.to_pandas())

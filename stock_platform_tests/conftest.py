@@ -8,8 +8,8 @@ from hypothesis import settings
 
 from stock_platform_tests.google import emulators
 from stock_platform_tests.google.emulators import Google
+from stock_platform_tests.market_data.local_yahoo import Yahoo, served
 from stock_platform_tests.platform import Platform
-from stock_platform_tests.sources.local_yahoo import Yahoo, served
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)

@@ -15,10 +15,10 @@ import pandas as pd
 from stock_platform.contracts import TABLES
 from stock_platform.definitions import build_definitions
 from stock_platform.lake.paths import ErpKind, LakePaths
+from stock_platform.market_data.http_session import YahooHttpSession
+from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.resources import MarketDataResource
 from stock_platform.settings import Settings
-from stock_platform.sources.transport import YahooSession
-from stock_platform.sources.yahoo import YahooClient
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
 SAMPLE_ERP = Path(__file__).resolve().parents[1] / "data" / "sample" / "erp"
@@ -32,7 +32,7 @@ class ImpatientYahoo(MarketDataResource):
     @contextmanager
     def client(self) -> Iterator[YahooClient]:
         """A client that asks twice."""
-        session = YahooSession(1000, self.yahoo_url, attempts=2, sleep=lambda _: None)
+        session = YahooHttpSession(1000, self.yahoo_url, attempts=2, sleep=lambda _: None)
         client = YahooClient(session, Path(_CACHE.name))
         try:
             yield client

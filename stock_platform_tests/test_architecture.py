@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "stock_platform"
 LAYERS = (
     {"limits", "calendars", "contracts", "google_advice", "google_identity", "google_settings"},
     {"settings"},
-    {"partitions", "sources", "lake", "spark", "warehouse"},
+    {"partitions", "market_data", "sources", "lake", "spark", "warehouse"},
     {"display"},
     {"orchestration"},
     {"resources"},
@@ -25,6 +25,7 @@ LAYERS = (
     {"demo", "rebuild"},
 )
 WITHOUT_DAGSTER = (
+    "market_data",
     "sources",
     "lake",
     "spark",

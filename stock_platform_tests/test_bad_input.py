@@ -8,14 +8,14 @@ import pytest
 
 from stock_platform.lake import files
 from stock_platform.lake.publish import read_published
-from stock_platform_tests.platform import verdicts
-from stock_platform_tests.sources.local_yahoo import (
+from stock_platform_tests.market_data.local_yahoo import (
     MONDAY,
     Served,
     chart_body,
     error_body,
     opening,
 )
+from stock_platform_tests.platform import verdicts
 
 SESSION = MONDAY.isoformat()
 GOOD = (10.0, 11.0, 9.0, 10.5, 10.5, 1000)

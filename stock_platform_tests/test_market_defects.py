@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from stock_platform.calendars import sessions
-from stock_platform_tests.sources.local_yahoo import Served, chart_body, opening
+from stock_platform_tests.market_data.local_yahoo import Served, chart_body, opening
 from stock_platform_tests.test_bad_input import company
 
 DAYS = sessions("XNYS", date(2024, 6, 10), date(2024, 6, 28))

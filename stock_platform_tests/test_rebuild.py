@@ -155,7 +155,7 @@ def test_a_first_load_that_died_is_not_told_as_stopped_by_a_check(played, monkey
     shutil.rmtree(played.paths.loaded_session("fact_stock_price", "2012-11-07"))
     dying(played, monkeypatch, "2012-11-07")
     said = failures(rebuild(played))
-    assert "2012-11-07: not restored; its last load did not tell its end" in said
+    assert "2012-11-07: not restored, because its last load did not finish" in said
     assert "a check stopped" not in said.lower()
     assert len(played.table("fact_stock_price")) == before
     assert played.materialize("fact_stock_price", first="2012-11-07").success
@@ -177,7 +177,7 @@ def test_foreign_folders_are_named_and_everything_is_restored(lost, stranger):
     for folder in folders:
         shutil.rmtree(folder)
     said = failures(result)
-    assert all(f"{it} names no session" in said for it in folders[:2]), said
+    assert all(f"{folder} is not named after a session" in said for folder in folders[:2]), said
     assert differing(before, tables(platform)) == []
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stock_platform.sources.sample_data import sample_path
+from stock_platform.market_data.sample_data import sample_path
 from stock_platform_tests.platform import Platform
 
 YEARS = [

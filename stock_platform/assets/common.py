@@ -1,4 +1,4 @@
-"""What the assets say in common: owners, groups, and how a table describes itself."""
+"""Shared definitions of assets: owners, descriptions and metadata of tables, sessions of a run."""
 
 from typing import Any, Final
 
@@ -18,29 +18,29 @@ OWNERS: Final = ["team:market-data"]
 
 
 def table_description(table: Table) -> str:
-    """What the asset catalogue says of a table."""
+    """Return the description of a table in the asset catalogue."""
     return f"{table.description} Grain: {table.grain}. Key: {', '.join(table.key)}."
 
 
 def table_metadata(table: Table) -> dict[str, Any]:
-    """Definition metadata of a warehouse table: its name, and its columns by contract."""
+    """Return the definition metadata of a warehouse table: its name and columns."""
     return {"dagster/table_name": table.name, "dagster/column_schema": dagster_schema(table)}
 
 
 def session_keys(
     context: dg.AssetExecutionContext, days: dg.TimeWindowPartitionsDefinition
 ) -> list[str]:
-    """The sessions of a run, ascending.
+    """Return the sessions of a run, ascending.
 
-    A run's tags may name a day that is no session: Dagster then hands out the next one's key,
-    so what was asked for is read from the tags.
+    The requested days are read from the run's tags: for a day that is not a trading day, Dagster
+    itself would silently use the next trading day.
 
     Raises:
-        NotASessionError: the run names a day that is none.
+        NotASessionError: the run requests a day that is not a trading day.
     """
     named = [context.run.tags[tag] for tag in _PARTITION_TAGS if tag in context.run.tags]
     require_sessions(days, named)
     keys = sorted(context.partition_keys)
     if not keys:
-        raise NotASessionError(f"{' ... '.join(named)} names no session: its ends are reversed")
+        raise NotASessionError(f"Invalid range {'...'.join(named)}: the start is after the end")
     return keys

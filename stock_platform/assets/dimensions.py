@@ -1,4 +1,4 @@
-"""The dimensions: small tables, replaced whole."""
+"""Assets of the dimensions: small tables that are replaced as a whole."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -25,11 +25,11 @@ GROUP: Final = "warehouse"
 
 
 def dimension_assets(first: date, last: date | None) -> list[dg.AssetsDefinition]:
-    """The dimension assets.
+    """Build the dimension assets.
 
     Args:
         first: the first day that may be a partition.
-        last: the last day that may be one; None where they go on.
+        last: the last day that may be a partition; None if there is no last day.
     """
 
     @_dimension(DIM_EXCHANGE)
@@ -59,9 +59,9 @@ def dimension_assets(first: date, last: date | None) -> list[dg.AssetsDefinition
 
 
 def _end(last: date | None) -> date:
-    """The last day that days and sessions are told of: a year's end, next year's while they go on.
+    """Return the last day of calendars: the end of the last year, or of next year.
 
-    Asked in the run: a code server may live for longer than a year.
+    Evaluated per run, because a code server may run for longer than a year.
     """
     until = last or date.today() + timedelta(days=366)  # noqa: DTZ011 - a year's end is what counts
     return until.replace(month=12, day=31)

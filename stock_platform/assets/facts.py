@@ -1,4 +1,4 @@
-"""The facts: processed sessions loaded into the warehouse, and the adjusted view over them."""
+"""Assets of the facts, loaded from processed sessions, and of the adjusted view."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,7 +25,7 @@ from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import WarehouseResource
 
 GROUP: Final = "warehouse"
-# Each fact, and the processed table that it is loaded from.
+# Each fact with the processed table that is its source.
 SOURCES: Final[tuple[tuple[Table, ProcessedTable], ...]] = (
     (FACT_STOCK_PRICE, "stock_prices"),
     (FACT_CORPORATE_ACTION, "corporate_actions"),
@@ -35,7 +35,7 @@ SOURCES: Final[tuple[tuple[Table, ProcessedTable], ...]] = (
 def fact_asset(
     days: dg.TimeWindowPartitionsDefinition, table: Table, source: ProcessedTable
 ) -> dg.AssetsDefinition:
-    """The asset of a fact table that is loaded from a processed table."""
+    """Build the asset of a fact table."""
 
     @dg.asset(
         name=table.name,
@@ -54,16 +54,25 @@ def fact_asset(
         context: dg.AssetExecutionContext, processed_stock_prices: dict[str, ProcessedSession]
     ) -> SessionLoad:
         session_keys(context, days)
-        return session_load(processed_stock_prices, source)
+        return build_session_load(processed_stock_prices, source)
 
     return fact
 
 
-def session_load(processed: Mapping[str, ProcessedSession], source: ProcessedTable) -> SessionLoad:
-    """What to load of a processed table: its objects, and the rows that their metrics tell."""
+def build_session_load(
+    processed: Mapping[str, ProcessedSession], source: ProcessedTable
+) -> SessionLoad:
+    """Build the load of a processed table: its objects and row counts per session."""
     return SessionLoad(
-        uris={key: it.objects[source] for key, it in processed.items() if source in it.objects},
-        rows={key: expected_rows(it.manifest["metrics"])[source] for key, it in processed.items()},
+        uris={
+            key: session.objects[source]
+            for key, session in processed.items()
+            if source in session.objects
+        },
+        rows={
+            key: expected_rows(session.manifest["metrics"])[source]
+            for key, session in processed.items()
+        },
     )
 
 
@@ -71,7 +80,7 @@ def session_load(processed: Mapping[str, ProcessedSession], source: ProcessedTab
     group_name=GROUP,
     owners=OWNERS,
     kinds={"view"},
-    # Nothing is written by it; whoever depends on the view gets its rows.
+    # Nothing is written; downstream assets read the view through the IO manager.
     io_manager_key="warehouse_table",
     deps=[FACT_STOCK_PRICE.name, FACT_CORPORATE_ACTION.name],
     description=table_description(STOCK_PRICE_ADJUSTED),
@@ -79,7 +88,7 @@ def session_load(processed: Mapping[str, ProcessedSession], source: ProcessedTab
     code_version="1",
 )
 def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-    """The view; materializing it creates it anew and shows what it says."""
+    """Create or replace the view, and count its rows."""
     store = warehouse.open()
     store.create_tables()
     rows = store.query(f"SELECT COUNT(*) AS n FROM {STOCK_PRICE_ADJUSTED.name}")  # noqa: S608
@@ -93,5 +102,5 @@ def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[N
 
 
 def fact_assets(days: dg.TimeWindowPartitionsDefinition) -> list[Any]:
-    """The fact assets over the deployment's trading days, and the view."""
+    """Build the fact assets over the deployment's trading days, and the view."""
     return [*(fact_asset(days, table, source) for table, source in SOURCES), stock_price_adjusted]

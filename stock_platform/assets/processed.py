@@ -1,4 +1,4 @@
-"""The processed layer: validated, as-traded Parquet, made by the Spark job."""
+"""Asset of the processed layer: validated, as-traded Parquet from the Spark job."""
 
 import hashlib
 import uuid
@@ -21,7 +21,7 @@ GROUP: Final = "processed"
 
 
 def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset that runs the Spark job, over the deployment's trading days."""
+    """Build the asset that runs the Spark job over the deployment's trading days."""
 
     @dg.asset(
         group_name=GROUP,
@@ -32,7 +32,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         backfill_policy=RANGE_RUNS,
         pool="spark",
         code_version="1",
-        metadata={"grain": "one ticker and session, in an object a session"},
+        metadata={"grain": "one row per ticker and session, in one object per session"},
     )
     def processed_stock_prices(
         context: dg.AssetExecutionContext,
@@ -41,15 +41,15 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         lake: LakeResource,
         spark: SparkResource,
     ) -> dg.MaterializeResult[StagedBatch]:
-        """Prices as traded, corporate actions, and every rejected record with its reason.
+        """Prices as traded, corporate actions, and rejected records with their reasons.
 
-        One Spark batch for the range writes a staging prefix and measures it; the sessions are
-        published from there, some at a time, each whole.
+        One Spark batch per run writes and measures all sessions under a staging prefix. From there
+        the sessions are published one by one, each atomically.
         """
         keys = session_keys(context, days)
         symbols = sorted(set(raw_erp_companies.facts["TICKER"].to_pylist()))
         batch_id = _batch_id(lake.root, keys, symbols, raw_stock_prices)
-        # A step that is executed again by its own run may find its first batch still writing.
+        # If the run repeats the step, the first batch may still be writing.
         attempt = f"{context.run.run_id}-{uuid.uuid4().hex[:8]}"
         staging = lake.paths.staging(batch_id, attempt)
         request = {"batch_id": batch_id, "inputs": raw_stock_prices, "symbols": symbols}
@@ -72,11 +72,11 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
 
 
 def _batch_id(lake: str, keys: list[str], symbols: Iterable[str], inputs: Mapping[str, str]) -> str:
-    """Identify a batch by what goes into it: the lake, the code, the universe and the raw bytes.
+    """Derive the id of a batch from its inputs: lake, code, universe and raw bytes.
 
-    The same inputs give the same id, and with it the same rows; two lakes in a project, one copied
-    from the other, never take each other's batches. The form fits Dataproc's pattern for batch
-    ids, ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
+    Equal inputs give equal ids and equal rows. The lake is included so that a copied lake never
+    uses the batches of the original. The id matches Dataproc's pattern
+    ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
     """
     digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes())
     for symbol in symbols:

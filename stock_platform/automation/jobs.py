@@ -1,4 +1,4 @@
-"""The jobs: which assets belong together in a run."""
+"""The jobs: assets that are materialized together."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ DAILY_STOCK_PRICES: Final = dg.define_asset_job(
         "fact_corporate_action",
         "stock_price_adjusted",
     ),
-    description="Prices of a session, or of a range of sessions, from Yahoo to the warehouse.",
+    description="Loads the prices of one or more sessions from Yahoo into the warehouse.",
 )
 
 ERP_LOAD: Final = dg.define_asset_job(
@@ -25,28 +25,28 @@ ERP_LOAD: Final = dg.define_asset_job(
         "dim_company_history",
         "dim_exchange",
     ),
-    description="Companies and exchanges of the ERP files that were not loaded yet.",
-    # While a load is under way none is asked for, and nothing tells one whose process is gone.
-    # A million rows take 50 seconds.
+    description="Loads companies and exchanges from new ERP files.",
+    # No second load starts while one is running, so a hanging load must end. A million rows take
+    # 50 seconds.
     tags={dg.MAX_RUNTIME_SECONDS_TAG: "1800"},
 )
 
 REFERENCE_DATA: Final = dg.define_asset_job(
     "reference_data",
     selection=dg.AssetSelection.assets("dim_date", "dim_trading_session"),
-    description="Days and trading sessions, a year ahead.",
+    description="Computes calendar days and trading sessions, one year ahead.",
 )
 
 QUALITY_REPORT: Final = dg.define_asset_job(
     "quality_report",
     selection=dg.AssetSelection.assets("asset_check_result", "quality_report"),
-    description="What the checks said since the last time, and the page that shows it.",
+    description="Collects new check results and writes the data quality page.",
 )
 
 FRESHNESS: Final = dg.define_asset_job(
     "freshness",
     selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("raw_stock_prices"), "fresh")),
-    description="Whether the prices that are due are there; judged without fetching any.",
+    description="Checks whether all due prices have arrived. Fetches nothing.",
 )
 
 JOBS: Final = (DAILY_STOCK_PRICES, ERP_LOAD, REFERENCE_DATA, QUALITY_REPORT, FRESHNESS)

@@ -1,8 +1,8 @@
-"""The job that restores the warehouse from the lake.
+"""The job `rebuild_warehouse`, which restores the warehouse from the lake.
 
-It restores and does not materialize: the tables hold again what their materializations and
-checks tell of them, so the assets' pages stay as they are. What was restored is an observation of
-each table.
+The job restores and does not materialize: the tables again contain what their materializations
+and checks report, so the assets' pages stay as they are. Each table gets an observation with the
+number of restored rows.
 """
 
 from collections.abc import Sequence
@@ -20,40 +20,40 @@ from stock_platform.partitions import RANGE_RUNS
 from stock_platform.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse import restore
 from stock_platform.warehouse.port import Warehouse
-from stock_platform.warehouse.restore import Restored
+from stock_platform.warehouse.restore import RestoreResult
 
 RESTORED_ROWS: Final = "restored_rows"
 NAME: Final = "rebuild_warehouse"
-# Loads of other runs wait meanwhile; theirs come after what is restored.
+# Loads of other runs wait until the restore is done.
 _POOL: Final = "warehouse"
-_SHOWN: Final = 50
+_MAX_LISTED: Final = 50
 
 
 def rebuild_warehouse_job(dimensions: Sequence[dg.AssetsDefinition]) -> dg.JobDefinition:
-    """The job.
+    """Build the job.
 
     Args:
-        dimensions: the assets of the dimensions; what they make of the lake is restored.
+        dimensions: the dimension assets, whose functions compute the rows to restore.
     """
 
     @dg.op(pool=_POOL, out=dg.Out(dg.Nothing))
     def restore_dimensions(
         context: dg.OpExecutionContext, lake: LakeResource, warehouse: WarehouseResource
     ) -> None:
-        """Companies and exchanges by the ERP's facts in the lake, days and sessions computed."""
+        """Restore companies and exchanges from ERP records; compute days and sessions."""
         store = warehouse.open()
         store.create_tables()
         done = {
             asset.key.to_user_string(): _dimension(lake.paths, store, asset) for asset in dimensions
         }
-        _tell(context, done)
+        _report(context, done)
 
-    # None waits for another, so that what fails leaves the others to be restored.
+    # The steps are independent, so that a failure does not stop the others.
     @dg.job(
         name=NAME,
         description=(
-            "Every table of a warehouse that was lost, as it was, from the lake alone. "
-            "It may be repeated, and changes nothing where nothing was lost."
+            "Restores every table of a lost warehouse from the lake alone. "
+            "Idempotent: changes nothing if nothing was lost."
         ),
     )
     def rebuild_warehouse() -> None:
@@ -68,7 +68,7 @@ def rebuild_warehouse_job(dimensions: Sequence[dg.AssetsDefinition]) -> dg.JobDe
 def restore_facts(
     context: dg.OpExecutionContext, lake: LakeResource, warehouse: WarehouseResource
 ) -> None:
-    """The facts by what each session was given last, a year in a transaction; and their view."""
+    """Restore the facts as last loaded per session, one year per transaction, and their view."""
     store = warehouse.open()
     store.create_tables()
     done = {}
@@ -76,51 +76,51 @@ def restore_facts(
         published = restore.published_rows(lake.paths, source)
         size = RANGE_RUNS.max_partitions_per_run or len(published)
         done[table.name] = restore.fact(lake.paths, store, table, published, size)
-    _tell(context, done)
+    _report(context, done)
 
 
 @dg.op(pool=_POOL, out=dg.Out(dg.Nothing))
 def restore_check_results(
     context: dg.OpExecutionContext, lake: LakeResource, warehouse: WarehouseResource
 ) -> None:
-    """What the checks said, by the verdicts that the lake keeps."""
+    """Restore the check results from the lake."""
     store = warehouse.open()
     store.create_tables()
-    _tell(context, {ASSET_CHECK_RESULT.name: restore.verdicts(lake.paths, store)})
+    _report(context, {ASSET_CHECK_RESULT.name: restore.check_result_rows(lake.paths, store)})
 
 
-def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinition) -> Restored:
+def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinition) -> RestoreResult:
     inputs = {}
     try:
         for kind in ERP_KINDS:
             if f"raw_erp_{kind}" in asset.keys_by_input_name:
                 inputs[f"raw_erp_{kind}"] = raw_erp.load(paths, kind)
     except (NoErpFileError, DamagedError) as error:
-        return Restored(0, [str(error)])
+        return RestoreResult(0, [str(error)])
     rows = asset(**inputs)
-    return Restored(warehouse.replace_table(TABLES[asset.key.to_user_string()], rows).rows, [])
+    return RestoreResult(warehouse.replace_table(TABLES[asset.key.to_user_string()], rows).rows, [])
 
 
-def _tell(context: dg.OpExecutionContext, done: dict[str, Restored]) -> None:
-    """An observation of each table; then the failure, if something is missing of any."""
+def _report(context: dg.OpExecutionContext, done: dict[str, RestoreResult]) -> None:
+    """Log one observation per table, then fail if any table has problems."""
     problems = []
-    for table, restored in done.items():
+    for table, result in done.items():
         context.log_event(
             dg.AssetObservation(
                 asset_key=table,
                 description="restored from the lake",
                 metadata={
-                    RESTORED_ROWS: restored.rows,
-                    "not_restored": len(restored.problems),
+                    RESTORED_ROWS: result.rows,
+                    "not_restored": len(result.problems),
                 },
             )
         )
-        problems += [f"{table}: {it}" for it in restored.problems]
+        problems += [f"{table}: {problem}" for problem in result.problems]
     for problem in problems:
         context.log.error(problem)
     if problems:
-        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        more = [f"and {len(problems) - _MAX_LISTED} more"] if len(problems) > _MAX_LISTED else []
         raise dg.Failure(
-            "\n".join(["not restored, all else is:", *problems[:_SHOWN], *more]),
+            "\n".join(["Everything was restored except:", *problems[:_MAX_LISTED], *more]),
             allow_retries=False,
         )

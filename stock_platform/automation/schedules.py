@@ -1,4 +1,4 @@
-"""The schedules: when runs start by themselves."""
+"""The schedules: jobs that start at fixed times."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from stock_platform.automation.pruning import prune_event_logs
 
 
 def schedules(*, on: bool) -> list[Any]:
-    """Prices each morning, whether they came each hour, days and sessions each month.
+    """Build the schedules: prices nightly, freshness hourly, reference data monthly.
 
-    The event log is pruned on Sundays, when no session has ended.
+    The event log is pruned on Sundays, when there is no session.
 
-    Prices: two hours after a session's day ended in New York; by then Yahoo has settled the
-    closing auction's volume. After a day without one the session before is asked for under the
-    same run key, which starts no second run.
+    Prices are fetched two hours after a session's day has ended in New York, when Yahoo's volume
+    includes the closing auction. After a day without a session the previous session is requested
+    under the same run key, which starts no second run.
 
     Args:
-        on: whether they run without being switched on in the UI.
+        on: whether the schedules run by default, without being switched on in the UI.
     """
     status = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
     return [

@@ -1,4 +1,4 @@
-"""The tables of the warehouse, each described once; everything else is generated from it."""
+"""Table contracts of the warehouse: the one description from which all schemas are generated."""
 
 from typing import Final
 

@@ -1,11 +1,11 @@
-"""The dimensions: companies, exchanges, days and trading sessions."""
+"""Contracts of the dimensions: companies, exchanges, days and trading sessions."""
 
 from typing import Final
 
 from stock_platform.contracts.table import Column, Table
 
 _COMPANY_STATE: Final = (
-    Column("ItemId", "STRING", "The ERP's identity of the instrument; outlives its symbols."),
+    Column("ItemId", "STRING", "Permanent identifier of the instrument in the ERP."),
     Column("CompanyName", "STRING", "Name of the issuer."),
     Column(
         "ExchangeCode",
@@ -22,43 +22,43 @@ _COMPANY_STATE: Final = (
         nullable=True,
     ),
     Column("Isin", "STRING", "ISO 6166 identification number.", nullable=True),
-    Column("IsActive", "BOOL", "Whether prices are fetched for it."),
-    Column("IsVanished", "BOOL", "Whether the newest ERP export lacks it."),
+    Column("IsActive", "BOOL", "True if prices are fetched."),
+    Column("IsVanished", "BOOL", "True if the newest ERP export does not contain it."),
 )
 _COMPANY_SOURCE: Final = (
-    Column("SourceFile", "STRING", "The ERP file that told it first as it stands."),
-    Column("LoadedAt", "TIMESTAMP", "When that file was read, UTC."),
+    Column("SourceFile", "STRING", "The first ERP file with this state."),
+    Column("LoadedAt", "TIMESTAMP", "Time at which that file was loaded, UTC."),
 )
 
 DIM_COMPANY: Final = Table(
     name="dim_company",
-    description="Each symbol that companies have or had, in its newest state.",
+    description="Every current and former symbol, in its newest state.",
     grain="one symbol",
     key=("Symbol",),
     columns=(
-        Column("Symbol", "STRING", "Yahoo's symbol of the instrument."),
+        Column("Symbol", "STRING", "Symbol of the instrument at Yahoo."),
         *_COMPANY_STATE,
-        Column("EffectiveFrom", "DATE", "Since when this state holds, by the ERP."),
+        Column("EffectiveFrom", "DATE", "Date from which this row is valid, according to the ERP."),
         *_COMPANY_SOURCE,
     ),
 )
 
 DIM_COMPANY_HISTORY: Final = Table(
     name="dim_company_history",
-    description="Every state of every company that the ERP told (type 2).",
-    grain="one company and day since which a state held",
+    description="Every state of every company in the ERP (slowly changing dimension, type 2).",
+    grain="one company and first day of a state",
     key=("ItemId", "EffectiveFrom"),
     columns=(
-        Column("Symbol", "STRING", "Yahoo's symbol of the instrument in that state."),
-        Column("EffectiveFrom", "DATE", "The first day of the state, by the ERP."),
+        Column("Symbol", "STRING", "Symbol of the instrument at Yahoo in that state."),
+        Column("EffectiveFrom", "DATE", "First day of the state, according to the ERP."),
         Column(
             "EffectiveTo",
             "DATE",
-            "The first day after it; null while it holds. The same day where another company "
-            "claims the symbol with better right: the state never held.",
+            "First day after the state; null for the current one. Equal to EffectiveFrom if the "
+            "symbol belonged to another company: the state was never valid.",
             nullable=True,
         ),
-        Column("IsCurrent", "BOOL", "Whether it holds."),
+        Column("IsCurrent", "BOOL", "True for the row that is currently valid."),
         *_COMPANY_STATE,
         *_COMPANY_SOURCE,
     ),
@@ -66,7 +66,7 @@ DIM_COMPANY_HISTORY: Final = Table(
 
 DIM_EXCHANGE: Final = Table(
     name="dim_exchange",
-    description="Stock exchanges as the ERP tells them now.",
+    description="Stock exchanges, as in the newest ERP export.",
     grain="one exchange",
     key=("ExchangeCode",),
     columns=(
@@ -75,21 +75,21 @@ DIM_EXCHANGE: Final = Table(
         Column("Country", "STRING", "ISO 3166 alpha-2 country.", nullable=True),
         Column("City", "STRING", "Seat of the market.", nullable=True),
         Column("Timezone", "STRING", "IANA time zone of its hours."),
-        Column("Currency", "STRING", "In which Yahoo quotes it; may be a minor unit (GBp)."),
-        Column("YahooSuffix", "STRING", "What Yahoo appends to its symbols, such as .L."),
+        Column("Currency", "STRING", "Currency of quotes at Yahoo; may be a minor unit (GBp)."),
+        Column("YahooSuffix", "STRING", "Suffix of symbols at Yahoo, such as .L."),
         Column(
             "CalendarCode",
             "STRING",
-            "Its calendar in exchange_calendars; null where none is known.",
+            "Calendar in the package exchange_calendars; null if there is none.",
             nullable=True,
         ),
-        Column("IsVanished", "BOOL", "Whether the newest ERP export lacks it."),
+        Column("IsVanished", "BOOL", "True if the newest ERP export does not contain it."),
     ),
 )
 
 DIM_DATE: Final = Table(
     name="dim_date",
-    description="Calendar days, whole years.",
+    description="Calendar days, in whole years.",
     grain="one day",
     key=("DateKey",),
     columns=(
@@ -107,7 +107,7 @@ DIM_DATE: Final = Table(
 
 DIM_TRADING_SESSION: Final = Table(
     name="dim_trading_session",
-    description="When each exchange was open, for every exchange with a known calendar.",
+    description="Trading sessions with their hours, for every exchange with a known calendar.",
     grain="one exchange and session",
     key=("ExchangeCode", "DateKey"),
     columns=(
@@ -120,7 +120,7 @@ DIM_TRADING_SESSION: Final = Table(
         Column("DateKey", "INT64", "The session, as yyyymmdd.", references="dim_date.DateKey"),
         Column("OpenUtc", "TIMESTAMP", "Opening of the regular session, UTC."),
         Column("CloseUtc", "TIMESTAMP", "Close of the regular session, UTC."),
-        Column("IsHalfDay", "BOOL", "Whether the exchange closed early."),
-        Column("CalendarVersion", "STRING", "The package and version that told it."),
+        Column("IsHalfDay", "BOOL", "True if the exchange closed early."),
+        Column("CalendarVersion", "STRING", "Package and version that the session comes from."),
     ),
 )

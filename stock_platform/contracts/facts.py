@@ -1,4 +1,4 @@
-"""The facts: prices and corporate actions, by session, and the adjusted view over them."""
+"""Contracts of the facts: prices and corporate actions by session, and the adjusted view."""
 
 from typing import Final
 
@@ -8,12 +8,14 @@ _DATE_KEY: Final = Column(
     "DateKey", "INT64", "The session, as yyyymmdd.", references="dim_date.DateKey"
 )
 _TICKER: Final = Column(
-    "Ticker", "STRING", "Yahoo's symbol of the instrument.", references="dim_company.Symbol"
+    "Ticker", "STRING", "Symbol of the instrument at Yahoo.", references="dim_company.Symbol"
 )
-_FETCHED_AT: Final = Column("FetchedAt", "TIMESTAMP", "When Yahoo first gave this answer, UTC.")
+_FETCHED_AT: Final = Column(
+    "FetchedAt", "TIMESTAMP", "Time at which Yahoo first returned this value, UTC."
+)
 _BATCH_ID: Final = Column("BatchId", "STRING", "The Spark batch that processed the row.")
 _CURRENCY: Final = Column(
-    "Currency", "STRING", "What prices count: ISO 4217, or a minor unit such as GBp (pence)."
+    "Currency", "STRING", "Currency of the prices: ISO 4217, or a minor unit such as GBp (pence)."
 )
 
 FACT_STOCK_PRICE: Final = Table(
@@ -26,7 +28,7 @@ FACT_STOCK_PRICE: Final = Table(
     cluster_by=("Ticker",),
     columns=(
         _DATE_KEY,
-        Column("TradeDate", "DATE", "The session, by the exchange's own calendar."),
+        Column("TradeDate", "DATE", "The session, in the local time of the exchange."),
         _TICKER,
         Column(
             "ExchangeCode",
@@ -55,7 +57,7 @@ FACT_STOCK_PRICE: Final = Table(
 FACT_CORPORATE_ACTION: Final = Table(
     name="fact_corporate_action",
     description="Dividends, splits and capital gains, by ex-date.",
-    grain="one ticker, ex-date and kind of action",
+    grain="one ticker, ex-date and type of action",
     key=("DateKey", "Ticker", "ActionType"),
     session_column="TradeDate",
     partition_by_month="TradeDate",
@@ -68,13 +70,13 @@ FACT_CORPORATE_ACTION: Final = Table(
         Column(
             "Value",
             "FLOAT64",
-            "Cash a share as traded (dividend, capital_gain), or new shares for one old (split).",
-            unit="Currency a share, or shares a share",
+            "Cash per share as traded (dividend, capital_gain), or new per old shares (split).",
+            unit="Currency per share, or shares per share",
         ),
         Column(
             "Currency",
             "STRING",
-            "What the cash counts; null where Yahoo named none.",
+            "Currency of the cash; null if Yahoo gave none.",
             nullable=True,
         ),
         _FETCHED_AT,
@@ -85,22 +87,22 @@ FACT_CORPORATE_ACTION: Final = Table(
 STOCK_PRICE_ADJUSTED: Final = Table(
     name="stock_price_adjusted",
     description=(
-        "Prices adjusted for the splits and distributions in the warehouse, as of its latest "
-        "session: a new split changes one row of fact_corporate_action and every row here."
+        "Prices adjusted for all splits and payouts in the warehouse. A new split adds one row "
+        "to fact_corporate_action and changes every earlier row of its ticker here."
     ),
     grain="one ticker and session",
     key=("DateKey", "Ticker"),
     view=True,
     columns=(
         _DATE_KEY,
-        Column("TradeDate", "DATE", "The session, by the exchange's own calendar."),
+        Column("TradeDate", "DATE", "The session, in the local time of the exchange."),
         _TICKER,
         Column("ExchangeCode", "STRING", "ISO 10383 MIC of the listing."),
         Column(
             "SplitFactor",
             "FLOAT64",
-            "Shares now for one share of the session: product of the later splits.",
-            unit="shares a share",
+            "Shares today per share of the session: product of the later splits.",
+            unit="shares per share",
         ),
         Column("AdjOpen", "FLOAT64", "Open / SplitFactor.", unit="Currency"),
         Column("AdjHigh", "FLOAT64", "High / SplitFactor.", unit="Currency"),

@@ -1,4 +1,4 @@
-"""A contract in the terms of Arrow, GoogleSQL, BigQuery's API and Dagster."""
+"""Render a contract as an Arrow schema, GoogleSQL, BigQuery schema or Dagster schema."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ _ARROW_TYPES: Final[dict[str, pa.DataType]] = {
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """The table as Arrow, which is also its Parquet schema."""
+    """Return the Arrow schema of a table, which is also its Parquet schema."""
     return pa.schema(
         pa.field(column.name, _ARROW_TYPES[column.type], nullable=column.nullable)
         for column in table.columns
@@ -26,7 +26,7 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def create_table(table: Table) -> str:
-    """GoogleSQL that creates the table when it is missing; types and nullability only."""
+    """Return the GoogleSQL that creates a missing table, with types and nullability only."""
     columns = ", ".join(
         f"`{column.name}` {column.type}{'' if column.nullable else ' NOT NULL'}"
         for column in table.columns
@@ -35,7 +35,7 @@ def create_table(table: Table) -> str:
 
 
 def bigquery_schema(table: Table) -> list[dict[str, str]]:
-    """The table's fields as BigQuery's API and Terraform's schema files spell them."""
+    """Return the fields of a table in the format of BigQuery's API and Terraform."""
     from google.cloud import bigquery  # noqa: PLC0415 - heavy import
 
     def field(column: Column) -> bigquery.SchemaField:
@@ -48,7 +48,7 @@ def bigquery_schema(table: Table) -> list[dict[str, str]]:
 
 
 def dagster_schema(table: Table) -> dg.TableSchema:
-    """The table's columns as Dagster's asset catalogue shows them."""
+    """Return the columns of a table for Dagster's asset catalogue."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(

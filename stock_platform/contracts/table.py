@@ -1,7 +1,7 @@
-"""What a table contract is.
+"""Table contracts: the classes that describe a table and its columns.
 
-Belongs here: the vocabulary (column, table, type). Each table's own contract has a file of
-its own; how a contract becomes Arrow, BigQuery, DuckDB or Dagster schema is in `render`.
+Belongs here: the vocabulary (column, table, type). The contracts themselves are in `dimensions`,
+`facts` and `quality`; `render` turns them into Arrow and BigQuery schemas and GoogleSQL.
 """
 
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ ColumnType = Literal["BOOL", "DATE", "FLOAT64", "INT64", "STRING", "TIMESTAMP"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column, in GoogleSQL's types.
+    """One column, with its GoogleSQL type.
 
     Attributes:
-        unit: what a number counts, where the name does not say it.
-        references: "table.Column" that every value is found in; proven by an asset check.
+        unit: unit of a number, unless the name says it.
+        references: foreign key, as "table.Column"; verified by an asset check.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Column:
 
     @property
     def documentation(self) -> str:
-        """The description with its unit, as catalogues show it."""
+        """The description with its unit, as shown in catalogues."""
         return f"{self.description} Unit: {self.unit}." if self.unit else self.description
 
 
@@ -37,13 +37,13 @@ class Table:
     """One warehouse table or view.
 
     Attributes:
-        grain: what one row is.
-        key: the columns that identify a row; unenforced in BigQuery, proven by a check.
-        session_column: the DATE column by which sessions are replaced, and without a condition
-            on which BigQuery refuses to read the table; None for tables that are replaced whole.
-        partition_by_month: the DATE or TIMESTAMP column whose months are BigQuery's partitions.
-        cluster_by: BigQuery's clustering columns.
-        view: made by SQL over other tables, never written.
+        grain: meaning of one row.
+        key: columns that identify a row; not enforced by BigQuery, verified by a check.
+        session_column: DATE column by which sessions are replaced. BigQuery rejects queries
+            without a condition on it. None for tables that are replaced as a whole.
+        partition_by_month: DATE or TIMESTAMP column of BigQuery's monthly partitions.
+        cluster_by: clustering columns in BigQuery.
+        view: True for a view over other tables, which is never written.
     """
 
     name: str
@@ -57,11 +57,11 @@ class Table:
     view: bool = False
 
     @property
-    def ever(self) -> str:
-        """A condition that all rows fulfil, and BigQuery takes for one on the partition column."""
+    def all_rows_predicate(self) -> str:
+        """A condition that is true for all rows and satisfies BigQuery's partition filter."""
         return f"{self.session_column} >= '1900-01-01'" if self.session_column else "TRUE"
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The names of the columns, in order."""
+        """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)

@@ -1,5 +1,4 @@
-"""How an asset's value becomes lake objects or warehouse rows, and how the next asset gets it.
+"""IO managers: store asset values as lake objects or warehouse rows, and load them downstream.
 
-Lake assets hand references downstream, never prices; warehouse assets hand frames to whoever
-asks for one.
+Lake assets pass references downstream, never prices. Warehouse tables load as data frames.
 """

@@ -1,4 +1,4 @@
-"""Processed Parquet in the lake: published from a Spark batch's staging, handed on by reference."""
+"""IO manager for processed Parquet: publishes a staged batch, and loads references."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class ProcessedParquetIOManager(dg.ConfigurableIOManager):
     lake: LakeResource
 
     def handle_output(self, context: dg.OutputContext, obj: StagedBatch) -> None:
-        """Publish the batch; repeating it after a crash ends in the same partitions."""
+        """Publish the batch. Idempotent, also after a crash."""
         for session, published in publish(self.lake.paths, obj):
             context.step_context.add_asset_metadata(
                 _session_metadata(published), partition_key=session
@@ -29,7 +29,7 @@ class ProcessedParquetIOManager(dg.ConfigurableIOManager):
         context.log.info(f"published {len(obj.sessions)} sessions of {obj.batch_id}")
 
     def load_input(self, context: dg.InputContext) -> dict[str, ProcessedSession]:
-        """What is published of each session asked for.
+        """Return the requested sessions.
 
         Raises:
             FileNotFoundError: a session was never processed.

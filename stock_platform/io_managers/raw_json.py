@@ -1,4 +1,4 @@
-"""Raw JSON in the lake: price lines by session, ERP batches by generation."""
+"""IO manager for raw JSON: price records by session, ERP records by generation."""
 
 from collections import Counter
 
@@ -6,26 +6,26 @@ import dagster as dg
 
 from stock_platform.lake import files, raw_erp, raw_prices
 from stock_platform.lake.raw_erp import ErpFacts
-from stock_platform.lake.raw_prices import RawPriceSpool
+from stock_platform.lake.raw_prices import RawPriceBuffer
+from stock_platform.market_data.reconcile import choose_record
 from stock_platform.resources import LakeResource
-from stock_platform.sources.restatement import settle
 
 
 class RawJsonIOManager(dg.ConfigurableIOManager):
-    """Publishes a `RawPriceSpool` session by session.
+    """Publishes a `RawPriceBuffer` session by session.
 
-    Loads the URIs of raw prices by session, or what is known from the ERP.
+    Loads the URIs of raw prices by session, or the records of the ERP.
     """
 
     lake: LakeResource
 
-    def handle_output(self, context: dg.OutputContext, obj: RawPriceSpool) -> None:
-        """Write what the asset collected."""
-        with obj as spool:
-            self._publish(context, spool)
+    def handle_output(self, context: dg.OutputContext, obj: RawPriceBuffer) -> None:
+        """Publish the buffered records."""
+        with obj as buffer:
+            self._publish(context, buffer)
 
     def load_input(self, context: dg.InputContext) -> dict[str, str] | ErpFacts:
-        """References to the partitions asked for, or what is known from the ERP.
+        """Return the URIs of the requested partitions, or the records of the ERP.
 
         Raises:
             FileNotFoundError: a session was never fetched, or no ERP file was loaded.
@@ -44,16 +44,19 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
             )
         return uris
 
-    def _publish(self, context: dg.OutputContext, spool: RawPriceSpool) -> None:
+    def _publish(self, context: dg.OutputContext, buffer: RawPriceBuffer) -> None:
         paths = self.lake.paths
         uri = paths.responses(context.run_id)
-        files.upload(spool.responses_file, uri)
+        files.upload(buffer.responses_file, uri)
         outcomes: Counter[str] = Counter()
         changes: Counter[str] = Counter()
-        spool.flush()
+        buffer.flush()
         keys = context.asset_partition_keys
         published = files.each(
-            lambda session: raw_prices.publish(paths, session, spool.lines(session), settle), keys
+            lambda session: raw_prices.publish(
+                paths, session, buffer.records(session), choose_record
+            ),
+            keys,
         )
         for session, counts in zip(keys, published, strict=True):
             outcomes += counts["outcomes"]

@@ -1,4 +1,4 @@
-"""Warehouse tables: sessions or whole tables replaced atomically, frames handed downstream."""
+"""IO manager for warehouse tables: replaces sessions or whole tables, and loads frames."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class SessionLoad:
     """Parquet objects to load, by session.
 
     Attributes:
-        uris: the object of each session that has one.
-        rows: how many rows each session has, zero included; its keys are what is replaced.
+        uris: object per session, for sessions that have one.
+        rows: number of rows per session to replace, which may be zero.
     """
 
     uris: Mapping[str, str]
@@ -33,20 +33,19 @@ class SessionLoad:
 
 
 class WarehouseTableIOManager(dg.ConfigurableIOManager):
-    """Writes the table that is named like the asset.
+    """Writes and reads the table with the name of the asset.
 
-    Takes a `SessionLoad` (replaces those sessions, and keeps in the lake what it loaded) or a
-    `pyarrow.Table` (replaces the table).
-    Gives a ``pandas.DataFrame``, a ``pyarrow.Table`` or, from BigQuery where Spark and its
-    connector are, a ``pyspark.sql.DataFrame``, as the input is annotated, of the partitions
-    asked for.
+    Stores a `SessionLoad` by replacing its sessions and keeping a copy in the lake, or a
+    `pyarrow.Table` by replacing the whole table. Loads the requested partitions as the annotated
+    type: ``pandas.DataFrame``, ``pyarrow.Table``, or ``pyspark.sql.DataFrame`` from BigQuery if
+    Spark and its connector are installed.
     """
 
     lake: LakeResource
     warehouse: WarehouseResource
 
     def handle_output(self, context: dg.OutputContext, obj: SessionLoad | pa.Table) -> None:
-        """Load in one transaction."""
+        """Load the value in one transaction."""
         table = TABLES[context.asset_key.path[-1]]
         warehouse = self.warehouse.open()
         warehouse.create_tables()
@@ -63,31 +62,38 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pa.Table | DataFrame":
-        """Rows of the table in the order of its key."""
+        """Return the rows of the table, ordered by its key."""
         table = TABLES[context.asset_key.path[-1]]
         sessions = None
         if context.has_asset_partitions and table.session_column:
             sessions = [date.fromisoformat(key) for key in context.asset_partition_keys]
         wanted = context.dagster_type.typing_type
-        # By name: importing pyspark takes seconds.
+        # Compared by name, because importing pyspark takes seconds.
         if getattr(wanted, "__module__", "").startswith("pyspark."):
             return self.warehouse.spark_frame(context, table, sessions)
         rows = self.warehouse.open().read(table, sessions)
         return rows if wanted is pa.Table else rows.to_pandas()
 
     def _load_sessions(
-        self, context: dg.OutputContext, warehouse: Warehouse, table: Table, asked: SessionLoad
+        self,
+        context: dg.OutputContext,
+        warehouse: Warehouse,
+        table: Table,
+        sessions_to_load: SessionLoad,
     ) -> Load:
-        sessions = [date.fromisoformat(key) for key in asked.rows]
-        loaded.begin(self.lake.paths, table.name, asked.rows)
+        sessions = [date.fromisoformat(key) for key in sessions_to_load.rows]
+        loaded.begin(self.lake.paths, table.name, sessions_to_load.rows)
         load = warehouse.replace_sessions(
-            table, list(asked.uris.values()), sessions, expected_rows=sum(asked.rows.values())
+            table,
+            list(sessions_to_load.uris.values()),
+            sessions,
+            expected_rows=sum(sessions_to_load.rows.values()),
         )
-        # After it, so that nothing is kept that the warehouse refused.
-        loaded.keep(self.lake.paths, table.name, asked.uris, asked.rows)
+        # After the commit, so that rejected data is not kept.
+        loaded.keep(self.lake.paths, table.name, sessions_to_load.uris, sessions_to_load.rows)
         previews = session_previews(warehouse, table, sessions)
-        for key, day in zip(asked.rows, sessions, strict=True):
-            metadata: dict[str, Any] = {"dagster/row_count": asked.rows[key]}
+        for key, day in zip(sessions_to_load.rows, sessions, strict=True):
+            metadata: dict[str, Any] = {"dagster/row_count": sessions_to_load.rows[key]}
             if day in previews:
                 metadata["preview"] = previews[day]
             context.step_context.add_asset_metadata(metadata, partition_key=key)

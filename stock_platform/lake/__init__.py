@@ -1,4 +1,4 @@
-"""The lake: where objects lie (paths), how they are written (files) and published.
+"""The data lake: paths of objects, atomic file operations, and publication.
 
-Knows fsspec and nothing of Dagster, Spark or the warehouse.
+Uses fsspec, and neither Dagster, Spark nor the warehouse.
 """

@@ -1,7 +1,7 @@
-"""Verdicts of checks, kept in the lake: an object for all runs that were created on a day.
+"""Check results in the lake: one object per day, with the results of all runs created that day.
 
-Dagster forgets them with its events and a warehouse may be lost; here a verdict is never taken
-away again, only told anew by its own run.
+Dagster deletes results together with its events, and a warehouse may be lost. Here a result is
+never deleted, and only replaced by its own run.
 """
 
 from datetime import datetime
@@ -21,12 +21,12 @@ _KEY = list(ASSET_CHECK_RESULT.key)
 
 
 def days(paths: LakePaths) -> list[str]:
-    """The days that have verdicts, ascending."""
+    """Return the days with check results, ascending."""
     return files.sessions_with(paths.check_results_folder(), "part-00000.parquet")
 
 
 def read(paths: LakePaths, day: str) -> pa.Table:
-    """The verdicts of a day's runs; none where none are kept.
+    """Read the check results of a day's runs. Empty if there are none.
 
     Raises:
         DamagedError: the object cannot be read.
@@ -40,15 +40,15 @@ def read(paths: LakePaths, day: str) -> pa.Table:
         return _SCHEMA.empty_table()
     except (OSError, ValueError) as error:  # pyarrow's errors are of either
         raise DamagedError(
-            f"{uri} cannot be read: {error}. Put an older version of it back, or remove it: the "
-            "next quality_report writes it anew, of what the warehouse and Dagster have"
+            f"{uri} cannot be read: {error}. Restore an older version, or delete it: the next "
+            "quality_report writes it again from the warehouse and Dagster"
         ) from error
 
 
 def add(paths: LakePaths, day: str, rows: pa.Table) -> pa.Table:
-    """Add verdicts of a day's runs; one that is known by its key is replaced. Returns all.
+    """Add results of a day's runs, replacing those with equal keys. Return all results.
 
-    Only for one process at a time.
+    Must not run in two processes at once.
     """
     known = read(paths, day)
     if not rows.num_rows:
@@ -64,7 +64,7 @@ def add(paths: LakePaths, day: str, rows: pa.Table) -> pa.Table:
 
 
 def newest(paths: LakePaths) -> datetime | None:
-    """When the newest verdict of the newest day was given; None where there is none."""
+    """Return the time of the newest result, or None if there is none."""
     known = days(paths)
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""Cloud Storage as the lake's file system: gcsfs, with errors that say what to do."""
+"""Cloud Storage as the file system of the lake: gcsfs with remedies in error messages."""
 
 from typing import Any
 
@@ -14,22 +14,21 @@ _COPY = "/rewriteTo/"
 
 
 class LakeError(RuntimeError):
-    """The lake refused what was asked; says what to do.
+    """The lake rejected an operation. The message contains a remedy.
 
-    No `OSError`: that may be damage of one object, which is mended by writing it again.
+    Not an `OSError`, which may mean damage of one object and is repaired by writing it again.
     """
 
 
 class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
-    """Cloud Storage, whose missing objects are `FileNotFoundError` and all else `LakeError`.
+    """Cloud Storage that raises `FileNotFoundError` for missing objects, else `LakeError`.
 
-    gcsfs asks again by itself, with growing pauses for up to a minute, when it is answered 408,
-    429 or 5xx, or not at all. Listings are never remembered: Spark and the ERP write where this
-    process does not see it.
+    gcsfs itself retries requests without a response or with status 408, 429 or 5xx, for up to a
+    minute. Listings are not cached, because Spark and the ERP write without this process.
 
     Args:
-        account: service account to act as, in place of the environment's own.
-        options: gcsfs's.
+        account: service account to impersonate instead of the environment's own.
+        options: options of gcsfs.
     """
 
     def __init__(self, account: str | None = None, **options: Any) -> None:  # noqa: ANN401
@@ -38,15 +37,15 @@ class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
         super().__init__(**{"use_listings_cache": False, **options})
 
     async def _call(self, method: str, path: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        """Ask Cloud Storage; every other method of gcsfs goes through here."""
+        """Send a request. Every other method of gcsfs uses this one."""
         asked = path.format(*args) if args else path
         if isinstance(options.get("data"), bytes):
-            # aiohttp 3.14 warns of a megabyte of bytes in one piece.
+            # aiohttp 3.14 warns about bytes objects above a megabyte.
             options["data"] = UnclosableBytesIO(options["data"])
         try:
             return await super()._call(method, path, *args, **options)
         except FileNotFoundError as error:
-            # An object that is not there may be written, and a folder without any be listed.
+            # Writing a new object and listing an empty folder are not errors; a missing bucket is.
             writes = method.upper() in {"POST", "PUT"} and _COPY not in path
             if writes or path == _LISTING:
                 raise _explained(404, f"no such bucket: {asked}") from error
@@ -55,17 +54,19 @@ class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
             raise
         except HttpError as error:
             raise _explained(_status(error), f"{error.message}: {method} {asked}") from error
-        except ProxyError as error:  # what gcsfs makes of 502, without a word
+        except ProxyError as error:  # raised by gcsfs for 502, without a message
             raise _explained(502, f"bad gateway: {method} {asked}") from error
         except OSError as error:
             status = 403 if str(error).startswith("Forbidden") else None
             raise _explained(status, str(error)) from error
-        except ValueError as error:  # what gcsfs makes of 400
+        except ValueError as error:  # raised by gcsfs for 400
             raise _explained(400, f"{error}: {method} {asked}") from error
 
 
 def _explained(status: int | None, words: str) -> LakeError:
-    return LakeError(f"Cloud Storage refused: {words}. {advice(status, words)}".rstrip())
+    return LakeError(
+        f"Cloud Storage rejected the request: {words}. {advice(status, words)}".rstrip()
+    )
 
 
 def _status(error: HttpError) -> int | None:

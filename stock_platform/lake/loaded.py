@@ -1,10 +1,10 @@
-"""What the fact tables were given, kept in the lake: the way back for a warehouse that is lost.
+"""Ledger of loads: copies of everything loaded into the fact tables, to restore a warehouse.
 
-A session's published objects may be newer than what the warehouse holds of it: a blocking check
-stops a load after the objects were published. So each load keeps what it loaded, beside them.
+The published objects of a session may be newer than its rows in the warehouse, because a blocking
+check can stop a load after publication. So each load keeps a copy of what it loaded.
 
-That comes after the warehouse's commit, so that nothing is kept that it refused. A load that dies
-between the two is told by the mark that it made before.
+The copy is made after the warehouse's commit, so that rejected data is never kept. A marker that
+is written before the load identifies loads that died in between.
 """
 
 import hashlib
@@ -20,43 +20,47 @@ from stock_platform.lake.paths import LakePaths
 
 
 class DamagedError(RuntimeError):
-    """What the lake keeps of something is not what was put there."""
+    """An object in the lake is damaged."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a fact table was given of a session."""
+    """The object that was loaded into a fact table for a session."""
 
     uri: str
     rows: int
 
 
 def begin(paths: LakePaths, table: str, sessions: Iterable[str]) -> None:
-    """Mark the sessions of a load, before the warehouse is given any of it."""
-    list(files.each(lambda it: files.write(paths.unfinished_load(table, it), b""), sessions))
+    """Mark the sessions of a load as started, before the warehouse is changed."""
+    list(
+        files.each(
+            lambda session: files.write(paths.unfinished_load(table, session), b""), sessions
+        )
+    )
 
 
 def unfinished(paths: LakePaths, table: str) -> list[str]:
-    """The sessions of which it is not known whether their last load was committed, ascending."""
+    """Return the sessions whose last load may not have been committed, ascending."""
     return files.sessions_in(paths.unfinished_loads(table))
 
 
 def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[str, int]) -> None:
-    """Keep what was loaded, and take the marks away; may be repeated.
+    """Copy the loaded objects and delete the markers. Idempotent.
 
     Args:
-        paths: of the lake.
+        paths: paths of the lake.
         table: the fact table.
-        uris: the Parquet object of each session that has one.
-        rows: how many rows each session has; its keys are the sessions that were replaced.
+        uris: Parquet object per session, for sessions that have one.
+        rows: number of rows per replaced session.
     """
 
     def keep_one(session: str) -> None:
         if session in uris:
             content = files.read(uris[session])
             files.write(paths.loaded(table, session), content)
-            told = {"rows": rows[session], "sha256": hashlib.sha256(content).hexdigest()}
-            files.write(paths.loaded_manifest(table, session), orjson.dumps(told))
+            manifest = {"rows": rows[session], "sha256": hashlib.sha256(content).hexdigest()}
+            files.write(paths.loaded_manifest(table, session), orjson.dumps(manifest))
         else:
             files.delete(paths.loaded_session(table, session))
         files.delete(paths.unfinished_load(table, session))
@@ -65,20 +69,20 @@ def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[st
 
 
 def sessions(paths: LakePaths, table: str) -> list[str]:
-    """The sessions of which something is kept, ascending."""
+    """Return the sessions with a copy, ascending."""
     return files.sessions_in(paths.loaded_folder(table))
 
 
 def read(paths: LakePaths, table: str, session: str) -> Loaded:
-    """What is kept of a session.
+    """Return the verified copy of a session.
 
     Raises:
-        DamagedError: it is not what was loaded, byte for byte, or a part of it is missing.
+        DamagedError: the copy is incomplete, or differs from what was loaded.
     """
     uri = paths.loaded(table, session)
     try:
-        told = orjson.loads(files.read(paths.loaded_manifest(table, session)))
-        rows, digest = int(told["rows"]), told["sha256"]
+        manifest = orjson.loads(files.read(paths.loaded_manifest(table, session)))
+        rows, digest = int(manifest["rows"]), manifest["sha256"]
         content = files.read(uri)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DamagedError(
@@ -87,7 +91,9 @@ def read(paths: LakePaths, table: str, session: str) -> Loaded:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"{paths.loaded_manifest(table, session)} cannot be read") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise DamagedError(f"{uri} is not the object that was loaded")
+        raise DamagedError(f"{uri} differs from the object that was loaded")
     if pq.read_metadata(pa.BufferReader(content)).num_rows != rows:
-        raise DamagedError(f"{paths.loaded_manifest(table, session)} tells another number of rows")
+        raise DamagedError(
+            f"{paths.loaded_manifest(table, session)} contains another number of rows"
+        )
     return Loaded(uri, rows)

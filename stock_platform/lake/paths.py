@@ -1,4 +1,4 @@
-"""Where every object of the lake lies. Nothing else in the platform spells a lake path."""
+"""Paths of all objects in the lake. No other module builds a lake path."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ PROCESSED_TABLES: Final[tuple[ProcessedTable, ...]] = (
 )
 
 LAYER: Final = "{layer}"
-_LONGEST_NAME: Final = 120
+_MAX_NAME_CHARS: Final = 120
 
 
 @dataclass(frozen=True)
 class LakePaths:
-    """The lake's layout under a root, a directory or an fsspec URL.
+    """Layout of the lake under a root, which is a directory or an fsspec URL.
 
-    A ``{layer}`` in the root is ``raw`` for what came from outside, ``processed`` for what is
-    made of it, and ``code`` for the Spark job: buckets of their own, where they have rights and
-    lifecycles of their own.
+    A ``{layer}`` in the root stands for ``raw`` (data from outside), ``processed`` (derived data)
+    or ``code`` (the Spark job), so that each layer can have a bucket with its own permissions and
+    lifecycle.
 
-    Names from outside (files, generations, run ids) are percent-encoded, so that none of them
-    can leave its folder.
+    Names from outside (files, generations, run ids) are percent-encoded, so that they cannot
+    leave their folder.
     """
 
     root: str
@@ -47,107 +47,107 @@ class LakePaths:
         return self.root.replace(LAYER, "code")
 
     def landing(self, kind: ErpKind) -> str:
-        """The folder into which the ERP drops CSV files; never changed by the platform."""
+        """Folder into which the ERP drops CSV files. The platform never changes it."""
         return f"{self._raw}/landing/erp/{kind}"
 
     def raw_prices_folder(self) -> str:
-        """The folder of all sessions' raw lines."""
+        """Folder of the raw price records of all sessions."""
         return f"{self._raw}/raw/stock_prices"
 
     def raw_prices(self, session: str) -> str:
-        """One session's raw lines: gzip JSON, a line a symbol."""
+        """Raw price records of a session: gzipped JSON lines, one per symbol."""
         return f"{self._raw}/raw/stock_prices/date={_session(session)}/prices.json.gz"
 
     def last_fetch(self, session: str) -> str:
-        """What each symbol's outcome was when the session was last fetched."""
+        """Outcome per symbol as of the last fetch of a session."""
         return f"{self._raw}/raw/stock_prices/date={_session(session)}/_last_fetch.json"
 
     def responses(self, run_id: str) -> str:
-        """A run's verbatim answers: gzip JSON, a line an answer."""
+        """Verbatim responses of a run: gzipped JSON lines, one per response."""
         return f"{self._raw}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"
 
     def raw_erp(self, kind: ErpKind, load: str) -> str:
-        """The folder of one generation of an ERP file, by name and generation."""
+        """Folder of one generation of an ERP file."""
         return f"{self._raw}/raw/erp/{kind}/{_name(load)}"
 
     def current_erp(self, kind: ErpKind) -> str:
-        """The pointer to the generation whose facts the dimensions follow."""
+        """Pointer to the generation whose records are in the dimensions."""
         return f"{self._raw}/raw/erp/{kind}/_current.json"
 
     def erp_loads(self, kind: ErpKind) -> str:
-        """The folder that tells what became of each generation of an ERP file."""
+        """Folder of the ledger: one entry per processed generation of an ERP file."""
         return f"{self._raw}/raw/erp/_loads/{kind}"
 
     def erp_load(self, kind: ErpKind, load: str) -> str:
-        """What became of one of them."""
+        """Ledger entry of one generation of an ERP file."""
         return f"{self.erp_loads(kind)}/{_name(load)}.json"
 
     def rejected_erp_loads(self, kind: ErpKind) -> str:
-        """The folder that names the rejected files which lie in the landing folder still."""
+        """Folder of markers of rejected files that are still in the landing folder."""
         return f"{self._raw}/raw/erp/_rejected/{kind}"
 
     def rejected_erp_load(self, kind: ErpKind, load: str) -> str:
-        """The name of one of them, as an empty object."""
+        """Marker of one rejected file: an empty object."""
         return f"{self.rejected_erp_loads(kind)}/{_name(load)}.json"
 
     def processed(self, table: ProcessedTable, session: str) -> str:
-        """One session's Parquet object of a processed table."""
+        """Parquet object of a session of a processed table."""
         return f"{self._processed}/processed/{table}/date={_session(session)}/part-00000.parquet"
 
     def processed_prices_folder(self) -> str:
-        """The folder of all sessions' processed prices."""
+        """Folder of the processed prices of all sessions."""
         return f"{self._processed}/processed/stock_prices"
 
     def manifest(self, session: str) -> str:
-        """What was published of a session: batch and metrics; written last."""
+        """Manifest of a published session: batch and metrics. Written last."""
         return f"{self._processed}/processed/stock_prices/date={_session(session)}/_manifest.json"
 
     def quarantine_folder(self) -> str:
-        """The folder of all sessions' quarantined records."""
+        """Folder of the quarantined records of all sessions."""
         return f"{self._processed}/processed/quarantine"
 
     def loaded_folder(self, table: str) -> str:
-        """The folder of what a fact table was given of all sessions."""
+        """Folder of everything that was loaded into a fact table."""
         return f"{self._processed}/processed/loaded/{_name(table)}"
 
     def loaded_session(self, table: str, session: str) -> str:
-        """The folder of what a fact table was given of one session."""
+        """Folder of what was loaded into a fact table for one session."""
         return f"{self.loaded_folder(table)}/date={_session(session)}"
 
     def loaded(self, table: str, session: str) -> str:
-        """The Parquet object in it."""
+        """Parquet object that was loaded into a fact table for one session."""
         return f"{self.loaded_session(table, session)}/part-00000.parquet"
 
     def loaded_manifest(self, table: str, session: str) -> str:
-        """What that object holds: rows and digest; written last."""
+        """Rows and digest of the loaded object. Written last."""
         return f"{self.loaded_session(table, session)}/_manifest.json"
 
     def unfinished_loads(self, table: str) -> str:
-        """The folder that names the sessions of which a load began, and did not tell its end."""
+        """Folder of markers of sessions whose load has started and not finished."""
         return f"{self.loaded_folder(table)}/_unfinished"
 
     def unfinished_load(self, table: str, session: str) -> str:
-        """The name of one of them, as an empty object."""
+        """Marker of one unfinished load: an empty object."""
         return f"{self.unfinished_loads(table)}/date={_session(session)}"
 
     def check_results_folder(self) -> str:
-        """The folder of all days' verdicts."""
+        """Folder of the check results of all days."""
         return f"{self._processed}/processed/check_results"
 
     def check_results(self, day: str) -> str:
-        """The verdicts of the runs that were created on a day, UTC, as one Parquet object."""
+        """Parquet object with the check results of all runs created on a day, UTC."""
         return f"{self.check_results_folder()}/date={_session(day)}/part-00000.parquet"
 
     def quality_report(self) -> str:
-        """The page that tells how good the data is."""
+        """The data quality page."""
         return f"{self._processed}/reports/quality.html"
 
     def spark_code(self, digest: str) -> str:
-        """The Spark job's file, by the digest of its content; never overwritten."""
+        """Code of the Spark job, by the digest of its content. Never overwritten."""
         return f"{self._code}/code/{_name(digest)}/process_stock_prices.py"
 
     def staging(self, batch_id: str, attempt: str) -> str:
-        """The prefix of a batch in flight; each attempt's own, so that no two mix files."""
+        """Prefix of a batch in progress. Each attempt has its own, so that files never mix."""
         return f"{self._processed}/processed/_staging/{_name(batch_id)}/{_name(attempt)}"
 
 
@@ -157,8 +157,8 @@ def _session(key: str) -> str:
 
 def _name(text: str) -> str:
     name = quote(text, safe="")
-    if len(name) > _LONGEST_NAME:
-        # File systems take 255 bytes, of which others are ours.
-        name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    # quote leaves dots alone, and "." and ".." are the names that leave a folder.
+    if len(name) > _MAX_NAME_CHARS:
+        # File systems allow 255 bytes per name, including our suffixes.
+        name = f"{name[:_MAX_NAME_CHARS]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    # quote() keeps dots, but "." and ".." would leave the folder.
     return name if name.strip(".") else name.replace(".", "%2E")

@@ -1,8 +1,8 @@
-"""Publishing a processed batch: from its staging prefix to the partitions, session by session.
+"""Publication of a processed batch: from its staging prefix to the partitions, by session.
 
-Write, audit, publish: the Spark job wrote and measured, this module audits that the files
-hold the rows that were measured, and then replaces each session's objects whole. Staging is
-left until all sessions are published, so publishing again after an interruption ends the same.
+Write, audit, publish: the Spark job writes and measures, this module verifies that the files have
+the measured rows and then replaces the objects of each session. Staging is kept until all
+sessions are published, so publication can be repeated after an interruption.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,17 +19,17 @@ SessionMetrics = Mapping[str, Any]
 
 
 class PublishError(RuntimeError):
-    """A staged batch is not what its metrics say; nothing of the session was published."""
+    """A staged batch does not match its metrics. Nothing of the session was published."""
 
 
 @dataclass(frozen=True)
 class StagedBatch:
-    """A finished Spark batch that waits for its publication.
+    """A finished Spark batch before its publication.
 
     Attributes:
-        uri: its staging prefix.
-        engine: what ran it.
-        sessions: the job's metrics by session.
+        uri: the staging prefix.
+        engine: name of the Spark engine.
+        sessions: metrics of the job by session.
     """
 
     batch_id: str
@@ -40,51 +40,53 @@ class StagedBatch:
 
 @dataclass(frozen=True)
 class ProcessedSession:
-    """One published session: its manifest, and the objects that it has."""
+    """A published session: its manifest and its objects."""
 
     manifest: Mapping[str, Any]
     objects: Mapping[ProcessedTable, str]
 
 
 def read_staged(batch_id: str, uri: str) -> StagedBatch:
-    """The batch that lies under a staging prefix.
+    """Read the batch under a staging prefix.
 
     Raises:
-        PublishError: it has no metrics, so it never finished.
+        PublishError: there are no metrics, so the batch did not finish.
     """
     content = _metrics(uri)
     if not content.strip():
-        raise PublishError(f"{uri} has no metrics.json: batch {batch_id} did not finish; run again")
+        raise PublishError(
+            f"{uri} has no metrics.json: batch {batch_id} did not finish; run it again"
+        )
     metrics = orjson.loads(content)
     return StagedBatch(batch_id, uri, metrics["engine"], metrics["sessions"])
 
 
 def is_staged(uri: str) -> bool:
-    """Whether the batch of a staging prefix has finished, and was not published yet."""
+    """Return whether a staging prefix contains a finished, unpublished batch."""
     return bool(_metrics(uri).strip())
 
 
-def _forget(uri: str) -> None:
-    """Make a staging prefix one of no finished batch: nobody takes it for such any more."""
+def _invalidate(uri: str) -> None:
+    """Mark a staging prefix as unfinished, so that it cannot be used any more."""
     files.delete(f"{uri}/metrics.json")
 
 
 def _metrics(uri: str) -> bytes:
-    # Spark and Sail write a folder with a text file whose name is their own.
+    # Spark and Sail write a folder with text files of generated names.
     fs, path = files.filesystem(f"{uri}/metrics.json")
     return b"".join(fs.cat_file(part) for part in fs.find(path) if part.endswith(".txt"))
 
 
 def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, ProcessedSession]]:
-    """Publish a batch's sessions, some at a time, then remove its staging prefix.
+    """Publish the sessions of a batch concurrently, then delete its staging prefix.
 
-    Yields them in order, each when it is published.
+    Yields the sessions in order, each after its publication.
 
-    A session whose rows are those that are published, but for their BatchId, stays as it is:
-    the batch that first told them keeps its name on them.
+    A session whose rows equal the published ones, BatchId aside, is not written again: its rows
+    keep the id of the batch that first produced them.
 
     Raises:
-        PublishError: a session's files do not hold the rows that its metrics tell.
+        PublishError: the files of a session do not have the rows given in its metrics.
     """
     staged = {table: _staged_files(batch.uri, table) for table in PROCESSED_TABLES}
 
@@ -95,9 +97,9 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
     try:
         yield from files.each(publish_one, sorted(batch.sessions))
     except PublishError:
-        _forget(batch.uri)
+        _invalidate(batch.uri)
         raise
-    _forget(batch.uri)
+    _invalidate(batch.uri)
     files.delete(batch.uri)
 
 
@@ -108,8 +110,8 @@ def _publish_session(
     _audit(session, metrics, sources)
     if _is_published(paths, session, metrics, sources):
         return read_published(paths, session)
-    # Without a manifest a session is not there: if the process dies here, it is refused until
-    # it is published whole.
+    # A session without a manifest does not exist: if the process dies here, readers reject the
+    # session until it is published completely.
     files.delete(paths.manifest(session))
     for table in PROCESSED_TABLES:
         if table in sources:
@@ -128,15 +130,15 @@ def _publish_session(
 
 
 def published_sessions(paths: LakePaths) -> list[str]:
-    """The sessions that have processed prices, ascending, by one listing of the lake."""
+    """Return the sessions with processed prices, ascending, by one listing of the lake."""
     return files.sessions_in(paths.processed_prices_folder())
 
 
 def read_published(paths: LakePaths, session: str) -> ProcessedSession:
-    """What is published of a session.
+    """Read a published session.
 
     Raises:
-        FileNotFoundError: nothing is.
+        FileNotFoundError: the session is not published.
     """
     manifest = orjson.loads(files.read(paths.manifest(session)))
     objects = {table: paths.processed(table, session) for table in manifest["tables"]}
@@ -144,7 +146,7 @@ def read_published(paths: LakePaths, session: str) -> ProcessedSession:
 
 
 def expected_rows(metrics: SessionMetrics) -> dict[ProcessedTable, int]:
-    """How many rows a session's metrics say that each table has."""
+    """Return the number of rows per table according to a session's metrics."""
     return {
         "stock_prices": metrics["valid"],
         "corporate_actions": metrics["corporate_actions"],
@@ -185,7 +187,7 @@ def _staged_files(staging: str, table: ProcessedTable) -> dict[str, str]:
             continue
         session = file.rsplit("/", 2)[1].removeprefix("date=")
         if session in found:
-            raise PublishError(f"{table} of {session} lies in more than one file under {staging}")
+            raise PublishError(f"{table} of {session} is in more than one file under {staging}")
         found[session] = fs.unstrip_protocol(file)
     return found
 
@@ -201,7 +203,7 @@ def _audit(session: str, metrics: SessionMetrics, sources: Mapping[ProcessedTabl
 
 
 def row_count(uri: str) -> int:
-    """The rows of a Parquet object, by its footer."""
+    """Return the number of rows of a Parquet object, read from its footer."""
     fs, path = files.filesystem(uri)
     with fs.open(path, "rb") as file:
         rows: int = pq.read_metadata(file).num_rows

@@ -1,7 +1,7 @@
-"""Raw price lines on their way from answers (a symbol at a time) to sessions (an object each).
+"""Raw price records: pivot from one response per symbol to one object per session.
 
-Belongs here: the turning of the data by ninety degrees within bounded memory, and the
-publishing of a session's object. What makes two lines the same is not decided here.
+Belongs here: transposing symbol-major input to session-major files in bounded memory, and
+publishing the object of a session. Which of two records wins is decided by the caller.
 """
 
 import gzip
@@ -17,18 +17,18 @@ import orjson
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 
-Line = Mapping[str, Any]
-# Of an earlier line and a new one of the same symbol: the line to keep, and what happened.
-Settle = Callable[[Line | None, Line], tuple[Line, str]]
+Record = Mapping[str, Any]
+# Takes the stored and the new record of a symbol; returns the one to keep, and the kind of change.
+ChooseRecord = Callable[[Record | None, Record], tuple[Record, str]]
 
-# Lines wait in memory until they weigh this much: 5,000 symbols of a year weigh about 450 MB.
-_PENDING_BYTES: Final = 64 * 1024 * 1024
+# Records are buffered in memory up to this size: 5,000 symbols of a year take about 450 MB.
+_BUFFER_BYTES: Final = 64 * 1024 * 1024
 
 
-class RawPriceSpool:
-    """Lines collected session by session in a temporary folder, then published.
+class RawPriceBuffer:
+    """Records and responses of a fetch, collected in a temporary folder before publication.
 
-    Use as a context manager: the folder goes when it is left.
+    A context manager: the folder is deleted on exit.
     """
 
     def __init__(self) -> None:
@@ -44,35 +44,35 @@ class RawPriceSpool:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def add(self, lines: Iterable[Line]) -> None:
-        """Take the lines of one answer, of any sessions."""
-        for line in lines:
-            content = orjson.dumps(line)
-            self._pending[line["session_date"]].append(content)
+    def add(self, records: Iterable[Record]) -> None:
+        """Add records of any sessions."""
+        for record in records:
+            content = orjson.dumps(record)
+            self._pending[record["session_date"]].append(content)
             self._pending_bytes += len(content)
         self._sessions.update(self._pending)
-        if self._pending_bytes > _PENDING_BYTES:
+        if self._pending_bytes > _BUFFER_BYTES:
             self.flush()
 
     def archive(self, responses: Iterable[Mapping[str, Any]]) -> None:
-        """Take the verbatim answers that lines were made of."""
+        """Add verbatim responses."""
         with gzip.open(self.responses_file, "ab") as file:
             file.writelines(orjson.dumps(response) + b"\n" for response in responses)
 
     @property
     def responses_file(self) -> Path:
-        """The archive of verbatim answers: gzip JSON, a line an answer."""
+        """The archive of verbatim responses: gzipped JSON lines, one per response."""
         return Path(self._folder.name) / "responses.json.gz"
 
-    def lines(self, session: str) -> list[Line]:
-        """The lines collected of one session; none where the universe is empty."""
+    def records(self, session: str) -> list[Record]:
+        """Return the records of one session. Empty if the universe is empty."""
         self.flush()
         if session not in self._sessions:
             return []
         return [orjson.loads(line) for line in self._file(session).read_bytes().splitlines()]
 
     def flush(self) -> None:
-        """Write out what waits in memory; `lines` may then be asked for from many threads."""
+        """Write the buffer to disk. Afterwards `records` is safe to call from many threads."""
         for session, contents in self._pending.items():
             with self._file(session).open("ab") as file:
                 file.writelines(content + b"\n" for content in contents)
@@ -84,86 +84,90 @@ class RawPriceSpool:
 
 
 def publish(
-    paths: LakePaths, session: str, lines: Iterable[Line], settle: Settle
+    paths: LakePaths, session: str, records: Iterable[Record], choose: ChooseRecord
 ) -> dict[str, Counter[str]]:
-    """Make one session's object of new lines and of what the lake already knows.
+    """Merge new records into the object of one session.
 
-    Lines of symbols that were not asked for this time stay: a company that left the universe
-    keeps its history. An object whose lines all stay as they were is not written again, so its
-    bytes, and with them the identity of every batch made of it, stay the same.
+    Records of symbols that were not requested this time stay: a company that left the universe
+    keeps its history. If no record changes, the object is not written again, so that its bytes,
+    and the identity of every batch made from it, stay the same.
 
     Returns:
-        Counts of ``outcomes`` in the object and of ``changes`` against the earlier one.
+        Counts of ``outcomes`` in the object, and of ``changes`` against the earlier object.
     """
-    asked = list(lines)
-    known, intact = _known(paths, session)
-    settled = {line["symbol"]: settle(known.get(line["symbol"]), line) for line in asked}
-    kept = known | {symbol: line for symbol, (line, _) in settled.items()}
-    changes = Counter(change for _, change in settled.values())
-    if not intact or set(changes) & {"new", "restated"}:
-        files.write(paths.raw_prices(session), pack(kept[symbol] for symbol in sorted(kept)))
+    new = list(records)
+    stored, is_intact = _stored(paths, session)
+    chosen = {record["symbol"]: choose(stored.get(record["symbol"]), record) for record in new}
+    merged = stored | {symbol: record for symbol, (record, _) in chosen.items()}
+    changes = Counter(change for _, change in chosen.values())
+    if not is_intact or set(changes) & {"new", "restated"}:
+        files.write(paths.raw_prices(session), pack(merged[symbol] for symbol in sorted(merged)))
     fetch = {
-        line["symbol"]: {"outcome": str(line["outcome"]), "fetched_at": line.get("fetched_at")}
-        for line in asked
+        record["symbol"]: {
+            "outcome": str(record["outcome"]),
+            "fetched_at": record.get("fetched_at"),
+        }
+        for record in new
     }
     files.write(paths.last_fetch(session), orjson.dumps(fetch))
-    return {"outcomes": Counter(str(line["outcome"]) for line in kept.values()), "changes": changes}
+    outcomes = Counter(str(record["outcome"]) for record in merged.values())
+    return {"outcomes": outcomes, "changes": changes}
 
 
-def read(paths: LakePaths, session: str) -> list[Line]:
-    """The usable lines of one session's object: JSON objects with a symbol and an outcome.
+def read(paths: LakePaths, session: str) -> list[Record]:
+    """Return the usable records of one session: JSON objects with a symbol and an outcome.
 
-    Others are left out: the Spark job counts and quarantines those.
+    Other lines are skipped here: the Spark job counts and quarantines them.
 
     Raises:
         FileNotFoundError: the session has no object.
     """
-    return _lines(files.read(paths.raw_prices(session)))
+    return _records(files.read(paths.raw_prices(session)))
 
 
 def published_sessions(paths: LakePaths) -> list[str]:
-    """The sessions that have raw prices, ascending, by one listing of the lake."""
+    """Return the sessions with raw prices, ascending, by one listing of the lake."""
     return files.sessions_in(paths.raw_prices_folder())
 
 
-def last_fetch(paths: LakePaths, session: str) -> dict[str, Line]:
-    """Each symbol's ``outcome`` and ``fetched_at``, as the session was last fetched.
+def last_fetch(paths: LakePaths, session: str) -> dict[str, Record]:
+    """Return ``outcome`` and ``fetched_at`` per symbol as of the last fetch of the session.
 
-    They differ from the object's lines where an earlier answer was kept.
+    They differ from the object's records where an earlier record was kept.
     """
-    answers: dict[str, Line] = orjson.loads(files.read(paths.last_fetch(session)))
-    return answers
+    fetched: dict[str, Record] = orjson.loads(files.read(paths.last_fetch(session)))
+    return fetched
 
 
-def _known(paths: LakePaths, session: str) -> tuple[dict[str, Line], bool]:
-    """The lines that an earlier object has, and whether it is there and undamaged."""
+def pack(records: Iterable[Record]) -> bytes:
+    """Encode records as gzipped JSON lines. Equal records give equal bytes."""
+    return gzip.compress(b"".join(orjson.dumps(record) + b"\n" for record in records), mtime=0)
+
+
+def _stored(paths: LakePaths, session: str) -> tuple[dict[str, Record], bool]:
+    """Return the records of the stored object by symbol, and whether it exists undamaged."""
     try:
         content = files.read(paths.raw_prices(session))
     except FileNotFoundError:
         return {}, False
-    known = {line["symbol"]: line for line in _lines(content)}
-    return known, content == pack(known[it] for it in sorted(known))
+    stored = {record["symbol"]: record for record in _records(content)}
+    return stored, content == pack(stored[symbol] for symbol in sorted(stored))
 
 
-def _lines(content: bytes) -> list[Line]:
+def _records(content: bytes) -> list[Record]:
     try:
-        texts = gzip.decompress(content).splitlines()
+        lines = gzip.decompress(content).splitlines()
     except (OSError, EOFError, zlib.error):
         return []
-    return [line for line in map(_usable, texts) if line is not None]
+    return [record for record in map(_usable, lines) if record is not None]
 
 
-def _usable(text: bytes) -> Line | None:
+def _usable(line: bytes) -> Record | None:
     try:
-        line = orjson.loads(text)
+        record = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    named = isinstance(line, dict) and all(
-        isinstance(line.get(name), str) for name in ("symbol", "outcome")
+    is_usable = isinstance(record, dict) and all(
+        isinstance(record.get(name), str) for name in ("symbol", "outcome")
     )
-    return line if named else None
-
-
-def pack(lines: Iterable[Line]) -> bytes:
-    """Lines as gzip JSON; the same lines give the same bytes."""
-    return gzip.compress(b"".join(orjson.dumps(line) + b"\n" for line in lines), mtime=0)
+    return record if is_usable else None

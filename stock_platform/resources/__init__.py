@@ -19,10 +19,10 @@ from pydantic import Field
 
 from stock_platform.contracts import Table
 from stock_platform.lake.paths import LakePaths
-from stock_platform.sources.recording import RecordingSession
-from stock_platform.sources.sample import SampleSession
-from stock_platform.sources.transport import YahooSession
-from stock_platform.sources.yahoo import YahooClient
+from stock_platform.market_data.http_session import YahooHttpSession
+from stock_platform.market_data.recording_session import RecordingHttpSession
+from stock_platform.market_data.sample import SampleHttpSession
+from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.spark.batch import SparkRunner
 from stock_platform.warehouse.port import Warehouse
 
@@ -86,9 +86,9 @@ class MarketDataResource(dg.ConfigurableResource[None]):
     @contextmanager
     def client(self) -> Iterator[YahooClient]:
         """A client with a session and rate limiter of its own, closed at the end."""
-        session: RecordingSession = SampleSession()
+        session: RecordingHttpSession = SampleHttpSession()
         if self.source == "yahoo":
-            session = YahooSession(self.requests_per_second, self.yahoo_url)
+            session = YahooHttpSession(self.requests_per_second, self.yahoo_url)
         client = YahooClient(session, Path(_yfinance_cache().name))
         try:
             yield client

@@ -1,1 +1,1 @@
-"""The warehouse: a few verbs (port), what fulfils them (duckdb), and SQL in GoogleSQL (sql/)."""
+"""The warehouse: an interface, its DuckDB and BigQuery implementations, and SQL in GoogleSQL."""

@@ -97,7 +97,7 @@ class BigQueryWarehouse:
 
     def replace_table(self, table: Table, rows: pa.Table) -> Load:
         """Replace all rows of a table."""
-        return self._replace_rows(table, rows, table.ever, {})
+        return self._replace_rows(table, rows, table.all_rows_predicate, {})
 
     def replace_where(
         self, table: Table, column: str, values: Sequence[Any], rows: pa.Table

@@ -1,4 +1,4 @@
-"""The warehouse as one DuckDB file."""
+"""Warehouse in a single DuckDB file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,24 +19,28 @@ from stock_platform.warehouse.statements import duckdb_sql, rows_query, view_sql
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# One process at a time may hold a DuckDB file. Connections here are short, so another run
-# waits; longer than the longest load seen (6.3 million rows in 2.8 s) by far.
-_LOCK_PATIENCE_S: Final = 120
-_DAMAGED: Final = ("not a valid DuckDB", "Could not read enough bytes", "Corrupt database file")
+# Only one process at a time can open a DuckDB file for writing. Connections here are short, so
+# others wait. The longest load measured took 2.8 s (6.3 million rows).
+_LOCK_TIMEOUT_S: Final = 120
+_DAMAGE_MESSAGES: Final = (
+    "not a valid DuckDB",
+    "Could not read enough bytes",
+    "Corrupt database file",
+)
 
 
 class DuckDBWarehouse:
-    """A `Warehouse` in a DuckDB file, opened for each verb and closed after it.
+    """A `Warehouse` in a DuckDB file, which is opened and closed for each operation.
 
     Args:
-        file: the database; its folder is made when missing.
+        file: the database file. A missing folder is created.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def create_tables(self) -> None:
-        """Create what is missing of the contracts' tables, and (re)create their views."""
+        """Create missing tables of the contracts, and create or replace their views."""
         with self._transaction() as connection:
             for table in TABLES.values():
                 if not table.view:
@@ -49,7 +53,7 @@ class DuckDBWarehouse:
     def replace_sessions(
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
     ) -> Load:
-        """Replace all rows of the sessions by the rows of Parquet objects."""
+        """Replace all rows of the sessions with the rows of Parquet objects."""
         with self._transaction() as connection:
             if uris:
                 _use_file_systems(connection, uris)
@@ -75,16 +79,16 @@ class DuckDBWarehouse:
         return self._replace(table, rows, Scope(column, values))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Answer a GoogleSQL query."""
+        """Run a GoogleSQL query and return its result."""
         with self._connection() as connection:
             return connection.sql(duckdb_sql(sql), params=dict(parameters or {})).to_arrow_table()
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
-        """Rows of a table, of some sessions or of all, in the order of its key."""
+        """Return the rows of some or all sessions of a table, ordered by its key."""
         return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
 
     def contract_differences(self, table: Table) -> Sequence[str]:
-        """What of a table is not as its contract says."""
+        """Compare a table with its contract. Return one sentence per difference."""
         with self._connection() as connection:
             return differences(connection, table)
 
@@ -92,7 +96,9 @@ class DuckDBWarehouse:
         try:
             typed = rows.select(list(table.column_names)).cast(arrow_schema(table))
         except (KeyError, ValueError) as error:
-            raise WarehouseError(f"{table.name}: rows do not fit its contract: {error}") from error
+            raise WarehouseError(
+                f"{table.name}: rows do not match its contract: {error}"
+            ) from error
         with self._transaction() as connection:
             connection.register(INCOMING, typed)
             return replace(connection, table, scope, typed.num_rows)
@@ -102,24 +108,24 @@ class DuckDBWarehouse:
         import duckdb  # noqa: PLC0415 - heavy import
 
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        patience = Retrying(
+        retrying = Retrying(
             retry=retry_if_exception(_is_locked),
-            stop=stop_after_delay(_LOCK_PATIENCE_S),
+            stop=stop_after_delay(_LOCK_TIMEOUT_S),
             wait=wait_random_exponential(multiplier=0.05, max=1),
             reraise=True,
         )
         try:
-            opened = patience(duckdb.connect, str(self._file))
+            opened = retrying(duckdb.connect, str(self._file))
         except duckdb.Error as error:
-            raise WarehouseError(f"{self._file} cannot be opened: {_advised(error)}") from error
+            raise WarehouseError(f"{self._file} cannot be opened: {_with_remedy(error)}") from error
         with opened as connection:
             connection.execute("SET TimeZone = 'UTC'")
             try:
                 yield connection
             except duckdb.Error as error:
-                # Blocks are read when they are asked for.
+                # Damage may surface late, because blocks are read on demand.
                 if _is_damaged(error):
-                    raise WarehouseError(f"{self._file}: {_advised(error)}") from error
+                    raise WarehouseError(f"{self._file}: {_with_remedy(error)}") from error
                 raise
 
     @contextmanager
@@ -131,7 +137,7 @@ class DuckDBWarehouse:
             try:
                 yield connection
             except duckdb.Error as error:
-                if _is_damaged(error):  # and takes no rollback any more
+                if _is_damaged(error):  # a rollback would fail as well
                     raise
                 connection.rollback()
                 raise WarehouseError(str(error)) from error
@@ -142,27 +148,28 @@ class DuckDBWarehouse:
 
 
 def _use_file_systems(connection: "DuckDBPyConnection", uris: Sequence[str]) -> None:
-    """Let DuckDB read the fsspec schemes of the URIs."""
+    """Register the fsspec file systems of the URIs with DuckDB."""
     for scheme in {uri.split("://", 1)[0] for uri in uris if "://" in uri} - {"file"}:
         connection.register_filesystem(fsspec.filesystem(scheme))
 
 
-def _advised(error: Exception) -> str:
-    """DuckDB's words and what to do, which its exceptions' types do not tell apart."""
+def _with_remedy(error: Exception) -> str:
+    """Return DuckDB's message with a remedy. Its exception types do not distinguish the cases."""
     if _is_locked(error):
         return (
-            f"{error}. DuckDB lets one process at a time hold a file; close the one that is named"
+            f"{error}. Only one process at a time can open a DuckDB file for writing; "
+            "close the named one"
         )
     if _is_damaged(error):
         return (
-            f"{error}. It is damaged: move it away, and its .wal if there is one, then "
-            "`make rebuild-warehouse` makes it anew from the lake"
+            f"{error}. The file is damaged: move it and its .wal file away, then run "
+            "`make rebuild-warehouse` to restore it from the lake"
         )
     return str(error)
 
 
 def _is_damaged(error: Exception) -> bool:
-    return any(it in str(error) for it in _DAMAGED)
+    return any(message in str(error) for message in _DAMAGE_MESSAGES)
 
 
 def _is_locked(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
-"""What happens to DuckDB tables inside a transaction, and how they are compared with contracts.
+"""Operations on DuckDB tables within a transaction, and their comparison with contracts.
 
-Names come from the contracts and values are parameters, so no text from outside is in SQL.
+Names come from the contracts and values are parameters, so SQL never contains outside text.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from stock_platform.warehouse.statements import duckdb_sql
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What a load brings, for the time of its connection.
+# Temporary table with the rows of a load.
 INCOMING: Final = "incoming_rows"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The rows that a load replaces: those whose column has one of the values."""
+    """The rows that a load replaces, selected by the values of a column."""
 
     column: str
     values: Sequence[Any]
@@ -33,9 +33,10 @@ def replace(
     scope: Scope | None,
     expected_rows: int,
 ) -> Load:
-    """Delete, insert the incoming rows and count, inside the caller's transaction.
+    """Delete the scope, insert the incoming rows and verify counts in the caller's transaction.
 
-    Names come from the contract and values are parameters, so no text from outside is in SQL.
+    Raises:
+        WarehouseError: the incoming rows do not match the contract or the expected count.
     """
     _require_contract(connection, table)
     columns = ", ".join(table.column_names)
@@ -52,21 +53,21 @@ def replace(
     ).fetchall()
     if not inserted == present == expected_rows:
         raise WarehouseError(
-            f"{table.name}: {expected_rows} rows expected, {inserted} in the files, {present} in "
-            "what was replaced; nothing was changed"
+            f"{table.name}: expected {expected_rows} rows, found {inserted} in the input and "
+            f"{present} in the replaced scope; nothing was changed"
         )
     return Load(rows=present, replaced=replaced)
 
 
 def _require_contract(connection: "DuckDBPyConnection", table: Table) -> None:
-    """Refuse incoming rows whose columns or types are not the table's."""
+    """Reject incoming rows whose columns or types differ from the table."""
     wanted = _columns(connection, table.name)
     given = _columns(connection, INCOMING)
     if wanted != given:
         missing = sorted(wanted.items() - given.items())
         raise WarehouseError(
-            f"{table.name}: the incoming rows do not fit its contract; "
-            f"wanted and not given: {missing}, given and not wanted: "
+            f"{table.name}: the incoming rows do not match its contract; "
+            f"missing: {missing}, unexpected: "
             f"{sorted(given.items() - wanted.items())}"
         )
 
@@ -77,7 +78,7 @@ def _columns(connection: "DuckDBPyConnection", name: str) -> dict[str, str]:
 
 
 def differences(connection: "DuckDBPyConnection", table: Table) -> list[str]:
-    """What of a table is not as its contract; DuckDB knows no partitions and no clusters."""
+    """Compare a table with its contract. DuckDB has no partitioning and clustering to compare."""
     import duckdb  # noqa: PLC0415 - heavy import
 
     with duckdb.connect(":memory:") as empty:
@@ -87,14 +88,14 @@ def differences(connection: "DuckDBPyConnection", table: Table) -> list[str]:
     if not given:
         return ["the table does not exist"]
     return [
-        f"{name}: {given.get(name, 'missing')}, by contract {wanted.get(name, 'no column')}"
+        f"{name}: {given.get(name, 'missing')}, expected {wanted.get(name, 'no such column')}"
         for name in dict.fromkeys([*wanted, *given])
         if wanted.get(name) != given.get(name)
     ]
 
 
 def _described(connection: "DuckDBPyConnection", table: Table) -> dict[str, str]:
-    """By column: type and, where it is not a view's, nullability."""
+    """Return the type per column, with nullability unless the table is a view."""
     rows = connection.execute(
         "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
         "WHERE table_name = $table ORDER BY column_index",

@@ -1,7 +1,7 @@
-"""What the platform asks of a warehouse: a handful of verbs that any adapter fulfils.
+"""The interface of a warehouse.
 
-Every verb is atomic and may be repeated. `stock_platform_tests/warehouse/test_port.py` is the
-contract that an adapter must pass.
+Every operation is atomic and idempotent. All implementations pass the same contract test,
+`test_interface.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ from stock_platform.contracts import Table
 
 
 class WarehouseError(RuntimeError):
-    """The warehouse refused what was asked; nothing of it was applied."""
+    """The warehouse rejected an operation. None of it was applied."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did.
+    """Result of a load.
 
     Attributes:
-        rows: in the replaced part now.
-        replaced: rows that stood there before.
-        statistics: what the warehouse tells of the work, such as jobs and cost.
+        rows: number of rows in the replaced scope after the load.
+        replaced: number of rows in it before.
+        statistics: metadata of the warehouse's work, such as jobs and cost.
     """
 
     rows: int
@@ -34,29 +34,29 @@ class Load:
 
 
 class Warehouse(Protocol):
-    """A star schema somewhere.
+    """A star schema in a database.
 
-    Statements are GoogleSQL with named parameters (``@name``); values are never pasted.
+    Statements are GoogleSQL with named parameters (``@name``). Values are never part of the SQL.
     """
 
     def create_tables(self) -> None:
-        """Create what is missing of the contracts' tables, and (re)create their views."""
+        """Create missing tables of the contracts, and create or replace their views."""
 
     def replace_sessions(
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
     ) -> Load:
-        """Replace all rows of the sessions by the rows of Parquet objects.
+        """Replace all rows of the sessions with the rows of Parquet objects.
 
         Raises:
-            WarehouseError: the objects do not fit the contract, hold a session that was not
-                named, or other than the expected number of rows.
+            WarehouseError: the objects do not match the contract, contain another session, or
+                do not have the expected number of rows.
         """
 
     def replace_table(self, table: Table, rows: pa.Table) -> Load:
         """Replace all rows of a table.
 
         Raises:
-            WarehouseError: the rows do not fit the contract.
+            WarehouseError: the rows do not match the contract.
         """
 
     def replace_where(
@@ -65,14 +65,14 @@ class Warehouse(Protocol):
         """Replace the rows whose column has one of the values.
 
         Raises:
-            WarehouseError: the rows do not fit the contract, or hold another value.
+            WarehouseError: the rows do not match the contract, or contain another value.
         """
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Answer a query."""
+        """Run a query and return its result."""
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
-        """Rows of a table, of some sessions or of all, in the order of its key."""
+        """Return the rows of some or all sessions of a table, ordered by its key."""
 
     def contract_differences(self, table: Table) -> Sequence[str]:
-        """What of a table is not as its contract says: a sentence for each difference."""
+        """Compare a table with its contract. Return one sentence per difference."""

@@ -1,7 +1,7 @@
-"""A warehouse that was lost, from what the lake keeps; by the verbs of every load.
+"""Restore a lost warehouse from the lake.
 
-What cannot be restored is named and left as it is; the rest is restored all the same. All of it
-may be repeated.
+Data that cannot be restored is named and left unchanged; everything else is restored. All
+operations are idempotent.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.publish import expected_rows, published_sessions, read_published
 from stock_platform.warehouse.port import Warehouse, WarehouseError
 
-# Verdicts of a load: BigQuery takes its ten seconds for any number of them.
-_VERDICTS_A_LOAD: Final = 50_000
+# Check results per load: BigQuery takes ten seconds per load, whatever its size.
+_RESULTS_PER_LOAD: Final = 50_000
 
 
 @dataclass(frozen=True)
-class Restored:
-    """What was restored of a table.
+class RestoreResult:
+    """Result of restoring a table.
 
     Attributes:
-        problems: what was not, a sentence each.
+        problems: one sentence per problem.
     """
 
     rows: int
@@ -42,36 +42,37 @@ def fact(
     warehouse: Warehouse,
     table: Table,
     published: Mapping[str, int | None],
-    sessions_a_load: int,
-) -> Restored:
-    """Restore a fact table: each session as it was loaded last, those without a row included.
+    sessions_per_load: int,
+) -> RestoreResult:
+    """Restore a fact table: each session as last loaded, including sessions without rows.
 
     Args:
-        paths: of the lake.
-        warehouse: to restore.
-        table: of the warehouse.
-        published: how many rows of the table each published session has; None where its manifest
-            cannot be read.
-        sessions_a_load: how many sessions are replaced in one transaction.
+        paths: paths of the lake.
+        warehouse: the warehouse to restore.
+        table: the fact table.
+        published: rows of the table per published session; None if the manifest is unreadable.
+        sessions_per_load: number of sessions to replace per transaction.
     """
     kept, rows = loaded.sessions(paths, table.name), 0
     unfinished = loaded.unfinished(paths, table.name)
     problems = [
         *_unfinished(unfinished, kept),
         *_never_loaded(published, {*kept, *unfinished}),
-        *_strangers(paths.loaded_folder(table.name)),
+        *_unrecognised(paths.loaded_folder(table.name)),
     ]
-    loads = (_whole(paths, table, it, problems) for it in _parts(kept, sessions_a_load))
+    loads = (
+        _intact(paths, table, sessions, problems) for sessions in _chunks(kept, sessions_per_load)
+    )
     for load in chain(loads, [dict.fromkeys(_empty(published, kept))]):
         try:
             rows += _replace(warehouse, table, load)
         except WarehouseError as error:
             problems.append(f"{min(load)} to {max(load)}: {error}")
-    return Restored(rows, sorted(problems))
+    return RestoreResult(rows, sorted(problems))
 
 
 def published_rows(paths: LakePaths, source: ProcessedTable) -> dict[str, int | None]:
-    """How many rows of a processed table each published session has, by its manifest."""
+    """Return the rows of a processed table per published session, according to the manifests."""
 
     def count(session: str) -> tuple[str, int | None]:
         try:
@@ -83,22 +84,22 @@ def published_rows(paths: LakePaths, source: ProcessedTable) -> dict[str, int | 
     return dict(files.each(count, published_sessions(paths)))
 
 
-def verdicts(paths: LakePaths, warehouse: Warehouse) -> Restored:
+def check_result_rows(paths: LakePaths, warehouse: Warehouse) -> RestoreResult:
     """Restore asset_check_result."""
     rows, waiting = 0, arrow_schema(ASSET_CHECK_RESULT).empty_table()
-    problems = [*_strangers(paths.check_results_folder())]
+    problems = [*_unrecognised(paths.check_results_folder())]
     for day in check_results.days(paths):
         try:
             waiting = pa.concat_tables([waiting, check_results.read(paths, day)])
         except DamagedError as error:
             problems.append(f"runs of {day}: {error}")
-        if waiting.num_rows >= _VERDICTS_A_LOAD:
-            rows += _load_verdicts(warehouse, waiting)
+        if waiting.num_rows >= _RESULTS_PER_LOAD:
+            rows += _load_results(warehouse, waiting)
             waiting = waiting.slice(0, 0)
-    return Restored(rows + _load_verdicts(warehouse, waiting), problems)
+    return RestoreResult(rows + _load_results(warehouse, waiting), problems)
 
 
-def _load_verdicts(warehouse: Warehouse, rows: pa.Table) -> int:
+def _load_results(warehouse: Warehouse, rows: pa.Table) -> int:
     if not rows.num_rows:
         return 0
     runs = pc.unique(rows["RunId"]).to_pylist()
@@ -112,61 +113,63 @@ def _read(paths: LakePaths, table: Table, session: str) -> Loaded | DamagedError
         return error
 
 
-def _whole(
+def _intact(
     paths: LakePaths, table: Table, sessions: Sequence[str], problems: list[str]
 ) -> dict[str, Loaded | None]:
-    """What is kept of sessions, without those that are damaged; these become problems."""
-    whole: dict[str, Loaded | None] = {}
-    for session, found in files.each(lambda it: (it, _read(paths, table, it)), sessions):
+    """Return the intact copies of sessions, and add damaged ones to the problems."""
+    intact: dict[str, Loaded | None] = {}
+    for session, found in files.each(
+        lambda session: (session, _read(paths, table, session)), sessions
+    ):
         if isinstance(found, Loaded):
-            whole[session] = found
+            intact[session] = found
         else:
             problems.append(f"{session}: {found}")
-    return whole
+    return intact
 
 
 def _replace(warehouse: Warehouse, table: Table, load: Mapping[str, Loaded | None]) -> int:
     if not load:
         return 0
-    objects = [it for it in load.values() if it]
+    objects = [loaded for loaded in load.values() if loaded]
     return warehouse.replace_sessions(
         table,
-        [it.uri for it in objects],
+        [loaded.uri for loaded in objects],
         [date.fromisoformat(session) for session in load],
-        expected_rows=sum(it.rows for it in objects),
+        expected_rows=sum(loaded.rows for loaded in objects),
     ).rows
 
 
 def _empty(published: Mapping[str, int | None], kept: Sequence[str]) -> list[str]:
-    """The sessions that were published without a row, and of which none was kept."""
+    """Return the sessions that were published without rows and have no copy."""
     return sorted(session for session in set(published) - set(kept) if published[session] == 0)
 
 
 def _unfinished(unfinished: Sequence[str], kept: Collection[str]) -> Iterator[str]:
     for session in unfinished:
-        done = "restored as the load before left it" if session in kept else "not restored"
-        yield f"{session}: {done}; its last load did not tell its end. Materialize the session"
+        done = "restored as of the load before" if session in kept else "not restored"
+        yield f"{session}: {done}, because its last load did not finish. Materialize the session"
 
 
 def _never_loaded(published: Mapping[str, int | None], begun: Collection[str]) -> Iterator[str]:
     for session in sorted(set(published) - set(begun)):
         rows = published[session]
         if rows is None:
-            yield f"{session}: it was published, and its manifest cannot be read"
+            yield f"{session}: the session was published, but its manifest cannot be read"
         elif rows:
             yield (
-                f"{session}: {rows} rows were published and never loaded. A check stopped them, "
-                "or their run ended before: materialize the session"
+                f"{session}: {rows} rows were published and never loaded, because of a failed "
+                "check or an interrupted run. Materialize the session"
             )
 
 
-def _strangers(folder: str) -> Iterator[str]:
+def _unrecognised(folder: str) -> Iterator[str]:
     for uri in files.strangers_in(folder):
         yield (
-            f"{uri} names no session and was not read: give it the name date=yyyy-mm-dd "
-            "of what it holds, or remove it"
+            f"{uri} is not named after a session and was not read: rename it to date=yyyy-mm-dd, "
+            "or delete it"
         )
 
 
-def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (items[at : at + size] for at in range(0, len(items), size))

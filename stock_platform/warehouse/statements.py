@@ -1,6 +1,6 @@
-"""GoogleSQL, read from sql/ and written into other dialects by sqlglot.
+"""SQL dialects: GoogleSQL from sql/, transpiled by sqlglot.
 
-A statement that does not transpile raises here, when definitions load, and not in a run.
+Statements are transpiled when definitions load, so that errors surface before a run.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from stock_platform.contracts import TABLES, Table
 
 @lru_cache(maxsize=256)
 def duckdb_sql(google_sql: str) -> str:
-    """A GoogleSQL statement in DuckDB's dialect.
+    """Transpile a GoogleSQL statement to DuckDB's dialect.
 
     Raises:
-        sqlglot.errors.SqlglotError: it does not parse, or DuckDB has no such thing.
+        sqlglot.errors.SqlglotError: the statement is invalid or unsupported by DuckDB.
     """
     (statement,) = sqlglot.transpile(
         google_sql,
@@ -32,12 +32,12 @@ def duckdb_sql(google_sql: str) -> str:
 
 
 def view_sql(table: Table) -> str:
-    """The GoogleSQL query behind a view."""
+    """Return the GoogleSQL query of a view."""
     return (files(__package__) / "sql" / f"{table.name}.sql").read_text()
 
 
 def qualified_view_sql(table: Table, project: str, dataset: str) -> str:
-    """The same with the names of tables in full, as BigQuery wants them in a view."""
+    """Return the query of a view with qualified table names, as BigQuery requires."""
     query = sqlglot.parse_one(view_sql(table), read="bigquery")
     for name in query.find_all(exp.Table):
         if name.name in TABLES:
@@ -47,8 +47,8 @@ def qualified_view_sql(table: Table, project: str, dataset: str) -> str:
 
 
 def rows_query(table: Table, sessions: Sequence[date] | None) -> tuple[str, dict[str, Any]]:
-    """GoogleSQL and parameters for rows of some sessions, or of all, in the order of the key."""
-    where, parameters = table.ever, {}
+    """Return GoogleSQL and parameters that select some or all sessions, ordered by the key."""
+    where, parameters = table.all_rows_predicate, {}
     if sessions is not None:
         where = f"{table.session_column} IN UNNEST(@sessions)"
         parameters = {"sessions": list(sessions)}
@@ -61,7 +61,7 @@ def check_dialects() -> None:
     """Transpile every stored statement.
 
     Raises:
-        sqlglot.errors.SqlglotError: naming what does not transpile.
+        sqlglot.errors.SqlglotError: a statement is invalid or unsupported by DuckDB.
     """
     for table in TABLES.values():
         if table.view:

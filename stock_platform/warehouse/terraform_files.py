@@ -1,10 +1,10 @@
-"""What Terraform must know of BigQuery's tables, written as it reads it.
+"""Terraform's schema files of the BigQuery tables, generated from the contracts.
 
-The files are what `contract_table` sends to BigQuery's API, so a table is the same whoever
-creates it. Run as a module it writes them: ``python -m stock_platform.warehouse.terraform_files``.
+Their content is what `contract_table` sends to BigQuery's API, so Terraform and the platform
+create equal tables. To write them: ``python -m stock_platform.warehouse.terraform_files``.
 
-`<table>.json` is a table's fields, `<view>.sql` a view's query, `tables.json` all the rest. Project
-and dataset stand there as variables of Terraform's `templatefile`.
+`<table>.json` contains the fields of a table, `<view>.sql` the query of a view, and `tables.json`
+everything else. Project and dataset are variables of Terraform's `templatefile`.
 """
 
 import json
@@ -23,8 +23,8 @@ _DATASET: Final = bigquery.DatasetReference("${project}", "${dataset}")
 
 
 def terraform_files() -> dict[str, str]:
-    """The content of each file, by its name."""
-    files = {"tables.json": _json({it.name: _layout(it) for it in TABLES.values()})}
+    """Return the content of each file by name."""
+    files = {"tables.json": _json({table.name: _layout(table) for table in TABLES.values()})}
     for table in TABLES.values():
         sent = contract_table(_DATASET, table, {}).to_api_repr()
         if table.view:
@@ -35,7 +35,7 @@ def terraform_files() -> dict[str, str]:
 
 
 def write_terraform_files(folder: Path) -> None:
-    """Write them all into a folder."""
+    """Write all files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in terraform_files().items():
         (folder / name).write_text(content)
@@ -43,13 +43,13 @@ def write_terraform_files(folder: Path) -> None:
 
 def _layout(table: Table) -> dict[str, Any]:
     sent = contract_table(_DATASET, table, {}).to_api_repr()
-    elsewhere = ("tableReference", "labels", "schema", "view")
-    layout = {name: value for name, value in sent.items() if name not in elsewhere}
+    excluded = ("tableReference", "labels", "schema", "view")
+    layout = {name: value for name, value in sent.items() if name not in excluded}
     return {"kind": "view" if table.view else "table", "rank": _rank(table), **layout}
 
 
 def _rank(table: Table) -> int:
-    """How many foreign keys lie one behind the other: BigQuery wants the referenced table first."""
+    """Return the depth of foreign keys: BigQuery needs the referenced table first."""
     return max((1 + _rank(target) for target in _referenced(table)), default=0)
 
 

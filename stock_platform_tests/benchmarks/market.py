@@ -9,9 +9,9 @@ from typing import Any
 from curl_cffi.requests import Response
 from curl_cffi.requests.session import HttpMethod
 
+from stock_platform.market_data.sample import SampleHttpSession
+from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.resources import MarketDataResource
-from stock_platform.sources.sample import SampleSession
-from stock_platform.sources.yahoo import YahooClient
 from stock_platform_tests.platform import SAMPLE_COMPANIES
 
 # One a process: yfinance's caches are global.
@@ -40,7 +40,7 @@ class ManySymbols(MarketDataResource):
             client.close()
 
 
-class _ManySymbolsSession(SampleSession):
+class _ManySymbolsSession(SampleHttpSession):
     def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:
         chart, dash, number = url.rpartition("-")
         if not (dash and number.isdigit()):

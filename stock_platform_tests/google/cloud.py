@@ -13,8 +13,8 @@ from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform_tests.google.dataproc import Dataproc, serve
 from stock_platform_tests.google.driver import Driver
 from stock_platform_tests.google.emulators import PROJECT, Google
+from stock_platform_tests.market_data.local_yahoo import SampleYahoo, served
 from stock_platform_tests.platform import SAMPLE_ERP
-from stock_platform_tests.sources.local_yahoo import SampleYahoo, served
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Raw lines become an object a session; known answers survive failures and repetitions."""
+"""Raw price objects: pivoting, publishing and reconciling records."""
 
 import gzip
 
@@ -6,8 +6,8 @@ import pytest
 
 from stock_platform.lake import files, raw_prices
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.raw_prices import RawPriceSpool
-from stock_platform.sources.restatement import settle
+from stock_platform.lake.raw_prices import RawPriceBuffer
+from stock_platform.market_data.reconcile import choose_record
 
 SESSION = "2012-01-03"
 BAR = {"open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0, "adj_close": 1.9, "volume": 10}
@@ -34,26 +34,26 @@ def paths(request, tmp_path):
 
 
 def publish(paths, *lines):
-    return raw_prices.publish(paths, SESSION, lines, settle)["changes"]
+    return raw_prices.publish(paths, SESSION, lines, choose_record)["changes"]
 
 
 def stored(paths):
-    return {it["symbol"]: it for it in raw_prices.read(paths, SESSION)}
+    return {record["symbol"]: record for record in raw_prices.read(paths, SESSION)}
 
 
-def test_lines_are_sorted_and_read_back(paths):
+def test_records_are_sorted_and_read_back(paths):
     assert publish(paths, line("B"), line("A")) == {"new": 2}
     assert list(stored(paths)) == ["A", "B"]
 
 
-def test_the_same_answer_later_changes_no_byte(paths):
+def test_equal_response_changes_no_byte(paths):
     publish(paths, line(fetched_at="2026-01-01T00:00:00Z"))
     before = files.read(paths.raw_prices(SESSION))
     assert publish(paths, line(fetched_at="2026-02-02T00:00:00Z")) == {"unchanged": 1}
     assert files.read(paths.raw_prices(SESSION)) == before
 
 
-def test_a_restated_price_replaces_the_line(paths):
+def test_restated_price_replaces_the_record(paths):
     publish(paths, line())
     assert publish(paths, line(close=3.0, fetched_at="2026-02-02T00:00:00Z")) == {"restated": 1}
     assert stored(paths)["A"]["bar"]["close"] == 3.0
@@ -61,33 +61,33 @@ def test_a_restated_price_replaces_the_line(paths):
 
 
 @pytest.mark.parametrize(("adj_close", "change"), [(1.9000001, "unchanged"), (1.8, "restated")])
-def test_an_adjusted_close_may_wobble_but_not_move(paths, adj_close, change):
+def test_tiny_adjusted_close_change_is_ignored(paths, adj_close, change):
     publish(paths, line())
     assert publish(paths, line(adj_close=adj_close)) == {change: 1}
 
 
 @pytest.mark.parametrize("failure", ["throttled", "upstream_error"])
-def test_a_transient_failure_never_replaces_an_answer(paths, failure):
+def test_transient_failure_never_replaces_a_bar(paths, failure):
     publish(paths, line())
     assert publish(paths, line(outcome=failure)) == {"kept_earlier": 1}
     assert stored(paths)["A"]["outcome"] == "ok"
 
 
-def test_an_answer_replaces_a_failure(paths):
+def test_bar_replaces_a_failure(paths):
     publish(paths, line(outcome="throttled"))
     assert publish(paths, line()) == {"restated": 1}
     assert stored(paths)["A"]["outcome"] == "ok"
 
 
 @pytest.mark.parametrize("outcome", ["unknown_symbol", "null_bar", "not_listed", "live_bar"])
-def test_an_answer_without_a_usable_bar_never_replaces_one_that_had_it(paths, outcome):
+def test_null_bar_never_replaces_a_bar(paths, outcome):
     publish(paths, line())
     assert publish(paths, line(outcome=outcome)) == {"kept_earlier": 1}
     assert stored(paths)["A"]["outcome"] == "ok"
     assert raw_prices.last_fetch(paths, SESSION)["A"]["outcome"] == outcome
 
 
-def test_a_symbol_that_left_the_universe_keeps_its_history(paths):
+def test_removed_symbol_keeps_its_history(paths):
     publish(paths, line("A"), line("B"))
     publish(paths, line("A"))
     assert list(stored(paths)) == ["A", "B"]
@@ -104,7 +104,7 @@ def test_a_symbol_that_left_the_universe_keeps_its_history(paths):
     ],
     ids=["lines that are none", "cut off", "no gzip", "empty"],
 )
-def test_a_damaged_object_is_healed_by_the_next_fetch(paths, damage):
+def test_next_fetch_repairs_damaged_object(paths, damage):
     publish(paths, line())
     whole = files.read(paths.raw_prices(SESSION))
     files.write(paths.raw_prices(SESSION), damage(whole))
@@ -112,15 +112,15 @@ def test_a_damaged_object_is_healed_by_the_next_fetch(paths, damage):
     assert files.read(paths.raw_prices(SESSION)) == whole
 
 
-def test_a_spool_turns_symbols_into_sessions(monkeypatch):
-    monkeypatch.setattr(raw_prices, "_PENDING_BYTES", 300)
-    with RawPriceSpool() as spool:
+def test_buffer_pivots_symbols_to_sessions(monkeypatch):
+    monkeypatch.setattr(raw_prices, "_BUFFER_BYTES", 300)
+    with RawPriceBuffer() as buffer:
         for symbol in ("A", "^GSPC", "0700.HK"):
-            spool.add([line(symbol, day) for day in ("2012-01-03", "2012-01-04")])
-            spool.archive([{"url": symbol, "body": "{}"}])
+            buffer.add([line(symbol, day) for day in ("2012-01-03", "2012-01-04")])
+            buffer.archive([{"url": symbol, "body": "{}"}])
         for day in ("2012-01-03", "2012-01-04"):
-            assert [it["symbol"] for it in spool.lines(day)] == ["A", "^GSPC", "0700.HK"]
-        assert spool.lines("2012-01-05") == []
-        assert len(gzip.decompress(spool.responses_file.read_bytes()).splitlines()) == 3
-        folder = spool.responses_file.parent
+            assert [record["symbol"] for record in buffer.records(day)] == ["A", "^GSPC", "0700.HK"]
+        assert buffer.records("2012-01-05") == []
+        assert len(gzip.decompress(buffer.responses_file.read_bytes()).splitlines()) == 3
+        folder = buffer.responses_file.parent
     assert not folder.exists()

@@ -12,16 +12,16 @@ from typing import Final
 
 import orjson
 
-from stock_platform.assets.facts import session_load
+from stock_platform.assets.facts import build_session_load
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
 from stock_platform.lake import files, raw_prices
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.publish import ProcessedSession, publish, read_staged
-from stock_platform.lake.raw_prices import RawPriceSpool
-from stock_platform.sources.outcomes import PriceRequest
-from stock_platform.sources.restatement import settle
-from stock_platform.sources.universe import fetch_universe
-from stock_platform.sources.yahoo import YahooClient
+from stock_platform.lake.raw_prices import RawPriceBuffer
+from stock_platform.market_data.fetch_all import fetch_all
+from stock_platform.market_data.models import PriceRequest
+from stock_platform.market_data.reconcile import choose_record
+from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.spark.batch import SparkBatch
 from stock_platform.spark.sail import SailRunner
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
@@ -108,15 +108,15 @@ def _fetch(
     days: Sequence[date],
     folder: Path,
 ) -> None:
-    """What `raw_stock_prices` and its IO manager do."""
+    """Do the work of `raw_stock_prices` and its IO manager."""
     client = YahooClient(RecordedSession(recorded), folder / "yfinance")
-    with RawPriceSpool() as spool:
-        for answer in fetch_universe(client, requests):
-            spool.archive(answer.responses)
-            spool.add(answer.lines)
+    with RawPriceBuffer() as buffer:
+        for result in fetch_all(client, requests):
+            buffer.archive(result.responses)
+            buffer.add(result.records)
         for day in days:
             session = day.isoformat()
-            raw_prices.publish(paths, session, spool.lines(session), settle)
+            raw_prices.publish(paths, session, buffer.records(session), choose_record)
     client.close()
 
 
@@ -138,6 +138,6 @@ def _load_facts(warehouse: DuckDBWarehouse, processed: Mapping[str, ProcessedSes
         (FACT_STOCK_PRICE, "stock_prices"),
         (FACT_CORPORATE_ACTION, "corporate_actions"),
     ):
-        load = session_load(processed, source)
+        load = build_session_load(processed, source)
         days = [date.fromisoformat(session) for session in load.rows]
         warehouse.replace_sessions(table, list(load.uris.values()), days, sum(load.rows.values()))

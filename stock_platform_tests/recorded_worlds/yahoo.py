@@ -1,6 +1,6 @@
 """A session that answers the true yfinance client from recorded files, in Yahoo's chart JSON.
 
-Like `stock_platform.sources.sample`, but nothing is derived: what a file says is answered, its
+Like `stock_platform.market_data.sample`, but nothing is derived: what a file says is answered, its
 nulls and infinities included.
 """
 
@@ -19,7 +19,7 @@ from curl_cffi.requests import Response
 from curl_cffi.requests.session import HttpMethod
 
 from stock_platform.calendars import SessionHours
-from stock_platform.sources.recording import RecordingSession
+from stock_platform.market_data.recording_session import RecordingHttpSession
 from stock_platform_tests.recorded_worlds.files import RecordedFile, exchanges
 from stock_platform_tests.recorded_worlds.history import NUMBERS, history, hours
 
@@ -116,7 +116,7 @@ class Recorded:
         }
 
 
-class RecordedSession(RecordingSession):
+class RecordedSession(RecordingHttpSession):
     """Stands in for Yahoo: charts of the recorded files, and nothing is sent anywhere."""
 
     def __init__(self, recorded: Iterable[Recorded]) -> None:

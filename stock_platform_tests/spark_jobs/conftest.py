@@ -1,4 +1,4 @@
-"""One real Sail session for the job's tests, and the job's verbs over it."""
+"""Fixtures: one real Sail session, and the functions of the job on it."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from stock_platform.spark.batch import SparkBatch
 from stock_platform.spark.sail import sail_session
 from stock_platform_tests.spark_jobs.raw_lake import SESSION, SYMBOLS, RawLake
 
-Judge = Callable[..., list[dict[str, Any]]]
+Classify = Callable[..., list[dict[str, Any]]]
 RunJob = Callable[[SparkBatch], None]
 
 
@@ -37,15 +37,15 @@ def run_job(spark: Any) -> RunJob:
 
 
 @pytest.fixture(scope="session")
-def judge(spark: Any) -> Judge:
-    """Judges lines as if they lay in one session's file; answers in their order."""
+def classify(spark: Any) -> Classify:
+    """Classifies lines as if they were in the file of one session, in their order."""
 
     def judged(*lines: str, session: str = SESSION) -> list[dict[str, Any]]:
         content = gzip.compress("\n".join(lines).encode())
         marked = [(session, *line) for line in job.json_lines("prices.json.gz", content)]
         frame = spark.createDataFrame(marked, "date string, Record string, IsJson boolean")
-        verdicts = job.judge(frame, job.Request("batch-1", {}, list(SYMBOLS))).collect()
-        rows = [verdict.asDict(recursive=True) for verdict in verdicts]
+        rows = job.classify(frame, job.Request("batch-1", {}, list(SYMBOLS))).collect()
+        rows = [verdict.asDict(recursive=True) for verdict in rows]
         return sorted(rows, key=lambda row: lines.index(row["Record"]))
 
     return judged

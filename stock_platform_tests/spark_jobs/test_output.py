@@ -55,7 +55,7 @@ def batch(lake, run_job):
 
 
 @pytest.mark.parametrize("table", SCHEMAS)
-def test_a_table_has_exactly_its_columns_compressed_with_zstd(batch, table):
+def test_table_has_its_columns_in_zstd(batch, table):
     for file in files_of(batch, table).values():
         parquet = pq.ParquetFile(file)
         assert {field.name: field.type for field in parquet.schema_arrow} == SCHEMAS[table]
@@ -63,13 +63,13 @@ def test_a_table_has_exactly_its_columns_compressed_with_zstd(batch, table):
         assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
 
 
-def test_each_session_with_rows_has_one_file(batch):
+def test_session_with_rows_has_one_file(batch):
     assert set(files_of(batch, "stock_prices")) == {"2012-01-03", OTHER}
     assert set(files_of(batch, "corporate_actions")) == {"2012-01-03"}
     assert set(files_of(batch, "quarantine")) == {"2012-01-03"}
 
 
-def test_the_metrics_account_for_every_line_of_every_session(batch):
+def test_metrics_account_for_every_line(batch):
     metrics = metrics_of(batch)
     assert (metrics["batch_id"], metrics["engine"]) == ("batch-1", "sail")
     assert metrics["sessions"]["2012-01-03"] == {
@@ -92,7 +92,7 @@ def test_the_metrics_account_for_every_line_of_every_session(batch):
     }
 
 
-def test_the_quarantine_keeps_the_record_of_lines_and_actions(batch):
+def test_quarantine_keeps_the_records(batch):
     rows = rows_of(batch, "quarantine")
     told = {row["Reason"]: (row["Ticker"], row["SessionDate"], row["Record"][:7]) for row in rows}
     day = date(2012, 1, 3)
@@ -103,13 +103,13 @@ def test_the_quarantine_keeps_the_record_of_lines_and_actions(batch):
     }
 
 
-def test_fetch_times_are_moments_in_utc_to_the_microsecond(batch):
+def test_fetch_times_are_utc_microseconds(batch):
     fetched = [row["FetchedAt"] for row in rows_of(batch, "stock_prices")]
     assert fetched[0] == datetime(2026, 11, 22, 21, 5, 35, 123456, tzinfo=UTC)
     assert fetched[2] == datetime(2026, 11, 22, 21, 5, 35, tzinfo=UTC)
 
 
-def test_duckdb_reads_the_prices_with_their_session(batch):
+def test_duckdb_reads_prices_with_session(batch):
     files = f"{batch.output_uri}/stock_prices/*/*.parquet"
     relation = duckdb.read_parquet(files, hive_partitioning=True)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
@@ -119,7 +119,7 @@ def test_duckdb_reads_the_prices_with_their_session(batch):
     assert mismatched.fetchall() == []
 
 
-def test_rows_are_in_order_of_ticker_and_action(lake, run_job):
+def test_rows_are_sorted_by_ticker_and_action(lake, run_job):
     tickers = ("NA", "AAPL", "MSFT")
     actions = {"dividend": 1, "capital_gain": 1, "split": {"numerator": 2, "denominator": 1}}
     for session in ("2012-01-03", OTHER):
@@ -132,7 +132,7 @@ def test_rows_are_in_order_of_ticker_and_action(lake, run_job):
         assert rows == sorted(rows, key=lambda row: (row["Ticker"], row["ActionType"]))
 
 
-def test_the_latest_fetch_wins_among_good_prices_whatever_the_order(lake, run_job):
+def test_latest_valid_fetch_wins(lake, run_job):
     times = ("2026-11-22T21:00:00Z", "2026-11-23T21:00:00Z", "2026-11-21T21:00:00+00:00")
     good = [raw_line(fetched_at=at, bar_fields={"volume": n}) for n, at in enumerate(times)]
     later_but_bad = raw_line(fetched_at="2026-11-24T21:00:00Z", bar=None)
@@ -143,7 +143,7 @@ def test_the_latest_fetch_wins_among_good_prices_whatever_the_order(lake, run_jo
     assert quarantined == {"duplicate": 3, "null_bar": 1}
 
 
-def test_the_same_request_gives_the_same_rows_twice_and_over_an_earlier_attempt(lake, run_job):
+def test_repeated_request_gives_equal_rows(lake, run_job):
     same_time = (raw_line(bar_fields={"volume": v}, dividend=v) for v in range(1, 20))
     lake.add("2012-01-03", *same_time, "junk")
     batches = [lake.batch("first"), lake.batch("second")]
@@ -156,21 +156,21 @@ def test_the_same_request_gives_the_same_rows_twice_and_over_an_earlier_attempt(
     assert metrics_of(batches[0]) == metrics_of(batches[1])
 
 
-def test_a_batch_of_empty_sessions_is_a_batch(lake, run_job):
+def test_batch_of_empty_sessions_succeeds(lake, run_job):
     lake.add("2012-01-03")
     run_job(batch := lake.batch())
     assert metrics_of(batch)["sessions"]["2012-01-03"]["lines_read"] == 0
     assert rows_of(batch, "stock_prices") == []
 
 
-def test_a_lake_below_a_folder_with_spaces_and_dates_is_read(lake, run_job, tmp_path):
+def test_lake_path_may_contain_spaces_and_dates(lake, run_job, tmp_path):
     (tmp_path / "my lake" / "date=1999-01-01").mkdir(parents=True)
     inner = type(lake)(tmp_path / "my lake" / "date=1999-01-01")
     run_job(batch := inner.add("2012-01-03", raw_line()).batch())
     assert len(rows_of(batch, "stock_prices")) == 1
 
 
-def test_a_missing_input_fails_before_there_are_metrics(lake, run_job):
+def test_missing_input_fails_without_metrics(lake, run_job):
     lake.add("2012-01-03", raw_line()).add(OTHER, raw_line(session=OTHER))
     Path(lake.inputs[OTHER]).unlink()
     batch = lake.batch()
@@ -179,7 +179,7 @@ def test_a_missing_input_fails_before_there_are_metrics(lake, run_job):
     assert not Path(batch.output_uri, "metrics.json").exists()
 
 
-def test_an_input_that_was_cut_off_is_named(lake, run_job):
+def test_truncated_input_is_named(lake, run_job):
     lake.add("2012-01-03", raw_line())
     file = Path(lake.inputs["2012-01-03"])
     file.write_bytes(file.read_bytes()[:-20])
@@ -187,7 +187,7 @@ def test_an_input_that_was_cut_off_is_named(lake, run_job):
         run_job(lake.batch())
 
 
-def test_two_gzip_members_in_one_file_are_both_read(lake, run_job):
+def test_every_gzip_member_is_read(lake, run_job):
     lake.add("2012-01-03", raw_line())
     file = Path(lake.inputs["2012-01-03"])
     file.write_bytes(file.read_bytes() + gzip.compress(raw_line("MSFT").encode()))
@@ -195,21 +195,21 @@ def test_two_gzip_members_in_one_file_are_both_read(lake, run_job):
     assert metrics_of(batch)["sessions"]["2012-01-03"]["valid"] == 2
 
 
-def test_a_request_that_lays_a_file_to_another_session_is_refused(lake, run_job):
+def test_input_in_wrong_session_folder_is_rejected(lake, run_job):
     lake.add("2012-01-03", raw_line())
     lake.inputs[OTHER] = lake.inputs["2012-01-03"]
     with pytest.raises(ValueError, match="The input of 2012-01-04 must lie in a folder"):
         run_job(lake.batch())
 
 
-def test_a_missing_request_is_named(lake, run_job):
+def test_missing_request_is_named(lake, run_job):
     batch = lake.add("2012-01-03").batch()
     Path(batch.request_uri).unlink()
     with pytest.raises(ValueError, match="no request at"):
         run_job(batch)
 
 
-def test_a_file_that_the_engine_would_cut_in_two_is_read_once(lake, run_job):
+def test_large_file_is_read_once(lake, run_job):
     # Sail 0.7 answers a binaryFile twice where it cuts a list of megabytes between its cores.
     sessions = [f"2012-01-{day:02}" for day in range(1, 6)]
     for session in sessions:

@@ -64,14 +64,14 @@ REJECTED = {
 }
 
 
-def test_each_defect_has_its_reason(judge):
-    verdicts = judge(*(line for _, line in REJECTED.values()))
-    told = dict(zip(REJECTED, (row["Reason"] for row in verdicts), strict=True))
+def test_each_defect_has_its_reason(classify):
+    rows = classify(*(line for _, line in REJECTED.values()))
+    told = dict(zip(REJECTED, (row["Reason"] for row in rows), strict=True))
     assert told == {defect: reason for defect, (reason, _) in REJECTED.items()}
 
 
-def test_a_good_line_is_a_price_with_every_column(judge):
-    (row,) = judge(raw_line("NA", bar_fields={"volume": 123.0}))
+def test_valid_line_fills_every_column(classify):
+    (row,) = classify(raw_line("NA", bar_fields={"volume": 123.0}))
     assert (row["Reason"], row["WithoutBar"]) == (None, None)
     assert (row["Ticker"], row["ExchangeCode"], row["Currency"]) == ("NA", "XNAS", "USD")
     assert (row["DateKey"], str(row["TradeDate"])) == (20120103, SESSION)
@@ -79,25 +79,25 @@ def test_a_good_line_is_a_price_with_every_column(judge):
     assert (row["Volume"], row["AdjClose"], row["BatchId"]) == (123, 10.5, "batch-1")
 
 
-def test_rounding_of_the_source_is_no_inconsistency(judge):
-    (row,) = judge(raw_line(bar_fields={"high": 11.0 * (1 - 0.9e-4), "low": 9.0}))
+def test_source_rounding_is_consistent(classify):
+    (row,) = classify(raw_line(bar_fields={"high": 11.0 * (1 - 0.9e-4), "low": 9.0}))
     assert row["Reason"] is None
 
 
 @pytest.mark.parametrize("adj_close", [None, 0.0, -1.0, "10.5"])
-def test_an_unusable_adjusted_close_leaves_the_price_good(judge, adj_close):
-    (row,) = judge(raw_line(bar_fields={"adj_close": adj_close}))
+def test_unusable_adjusted_close_keeps_the_price(classify, adj_close):
+    (row,) = classify(raw_line(bar_fields={"adj_close": adj_close}))
     assert (row["Reason"], row["AdjClose"]) == (None, None)
 
 
-def test_absences_are_counted_by_outcome_and_not_quarantined(judge):
-    rows = judge(*(raw_line(outcome=outcome, bar=None) for outcome in WITHOUT_BAR))
+def test_absences_are_counted_by_outcome(classify):
+    rows = classify(*(raw_line(outcome=outcome, bar=None) for outcome in WITHOUT_BAR))
     assert [row["WithoutBar"] for row in rows] == list(WITHOUT_BAR)
     assert {row["Reason"] for row in rows} == {None}
 
 
-def test_an_absence_of_a_foreign_ticker_is_a_foreign_ticker(judge):
-    (row,) = judge(raw_line("GOOG", outcome="unknown_symbol", bar=None))
+def test_absence_of_unknown_ticker_is_quarantined(classify):
+    (row,) = classify(raw_line("GOOG", outcome="unknown_symbol", bar=None))
     assert (row["Reason"], row["WithoutBar"]) == ("unknown_ticker", None)
 
 
@@ -122,8 +122,8 @@ NO_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MESSY_LINE | NO_LINE.filter(str.strip), max_size=30, unique=True))
-def test_any_line_ends_in_one_place_and_a_price_is_whole(judge, lines):
-    rows = judge(*lines)
+def test_every_line_ends_in_one_place(classify, lines):
+    rows = classify(*lines)
     assert [row["Record"] for row in rows] == lines
     for row in rows:
         assert row["Reason"] is None or row["WithoutBar"] is None

@@ -15,6 +15,7 @@ from stock_platform.lake import erp_landing, files, raw_erp, raw_prices
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.publish import ProcessedSession, read_published, row_count
 from stock_platform.limits import QualityLimits
+from stock_platform.market_data.models import Outcome
 from stock_platform.partitions import partition_end
 from stock_platform.quality.rules.erp import ErpMeasure
 from stock_platform.quality.rules.processed import ProcessedMeasure
@@ -22,7 +23,6 @@ from stock_platform.quality.rules.raw import Newest, RawSession
 from stock_platform.quality.rules.verdict import SAMPLE
 from stock_platform.sources.erp import CONTRACTS
 from stock_platform.sources.erp_history import active_days
-from stock_platform.sources.outcomes import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -75,7 +75,9 @@ def adjusted_view(warehouse: Warehouse) -> TableMeasure:
     """The adjusted view, whose rows must be those of the prices under it."""
     whole = whole_table(warehouse, STOCK_PRICE_ADJUSTED)
     facts = FACT_STOCK_PRICE
-    (prices,) = warehouse.query(f"SELECT COUNT(*) AS n FROM {facts.name} WHERE {facts.ever}")["n"]
+    (prices,) = warehouse.query(
+        f"SELECT COUNT(*) AS n FROM {facts.name} WHERE {facts.all_rows_predicate}"
+    )["n"]
     return replace(
         whole, stages={"prices against adjusted prices": (int(prices.as_py()), whole.rows)}
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 from stock_platform.lake.publish import expected_rows
 from stock_platform.limits import QualityLimits
+from stock_platform.market_data.models import EXPECTED_ABSENCES
 from stock_platform.quality.rules.verdict import SAMPLE, Verdict, counted
-from stock_platform.sources.outcomes import EXPECTED_ABSENCES
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stock_platform.limits import QualityLimits
+from stock_platform.market_data.models import EXPECTED_ABSENCES, Outcome
 from stock_platform.quality.rules.verdict import SAMPLE, Verdict, judged
-from stock_platform.sources.outcomes import EXPECTED_ABSENCES, Outcome
 
 
 @dataclass(frozen=True)

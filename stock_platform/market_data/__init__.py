@@ -1,0 +1,1 @@
+"""Market data: the Yahoo Finance client, the bundled sample, and raw price records."""

@@ -1,0 +1,187 @@
+"""Parser of Yahoo's v8 chart response. No number is filled, rounded or rescaled.
+
+Belongs here: the content of one symbol's response. ``price_records`` derives the outcome of
+each session from it.
+
+yfinance's own data frame is not used, because it fills null volumes with 0 and turns splits
+into floats.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from operator import itemgetter
+
+from pydantic import ValidationError
+
+from stock_platform.market_data.chart_schema import (
+    LARGEST,
+    Cash,
+    ChartJson,
+    Meta,
+    Result,
+    SplitEvent,
+)
+from stock_platform.market_data.chart_sessions import live_session, session_of
+
+Number = int | float
+
+
+class ChartError(ValueError):
+    """The response is not a readable daily chart."""
+
+
+class YahooResponseError(ChartError):
+    """Yahoo returned an error instead of a chart.
+
+    Attributes:
+        code: Yahoo's error code, for example ``Not Found``.
+    """
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """OHLCV of one session in the currency of the chart, split-adjusted as of the fetch."""
+
+    open: Number | None
+    high: Number | None
+    low: Number | None
+    close: Number | None
+    adj_close: Number | None
+    volume: Number | None
+
+    @property
+    def has_all_prices(self) -> bool:
+        """Return whether open, high, low and close are all present."""
+        return None not in (self.open, self.high, self.low, self.close)
+
+    @property
+    def has_no_price(self) -> bool:
+        """Return whether open, high, low and close are all null."""
+        return {self.open, self.high, self.low, self.close} == {None}
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """``numerator`` new shares per ``denominator`` old ones."""
+
+    numerator: Number
+    denominator: Number
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedChart:
+    """Daily chart of one symbol. All dates are local to the exchange.
+
+    Attributes:
+        first_trade_date: first session known to Yahoo, if given.
+        bars: by session. If a session has several rows, the last one wins: Yahoo repeats the
+            running session in an extra row.
+        dividends: cash per share by ex-date, split-adjusted as of the fetch.
+        dividend_currencies: their currencies by ex-date, where Yahoo gives one.
+        capital_gains: cash per share by ex-date, split-adjusted as of the fetch.
+        splits: by ex-date.
+        live_session: the session of the last bar, if that bar is not final.
+    """
+
+    symbol: str
+    currency: str | None
+    timezone: str
+    first_trade_date: date | None
+    bars: Mapping[date, Bar]
+    dividends: Mapping[date, Number]
+    dividend_currencies: Mapping[date, str]
+    capital_gains: Mapping[date, Number]
+    splits: Mapping[date, Split]
+    live_session: date | None
+
+
+def read_chart(body: bytes | str, fetched_at: datetime) -> ParsedChart:
+    """Parse a chart response.
+
+    Args:
+        body: the response body as received.
+        fetched_at: time of arrival, with a time zone.
+
+    Raises:
+        YahooResponseError: Yahoo returned an error.
+        ChartError: the body is not JSON, not a chart of one symbol, not daily, or its columns
+            differ in length.
+    """
+    try:
+        chart = ChartJson.model_validate(json.loads(body)).chart
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ChartError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise ChartError(f"not JSON: {error}") from error
+    if chart.error is not None:
+        raise YahooResponseError(chart.error.code, chart.error.description or "")
+    if chart.result is None or len(chart.result) != 1:
+        raise ChartError("not the chart of exactly one symbol")
+    return _parsed(chart.result[0], fetched_at)
+
+
+def _parsed(result: Result, fetched_at: datetime) -> ParsedChart:
+    meta, events = result.meta, result.events
+    if meta.data_granularity != "1d":
+        raise ChartError(f"bars of {meta.data_granularity} instead of 1d")
+    first = meta.first_trade_date
+    return ParsedChart(
+        symbol=meta.symbol,
+        currency=meta.currency,
+        timezone=meta.exchange_timezone_name.key,
+        first_trade_date=None if first is None else session_of(first, meta),
+        bars=dict(_bars(result)),
+        dividends=_cash(events.dividends.values(), meta),
+        dividend_currencies={
+            session_of(dividend.date, meta): dividend.currency
+            for dividend in events.dividends.values()
+            if dividend.currency
+        },
+        capital_gains=_cash(events.capital_gains.values(), meta),
+        splits=_splits(events.splits.values(), meta),
+        live_session=live_session(result, fetched_at),
+    )
+
+
+def _bars(result: Result) -> Iterator[tuple[date, Bar]]:
+    quote, adjusted, stamps = (
+        result.indicators.quote[0],
+        result.indicators.adjclose,
+        result.timestamp,
+    )
+    adj_close = adjusted[0].adjclose if adjusted else [None] * len(stamps)
+    columns = (quote.open, quote.high, quote.low, quote.close, adj_close, quote.volume)
+    if {len(column) for column in columns} != {len(stamps)}:
+        raise ChartError(f"{len(stamps)} stamps for columns of {[len(c) for c in columns]}")
+    rows = zip(stamps, zip(*columns, strict=True), strict=True)
+    for stamp, row in sorted(rows, key=itemgetter(0)):
+        yield session_of(stamp, result.meta), Bar(*row)
+
+
+def _cash(events: Iterable[Cash], meta: Meta) -> dict[date, Number]:
+    """Sum amounts by ex-date: a regular and a special dividend may share one."""
+    amounts: dict[date, Number] = {}
+    for event in events:
+        day = session_of(event.date, meta)
+        amounts[day] = amounts[day] + event.amount if day in amounts else event.amount
+    return amounts
+
+
+def _splits(events: Iterable[SplitEvent], meta: Meta) -> dict[date, Split]:
+    """Multiply ratios by ex-date, if there are several."""
+    splits: dict[date, Split] = {}
+    for event in events:
+        day = session_of(event.date, meta)
+        earlier = splits.get(day, Split(1, 1))
+        ratio = Split(earlier.numerator * event.numerator, earlier.denominator * event.denominator)
+        if max(ratio.numerator, ratio.denominator) > LARGEST:
+            raise ChartError(f"the product of the splits of {day} is too large")
+        splits[day] = ratio
+    return splits
