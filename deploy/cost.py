@@ -72,7 +72,7 @@ BATCH_MINUTES: Final = {50: 3, 500: 3, 5_000: 4}
 MACHINE_DISK_GB: Final = 30
 DATABASE_DISK_GB: Final = 10
 IMAGES_GB: Final = 6  # ten images; a guess
-ALERT_CONDITIONS: Final = 8
+ALERT_CONDITIONS: Final = 5
 
 
 @dataclass(frozen=True)

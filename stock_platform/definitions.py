@@ -15,7 +15,6 @@ from stock_platform.assets.facts import fact_assets
 from stock_platform.assets.processed import processed_stock_prices_asset
 from stock_platform.assets.raw import raw_stock_prices_asset
 from stock_platform.automation.jobs import JOBS
-from stock_platform.automation.monitoring import monitoring_sensors
 from stock_platform.automation.pruning import prune_event_logs
 from stock_platform.automation.rebuild import rebuild_warehouse_job
 from stock_platform.automation.schedules import schedules
@@ -24,7 +23,8 @@ from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManag
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
 from stock_platform.lake import files
-from stock_platform.observability.delivery import AlertsResource
+from stock_platform.orchestration.monitoring.notifications import AlertsResource
+from stock_platform.orchestration.monitoring.sensors import monitoring_sensors
 from stock_platform.partitions import trading_days
 from stock_platform.quality.assets import asset_check_result, quality_report_asset
 from stock_platform.quality.bindings import all_checks

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from stock_platform.observability.vocabulary import Word
+from stock_platform.orchestration.monitoring.alerts import ALERTS
+from stock_platform.orchestration.monitoring.event_names import EventName
 from stock_platform_tests.terraform.code import ROOT as TERRAFORM
 from stock_platform_tests.terraform.code import listed, local, resources
 from stock_platform_tests.test_runbooks import PAGES, ROOT, named, spelt
@@ -47,15 +48,14 @@ def test_a_field_of_the_logs_is_one_that_is_told_of(page):
     assert {it for it in asked if f"`{it}`" not in MONITORING} == set()
 
 
-def test_the_page_on_monitoring_tells_every_word_and_no_other():
-    table = MONITORING.split("\n## Words\n")[1].split("\n## ")[0]
-    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(Word)
+def test_the_page_on_monitoring_names_every_event_and_no_other():
+    table = MONITORING.split("\n## Events\n")[1].split("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(EventName)
 
 
 def test_the_page_on_monitoring_tells_every_alert():
     table = MONITORING.split("\n## Alerts\n")[1].split("\n## ")[0]
-    alerts = local("monitoring.tf")
     assert set(re.findall(r"\[([a-z-]+)\]\(runbooks", table)) == {
-        *alerts["log_alerts"],
-        *alerts["metric_alerts"],
+        *ALERTS,
+        *local("monitoring.tf")["alerts"],
     }

@@ -10,7 +10,7 @@ from dagster._cli import create_dagster_cli
 
 from stock_platform.contracts import TABLES
 from stock_platform.definitions import defs
-from stock_platform.observability.vocabulary import Word
+from stock_platform.orchestration.monitoring.event_names import EventName
 from stock_platform.settings import _variables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,7 +83,7 @@ def test_settings_are_ours(page):
 
 def test_words_of_log_lines_are_ours(page):
     asked = re.findall(r'jsonPayload\.event=\\?"([a-z_]+)', page.read_text())
-    assert set(asked) - set(Word) == set()
+    assert set(asked) - set(EventName) == set()
 
 
 def test_names_of_the_graph_are_in_the_graph(page):
@@ -93,7 +93,7 @@ def test_names_of_the_graph_are_in_the_graph(page):
         *(key.path[-1] for key in REPOSITORY.asset_graph.get_all_asset_keys()),
         *(key.name for key in REPOSITORY.asset_graph.asset_check_keys),
         *TABLES,
-        *Word,
+        *EventName,
     }
     shape = r"[a-z]+(_[a-z]+)*_(schedule|sensor|prices?|price|report|load|data|unique|metrics|date)"
     asked = {it for it in spelt(page) if re.fullmatch(shape, it)}

@@ -1,24 +1,25 @@
 # Logs: how long they are kept, who did what with data, and the events of the platform as metrics.
 #
-# The platform writes one JSON object a line; `event` says what happened
-# (stock_platform/observability). The Ops Agent of the orchestrator sends them as jsonPayload.
+# The platform writes one JSON object per line, and the Ops Agent of the orchestrator sends it as
+# jsonPayload. The field `event` is one of stock_platform/orchestration/monitoring/event_names.py.
 
 locals {
   # Labels come from the event's fields. What has no bound, like a run's ID, must not be one.
   log_metrics = {
-    alerts         = { events = ["alert"], labels = ["alert"] }
-    batches_failed = { events = ["batch_failed"], labels = [] }
-    checks_failed  = { events = ["check_failed"], labels = ["asset", "check", "check_severity"] }
-    heartbeats     = { events = ["heartbeat"], labels = [] }
-    hours_late     = { events = ["heartbeat"], labels = [], value = "hours_late", unit = "h" }
-    rows           = { events = ["materialized"], labels = ["asset"], value = "rows", unit = "1" }
-    run_seconds    = { events = local._run_ends, labels = ["job"], value = "duration_s", unit = "s" }
-    run_usd        = { events = local._run_ends, labels = ["job"], value = "usd", unit = "USD" }
-    runs           = { events = local._run_ends, labels = ["event", "job"] }
-    runs_queued    = { events = ["heartbeat"], labels = [], value = "runs_queued", unit = "1" }
-    runs_started   = { events = ["heartbeat"], labels = [], value = "runs_started", unit = "1" }
-    sessions_late  = { events = ["heartbeat"], labels = [], value = "sessions_late", unit = "1" }
-    ticks_failed   = { events = ["tick_failed"], labels = ["instigator"] }
+    alerts             = { events = ["alert"], labels = ["alert"] }
+    alerts_undelivered = { events = ["alert_undelivered"], labels = [] }
+    batches_failed     = { events = ["batch_failed"], labels = [] }
+    checks_failed      = { events = ["check_failed"], labels = ["asset", "check", "check_severity"] }
+    heartbeats         = { events = ["heartbeat"], labels = [] }
+    hours_late         = { events = ["heartbeat"], labels = [], value = "hours_late", unit = "h" }
+    rows               = { events = ["materialized"], labels = ["asset"], value = "rows", unit = "1" }
+    run_seconds        = { events = local._run_ends, labels = ["job"], value = "duration_s", unit = "s" }
+    run_usd            = { events = local._run_ends, labels = ["job"], value = "usd", unit = "USD" }
+    runs               = { events = local._run_ends, labels = ["event", "job"] }
+    runs_queued        = { events = ["heartbeat"], labels = [], value = "runs_queued", unit = "1" }
+    runs_started       = { events = ["heartbeat"], labels = [], value = "runs_started", unit = "1" }
+    sessions_late      = { events = ["heartbeat"], labels = [], value = "sessions_late", unit = "1" }
+    ticks_failed       = { events = ["tick_failed"], labels = ["instigator"] }
   }
   _run_ends = ["run_succeeded", "run_failed", "run_canceled"]
 }

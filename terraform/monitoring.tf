@@ -1,56 +1,28 @@
-# Who is called, and when. Each alert has a runbook of its name in docs/runbooks/.
+# Alerts for what the platform cannot report itself. Each has a runbook of its name in docs/runbooks/.
+#
+# Failed runs, checks, batches, ticks and backfills and late prices are reported by the platform
+# (docs/monitoring.md).
 
 locals {
-  # Of single log entries: at most one call an hour each, naming what failed. What Dagster tries
-  # again by itself calls nobody.
-  log_alerts = {
-    run-failed = {
-      what     = "A run has failed."
-      severity = "ERROR"
-      filter   = "jsonPayload.event=\"run_failed\" NOT jsonPayload.will_retry=true"
-      labels   = ["job", "run_id", "error"]
-    }
-    check-failed = {
-      what     = "A check says that data is wrong."
-      severity = "ERROR"
-      filter   = "jsonPayload.event=\"check_failed\" jsonPayload.check_severity=\"ERROR\""
-      labels   = ["asset", "check", "partition"]
-    }
-    tick-failed = {
-      what     = "A schedule or a sensor has failed; what it would have started has not run."
-      severity = "ERROR"
-      filter   = "jsonPayload.event=\"tick_failed\""
-      labels   = ["instigator", "error"]
-    }
-    batch-failed = {
-      what     = "A Spark batch has not succeeded."
-      severity = "ERROR"
-      filter   = "jsonPayload.event=\"batch_failed\" NOT jsonPayload.will_retry=true"
-      labels   = ["run_id", "batch", "error"]
-    }
-  }
-
-  # Of metrics, in PromQL. A log-based metric may belong to many kinds of resources: each query
-  # must name the one.
-  metric_alerts = {
-    # The platform itself counts the hours, by the exchanges' calendars.
-    stale-prices = {
-      what     = "The oldest missing session was due more than ${var.alerts.stale_after_hours} hours ago."
-      severity = "ERROR"
-      lasts    = "900s"
-      query    = <<-EOT
-        sum(increase(${local._metric}hours_late_sum{monitored_resource="gce_instance"}[15m]))
-        / sum(increase(${local._metric}hours_late_count{monitored_resource="gce_instance"}[15m]))
-        > ${var.alerts.stale_after_hours}
-      EOT
-    }
-    # A dead-man switch. Zero counts as absence too, and a metric that never was.
+  # In PromQL. A log-based metric may belong to many kinds of resources, so each query names one.
+  alerts = {
+    # A dead-man switch: no value and zero both mean that the platform is silent.
     heartbeat-missing = {
-      what     = "Nothing was heard from the platform for a quarter of an hour: machine, daemon, code server or database."
+      what     = "No heartbeat for a quarter of an hour: machine, daemon, code server or database may be down."
       severity = "CRITICAL"
       lasts    = "0s"
       query    = <<-EOT
         (sum(increase(${local._metric}heartbeats{monitored_resource="gce_instance"}[15m])) or vector(0)) < 1
+      EOT
+    }
+    # One attempt may fail and the next succeed; several in a row mean that nobody gets any alert.
+    alert-undelivered = {
+      what     = "The platform cannot deliver its alerts."
+      severity = "CRITICAL"
+      lasts    = "0s"
+      query    = <<-EOT
+        sum(increase(${local._metric}alerts_undelivered{monitored_resource="gce_instance"}[15m])) > 5
+        or sum(increase(${local._metric}ticks_failed{monitored_resource="gce_instance",instigator="alert_sensor"}[15m])) > 5
       EOT
     }
     database-disk = {
@@ -81,10 +53,6 @@ locals {
     }
   }
 
-  alerts = {
-    for name, it in merge(local.log_alerts, local.metric_alerts) : name => it
-    if name != "snapshot-missing" || var.backup != null
-  }
   _channels = concat([for it in google_monitoring_notification_channel.email : it.id], var.alerts.channels)
   _metric   = "logging_googleapis_com:user_stock_platform_"
   # A schedule's name ends with its ID.
@@ -99,7 +67,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "main" {
-  for_each              = local.alerts
+  for_each              = { for name, alert in local.alerts : name => alert if name != "snapshot-missing" || var.backup != null }
   display_name          = each.key
   combiner              = "OR"
   severity              = each.value.severity
@@ -108,36 +76,17 @@ resource "google_monitoring_alert_policy" "main" {
   conditions {
     display_name = each.value.what
 
-    dynamic "condition_matched_log" {
-      for_each = try([each.value.filter], [])
-      content {
-        filter           = "resource.type=\"gce_instance\" ${each.value.filter}"
-        label_extractors = { for it in each.value.labels : it => "EXTRACT(jsonPayload.${it})" }
-      }
-    }
-
-    dynamic "condition_prometheus_query_language" {
-      for_each = try([each.value.query], [])
-      content {
-        query               = chomp(each.value.query)
-        duration            = each.value.lasts
-        evaluation_interval = "60s"
-        # A log-based metric is unknown until its first entry.
-        disable_metric_validation = true
-      }
+    condition_prometheus_query_language {
+      query               = chomp(each.value.query)
+      duration            = each.value.lasts
+      evaluation_interval = "60s"
+      # A log-based metric is unknown until its first entry.
+      disable_metric_validation = true
     }
   }
 
   alert_strategy {
     auto_close = "86400s"
-
-    # Asked for with conditions on logs, refused with others.
-    dynamic "notification_rate_limit" {
-      for_each = can(each.value.filter) ? ["3600s"] : []
-      content {
-        period = notification_rate_limit.value
-      }
-    }
   }
 
   documentation {

@@ -1,9 +1,8 @@
 variable "alerts" {
-  description = "Who is called: e-mail addresses, and IDs of channels made elsewhere (a pager, a chat); how late prices may be."
+  description = "Who gets the alerts of monitoring.tf: e-mail addresses, and IDs of channels made elsewhere (a pager, a chat)."
   type = object({
-    channels          = optional(list(string), [])
-    emails            = list(string)
-    stale_after_hours = optional(number, 6)
+    channels = optional(list(string), [])
+    emails   = list(string)
   })
   nullable = false
 }

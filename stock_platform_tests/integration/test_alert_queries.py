@@ -10,18 +10,18 @@ import pytest
 import yaml
 
 from stock_platform_tests.debian import need
-from stock_platform_tests.terraform.test_alerts import MONITORING, OURS, query_of
+from stock_platform_tests.terraform.test_alerts import ALERTS, OURS, query_of
 
 pytestmark = pytest.mark.integration
 
-# Every limit that Terraform fills in is 1 here: hours late, and dollars a day.
+# The limit that Terraform fills in is 1 here: dollars per day.
 RULES = {
     "groups": [
         {
             "name": "alerts",
             "rules": [
                 {"alert": name, "expr": query_of(alert), "for": alert["lasts"]}
-                for name, alert in MONITORING["metric_alerts"].items()
+                for name, alert in ALERTS.items()
             ],
         }
     ]
@@ -34,11 +34,13 @@ def heartbeats(values, kind="gce_instance"):
     return {f'{OURS}heartbeats{{monitored_resource="{kind}"}}': values}
 
 
-def lateness(total, lines):
-    return {
-        f"{OURS}hours_late_sum{MACHINE}": total,
-        f"{OURS}hours_late_count{MACHINE}": lines,
-    }
+def undelivered(values):
+    return {f"{OURS}alerts_undelivered{MACHINE}": values}
+
+
+def failed_ticks(instigator, values):
+    name = f'{OURS}ticks_failed{{monitored_resource="gce_instance",instigator="{instigator}"}}'
+    return {name: values}
 
 
 def snapshots(values, state="SUCCEEDED", schedule="1"):
@@ -68,9 +70,10 @@ CASES = {
     "still for 20 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 50, CALLED),
     "never heard": Case("heartbeat-missing", {}, 1, CALLED),
     "another that beats": Case("heartbeat-missing", heartbeats("0+1x60", "global"), 50, CALLED),
-    "half an hour late": Case("stale-prices", lateness("0+0.5x60", "0+1x60"), 50, QUIET),
-    "two hours late": Case("stale-prices", lateness("0+2x60", "0+1x60"), 30, CALLED),
-    "two hours late since now": Case("stale-prices", lateness("0x30 0+2x30", "0+1x60"), 40, QUIET),
+    "two failed deliveries": Case("alert-undelivered", undelivered("0+1x2 2x60"), 10, QUIET),
+    "no delivery": Case("alert-undelivered", undelivered("0+1x60"), 20, CALLED),
+    "no attempt": Case("alert-undelivered", failed_ticks("alert_sensor", "0+1x60"), 20, CALLED),
+    "another sensor": Case("alert-undelivered", failed_ticks("erp_sensor", "0+1x60"), 20, QUIET),
     "a full disk": Case("database-disk", {DISK: "0.9x30"}, 20, CALLED),
     "full for a moment": Case("database-disk", {DISK: "0.8x9 0.9x9 0.8x9"}, 20, QUIET),
     "a snapshot a day": Case("snapshot-missing", snapshots(DAILY), 2100, QUIET),
@@ -112,4 +115,4 @@ def test_somebody_is_called_when_it_is_time(rules, tmp_path, case):
 
 def test_every_query_is_asked_both_ways():
     asked = {(it.alert, it.outcome) for it in CASES.values()}
-    assert asked == {(name, it) for name in MONITORING["metric_alerts"] for it in (CALLED, QUIET)}
+    assert asked == {(name, it) for name in ALERTS for it in (CALLED, QUIET)}

@@ -1,45 +1,31 @@
-"""A deployment's log lines: each word of the platform at least once, as Cloud Logging has them."""
+"""The log lines of a deployment, with each event at least once."""
 
 import json
 import logging
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
 
-from stock_platform.observability.alerts import Alert
-from stock_platform.observability.failures import FailedBatch
-from stock_platform.observability.runs import EndedRun
-from stock_platform.observability.ticks import FailedTick
-from stock_platform.observability.words import (
-    tell_alert,
-    tell_heartbeat,
-    tell_run,
-    tell_tick,
-    tell_undelivered,
-    teller,
-)
-from stock_platform.quality.rules.raw import Newest
-from stock_platform_tests.observability.conftest import JSON_LINES, instance_in
+from stock_platform.orchestration.monitoring.alerts import Alert
+from stock_platform.orchestration.monitoring.event_log import EventLogger
+from stock_platform.orchestration.monitoring.failed_backfills import FailedBackfill
+from stock_platform.orchestration.monitoring.failed_ticks import FailedTick
+from stock_platform.orchestration.monitoring.failure_reasons import FailedBatch
+from stock_platform.orchestration.monitoring.finished_runs import FinishedRun
+from stock_platform.orchestration.monitoring.price_status import PriceStatus
+from stock_platform_tests.orchestration.monitoring.conftest import JSON_LINES, instance_in
 
 DAY = "2012-12-03"
 
 
-class Line(NamedTuple):
-    """The agent takes the severity out of the payload."""
+class Recorder(logging.Handler):
+    """Keeps lines in place of standard output."""
 
-    severity: str
-    payload: dict[str, Any]
-
-
-class Keeper(logging.Handler):
-    """In place of standard output."""
-
-    kept: ClassVar[list[str]] = []
+    lines: ClassVar[list[str]] = []
 
     def emit(self, record):
-        self.kept.append(self.format(record))
+        self.lines.append(self.format(record))
 
 
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition([DAY]))
@@ -48,63 +34,38 @@ def prices() -> dg.MaterializeResult:
 
 
 @dg.asset_check(asset=prices)
-def positive(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    for severity in dg.AssetCheckSeverity:
-        context.op_execution_context.log_event(
-            dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey("prices"),
-                check_name="positive",
-                passed=False,
-                severity=severity,
-                partition=DAY,
-            )
-        )
-    return dg.AssetCheckResult(passed=True)
+def positive() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=False)
 
 
-def ended(status, batch=None, *, will_retry=False):
-    return EndedRun(
-        run_id="1",
-        job="daily",
-        status=status,
-        duration_s=60.0,
-        partition=DAY,
-        will_retry=will_retry,
-        error=batch.says if batch else None,
-        batch=batch,
-        usd=0.5,
-    )
+def finished(status, batch=None):
+    return FinishedRun("1", "daily", status, 60.0, DAY, False, batch and str(batch), batch, 0.5)  # noqa: FBT003
 
 
-def tell_everything(instance):
-    dg.materialize([prices, positive], instance=instance, partition_key=DAY)
-    tell = teller(instance)
-    batch = FailedBatch("batch-1", "no quota")
-    for run in (
-        ended(dg.DagsterRunStatus.SUCCESS),
-        ended(dg.DagsterRunStatus.CANCELED),
-        ended(dg.DagsterRunStatus.FAILURE, batch, will_retry=True),
-        ended(dg.DagsterRunStatus.FAILURE, batch),
-    ):
-        tell_run(tell, run)
+def log_everything(instance):
+    dg.materialize([prices, positive], instance=instance, partition_key=DAY, raise_on_error=False)
+    log = EventLogger(instance)
+    log.run_finished(finished(dg.DagsterRunStatus.SUCCESS))
+    log.run_finished(finished(dg.DagsterRunStatus.CANCELED))
+    log.run_finished(finished(dg.DagsterRunStatus.FAILURE, FailedBatch("batch-1", "no quota")))
+    log.tick_failed(FailedTick("daily_schedule", "no database", 1, newly_failing=True))
+    log.backfill_failed(FailedBackfill("abcdefgh", "no such partition", 0.0))
+    log.heartbeat(PriceStatus((DAY,), 2.0, "2012-11-30"), runs_queued=0, runs_started=1)
     alert = Alert("run-failed", "a run failed", "why, and what to do")
-    now = datetime(2012, 12, 4, tzinfo=UTC)
-    tell_tick(tell, FailedTick("1", "daily_schedule", "no database", 1))
-    tell_heartbeat(tell, instance, Newest((DAY,), "2012-11-30", now - timedelta(hours=2)), now)
-    tell_alert(tell, alert)
-    tell_undelivered(tell, [alert], "no route", 1)
+    log.alert(alert)
+    log.alert_undelivered([alert], "no route", 1)
 
 
-def told(folder):
-    """What the formatter for machines makes of everything that has a word."""
-    keeper = {"class": f"{__name__}.Keeper", "formatter": "json"}
-    settings = JSON_LINES | {"handlers": {"keeper": keeper}}
+def logged(folder) -> list[dict[str, Any]]:
+    """Log every event as JSON and return the lines."""
+    handler = {"class": f"{__name__}.Recorder", "formatter": "json"}
+    settings = JSON_LINES | {"handlers": {"recorder": handler}}
     with (
         pytest.MonkeyPatch.context() as patch,
         instance_in(folder, dagster_handler_config=settings) as instance,
     ):
-        patch.setattr(Keeper, "kept", [])
-        patch.setattr(logging.getLogger("stock_platform.observability"), "handlers", [])
-        tell_everything(instance)
-        lines = [json.loads(line) for line in Keeper.kept]
-    return [Line(it.pop("severity"), it) for it in lines if "event" in it]
+        patch.setattr(Recorder, "lines", [])
+        patch.setattr(logging.getLogger("stock_platform.orchestration.monitoring"), "handlers", [])
+        log_everything(instance)
+        lines = [json.loads(line) for line in Recorder.lines]
+    return [line for line in lines if "event" in line]

@@ -7,8 +7,7 @@ repository_url = "https://github.com/acme/stock_platform"
 operators      = ["group:data-platform@acme.example"]
 
 alerts = {
-  emails            = ["data-platform@acme.example"]
-  stale_after_hours = 12
+  emails = ["data-platform@acme.example"]
 }
 
 backup = {

@@ -1,14 +1,13 @@
-"""The words for what happened, by which logs are searched, counted and alerted on.
+"""Names of log events.
 
-Belongs here: names alone. Log-based metrics, alert policies and docs/monitoring.md spell them too,
-and tests hold them to this list.
+Log-based metrics, alert policies and docs/monitoring.md repeat these names; tests compare them.
 """
 
 from enum import StrEnum
 
 
-class Word(StrEnum):
-    """What a line's field `event` may say."""
+class EventName(StrEnum):
+    """Values of the field `event` of a log line."""
 
     MATERIALIZED = "materialized"
     CHECK_FAILED = "check_failed"
@@ -17,6 +16,7 @@ class Word(StrEnum):
     RUN_CANCELED = "run_canceled"
     BATCH_FAILED = "batch_failed"
     TICK_FAILED = "tick_failed"
+    BACKFILL_FAILED = "backfill_failed"
     HEARTBEAT = "heartbeat"
     ALERT = "alert"
     ALERT_UNDELIVERED = "alert_undelivered"

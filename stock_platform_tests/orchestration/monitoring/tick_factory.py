@@ -1,4 +1,4 @@
-"""Ticks that fail, stored as the daemon does it."""
+"""Ticks, stored like the daemon stores them."""
 
 from datetime import UTC, datetime
 
@@ -17,8 +17,8 @@ ERROR = SerializableErrorInfo("OSError: no route\n", [], "OSError")
 NIGHTLY = ScheduleInstigatorData("0 2 * * *")
 
 
-def fail_a_tick(instance, name, in_a_row=1, due=None):
-    """A sensor's failed tick, or, with the moment when it was due, a schedule's."""
+def add_tick(instance, name, due=None):
+    """Start a tick of a sensor or, if it was due at a moment, of a schedule."""
     location = RegisteredCodeLocationOrigin("stock_platform")
     origin = RemoteRepositoryOrigin(location, "__repository__").get_instigator_origin(name)
     ids = origin.get_id(), origin.get_selector().get_id()
@@ -27,7 +27,7 @@ def fail_a_tick(instance, name, in_a_row=1, due=None):
         instance.add_instigator_state(
             InstigatorState(origin, kind, InstigatorStatus.RUNNING, NIGHTLY if due else None)
         )
-    begins = TickData(
+    tick = TickData(
         instigator_origin_id=ids[0],
         instigator_name=name,
         instigator_type=kind,
@@ -35,11 +35,19 @@ def fail_a_tick(instance, name, in_a_row=1, due=None):
         timestamp=(due or datetime.now(UTC)).timestamp(),
         selector_id=ids[1],
     )
-    return fail_again(instance, instance.create_tick(begins), in_a_row)
+    return instance.create_tick(tick)
+
+
+def fail_tick(instance, name, in_a_row=1, due=None):
+    return fail_again(instance, add_tick(instance, name, due), in_a_row)
 
 
 def fail_again(instance, tick, in_a_row):
-    """The same tick failed, as the scheduler repeats it while the code server is away."""
+    """Fail a tick, as the scheduler repeats it in place while the code server is away."""
     failed = tick.with_status(TickStatus.FAILURE, error=ERROR, consecutive_failure_count=in_a_row)
     instance.update_tick(failed)
     return failed
+
+
+def succeed(instance, tick):
+    instance.update_tick(tick.with_status(TickStatus.SKIPPED, error=None))
