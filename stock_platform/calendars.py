@@ -6,9 +6,12 @@ partitions of the asset graph are built from these sessions in `partitions`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from stock_platform.errors import StockPlatformError
 
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
@@ -30,11 +33,13 @@ _CLOSURES: Final = {
     "XHKG": frozenset({date(2023, 9, 1), date(2023, 9, 8)}),
 }
 
+# Midnight in this zone ends the day of a partition.
+PARTITION_TIMEZONE: Final = "America/New_York"
 
 _PADDING: Final = timedelta(days=14)
 
 
-class UnknownExchangeError(ValueError):
+class UnknownExchangeError(StockPlatformError, ValueError):
     """There is no trading calendar for a MIC."""
 
 
@@ -107,6 +112,12 @@ def session_hours(mic: str, start: date, end: date) -> Iterator[SessionHours]:
     for day in sessions(mic, start, end):
         opens, closes = hours[day]
         yield SessionHours(day, opens.to_pydatetime(), closes.to_pydatetime(), day in half_days)
+
+
+def partition_end(session: date) -> datetime:
+    """Return the moment from which the partition of a session exists: the end of its day."""
+    midnight = time(tzinfo=ZoneInfo(PARTITION_TIMEZONE))
+    return datetime.combine(session + timedelta(days=1), midnight)
 
 
 def calendar_version() -> str:

@@ -23,19 +23,19 @@ from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManag
 from stock_platform.io_managers.raw_json import RawJsonIOManager
 from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
 from stock_platform.lake import files
+from stock_platform.orchestration.assets.quality import asset_check_result, quality_report_asset
+from stock_platform.orchestration.checks.factory import build_asset_checks
 from stock_platform.orchestration.monitoring.notifications import AlertsResource
 from stock_platform.orchestration.monitoring.sensors import monitoring_sensors
-from stock_platform.partitions import trading_days
-from stock_platform.quality.assets import asset_check_result, quality_report_asset
-from stock_platform.quality.bindings import all_checks
-from stock_platform.resources import (
+from stock_platform.orchestration.partitions import trading_days
+from stock_platform.orchestration.resources import (
     LakeResource,
     MarketDataResource,
     SparkResource,
     WarehouseResource,
 )
-from stock_platform.resources.local import DuckDBResource, LocalSparkResource
-from stock_platform.settings import Settings, load_settings
+from stock_platform.orchestration.resources.local import DuckDBResource, LocalSparkResource
+from stock_platform.settings import BigQueryDataset, Settings, load_settings
 from stock_platform.warehouse.statements import check_dialects
 
 
@@ -57,7 +57,7 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  
 def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     check_dialects()
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
-    checks = all_checks(settings, days)
+    checks = build_asset_checks(settings, days)
     dimensions = dimension_assets(settings.start_date, settings.last_date)
     assets = [
         *erp_assets(settings.erp_rejected_share),
@@ -66,7 +66,9 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         *dimensions,
         *fact_assets(days),
         asset_check_result,
-        quality_report_asset(settings, [key for it in checks for key in it.check_keys]),
+        quality_report_asset(
+            settings, [key for definition in checks for key in definition.check_keys]
+        ),
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
@@ -105,19 +107,21 @@ def resources_for(settings: Settings) -> dict[str, Any]:
 
 
 def _warehouse(settings: Settings) -> WarehouseResource:
-    if settings.warehouse_file:
-        return DuckDBResource(file=str(settings.warehouse_file))
-    from stock_platform.resources.google import google_warehouse  # noqa: PLC0415 - 4 s of import
+    if not isinstance(settings.warehouse, BigQueryDataset):
+        return DuckDBResource(file=str(settings.warehouse.path))
+    # PLC0415: 4 s of import.
+    from stock_platform.orchestration.resources import google  # noqa: PLC0415
 
-    return google_warehouse(settings)
+    return google.bigquery_warehouse(settings, settings.warehouse)
 
 
 def _spark(settings: Settings, lake: LakeResource) -> SparkResource:
     if settings.spark != "dataproc":
         return LocalSparkResource(engine=settings.spark)
-    from stock_platform.resources.google import google_spark  # noqa: PLC0415 - 4 s of import
+    # PLC0415: 4 s of import.
+    from stock_platform.orchestration.resources import google  # noqa: PLC0415
 
-    return google_spark(settings, lake)
+    return google.dataproc_spark(settings, lake)
 
 
 defs = build_definitions(load_settings())

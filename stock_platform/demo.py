@@ -23,8 +23,12 @@ from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.lake import files
 from stock_platform.lake.erp_landing import pending
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
-from stock_platform.partitions import RANGE_RUNS, NotASessionError, require_sessions
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.partitions import (
+    RANGE_RUNS,
+    NotATradingDayError,
+    require_sessions,
+)
+from stock_platform.orchestration.resources import LakeResource
 from stock_platform.settings import load_settings
 from stock_platform.terminal import RunFailedError
 from stock_platform.warehouse.port import Warehouse
@@ -100,7 +104,7 @@ def sessions_between(key_range: str) -> list[str]:
     """The sessions of a range, ``FIRST...LAST``, both ends included, or of one day.
 
     Raises:
-        NotASessionError: an end is no trading day.
+        NotATradingDayError: an end is no trading day.
         ValueError: its ends are reversed.
     """
     first, _, last = key_range.partition("...")
@@ -231,5 +235,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1], expect_unchanged="--expect-unchanged" in sys.argv[2:]))
     except OSError as error:
         sys.exit(f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data goes")
-    except (RunFailedError, NotASessionError, ValueError) as error:
+    except (RunFailedError, NotATradingDayError, ValueError) as error:
         sys.exit(str(error))

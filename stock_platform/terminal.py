@@ -17,7 +17,8 @@ from filelock import FileLock
 from rich.console import Console
 
 from stock_platform.automation.pools import Holder, bury, free_what_the_dead_hold
-from stock_platform.resources import WarehouseResource
+from stock_platform.errors import StockPlatformError
+from stock_platform.orchestration.resources import WarehouseResource
 from stock_platform.settings import Settings
 from stock_platform.warehouse.port import Warehouse
 
@@ -28,7 +29,7 @@ _PATIENCE_S: Final = 600
 _LOOK_EVERY_S: Final = 1
 
 
-class RunFailedError(RuntimeError):
+class RunFailedError(StockPlatformError):
     """A run did not succeed; Dagster's own log above says why."""
 
 

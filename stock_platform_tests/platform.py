@@ -17,7 +17,7 @@ from stock_platform.definitions import build_definitions
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.market_data.http_session import YahooHttpSession
 from stock_platform.market_data.yahoo_client import YahooClient
-from stock_platform.resources import MarketDataResource
+from stock_platform.orchestration.resources import MarketDataResource
 from stock_platform.settings import Settings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 

@@ -13,9 +13,9 @@ from stock_platform.calendars import (
     known_days,
     sessions,
 )
-from stock_platform.partitions import (
+from stock_platform.orchestration.partitions import (
     RANGE_RUNS,
-    NotASessionError,
+    NotATradingDayError,
     require_sessions,
     trading_days,
 )
@@ -39,13 +39,13 @@ def test_a_year_in_new_york_has_250_sessions():
     ],
 )
 def test_a_day_without_a_session_is_refused_by_name(day, why):
-    with pytest.raises(NotASessionError, match=day):
+    with pytest.raises(NotATradingDayError, match=day):
         require_sessions(NEW_YORK, ["2012-01-03", day])
     assert not NEW_YORK.has_partition_key(day), why
 
 
 def test_the_refusal_names_the_next_session():
-    with pytest.raises(NotASessionError, match="the next one after 2012-10-29 is 2012-10-31"):
+    with pytest.raises(NotATradingDayError, match="the next one after 2012-10-29 is 2012-10-31"):
         require_sessions(NEW_YORK, ["2012-10-29"])
 
 

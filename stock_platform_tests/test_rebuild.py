@@ -245,7 +245,7 @@ def command(played, tmp_path):
                 "HOME": str(tmp_path),
                 "DAGSTER_HOME": str(tmp_path),
                 "STOCK_PLATFORM_LAKE": played.settings.lake,
-                "STOCK_PLATFORM_WAREHOUSE": played.settings.warehouse,
+                "STOCK_PLATFORM_WAREHOUSE": str(played.settings.warehouse),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

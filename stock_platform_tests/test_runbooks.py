@@ -11,7 +11,7 @@ from dagster._cli import create_dagster_cli
 from stock_platform.contracts import TABLES
 from stock_platform.definitions import defs
 from stock_platform.orchestration.monitoring.event_names import EventName
-from stock_platform.settings import _variables
+from stock_platform.settings import variable_names
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -78,7 +78,7 @@ def test_links_lead_somewhere(page):
 
 def test_settings_are_ours(page):
     asked = set(re.findall(r"STOCK_PLATFORM_[A-Z_]+[A-Z]", page.read_text()))
-    assert asked - set(_variables()) == set()
+    assert asked - set(variable_names()) == set()
 
 
 def test_words_of_log_lines_are_ours(page):

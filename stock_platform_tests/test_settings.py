@@ -46,16 +46,16 @@ def test_the_environment_overrides(monkeypatch, tmp_path):
         ("LAKE", " ", "name a directory"),
         ("LAKE", "s3://bucket/prices", "expected a directory, or gs://"),
         ("START_DATE", "2020-01-02", "the sample ends 2013-03-01.*MARKET_DATA=yahoo"),
-        ("LAKE", "gs://b-{tier}", "only {layer} may stand in braces"),
+        ("LAKE", "gs://b-{tier}", "the only placeholder is {layer}"),
         ("INGEST_ACCOUNT", "somebody@example.com", "pattern"),
         ("REGION", "Europe", "pattern"),
-        ("DATAPROC__MIN_EXECUTORS", "9", "MAX_EXECUTORS=8 lies below MIN_EXECUTORS=9"),
+        ("DATAPROC__MIN_EXECUTORS", "9", "MAX_EXECUTORS=8 is below MIN_EXECUTORS=9"),
         ("DATAPROC__TTL_MINUTES", "5", "greater than or equal to 10"),
         ("DATAPROC__NETWORK_TAGS", "Not A Tag", "pattern"),
         ("SPARK", "flink", "'sail', 'spark' or 'dataproc'"),
         ("DEPLOYMENT", "prod", "'local'"),
         ("EXCHANGES", " , ", "at least one exchange"),
-        ("END_DATE", "1999-01-01", "lies before START_DATE"),
+        ("END_DATE", "1999-01-01", "is before START_DATE"),
         ("YAHOO_REQUESTS_PER_SECOND", "0", "greater than 0"),
         ("YAHOO_URL", "not a url", "valid URL"),
     ],
@@ -108,7 +108,8 @@ def cloud(monkeypatch):
 def test_a_deployment_on_google_cloud_asks_yahoo_and_runs_on_dataproc(cloud):
     settings = cloud(DATAPROC__TIER="premium")
     assert (settings.market_data, settings.spark) == ("yahoo", "dataproc")
-    assert settings.project_and_dataset == ("my-project", "prices")
+    assert (settings.warehouse.project, settings.warehouse.dataset) == ("my-project", "prices")
+    assert str(settings.warehouse) == ON_GOOGLE_CLOUD["WAREHOUSE"]
     assert settings.warehouse_file is None
     assert settings.dataproc.tier == "premium"
 
@@ -120,8 +121,11 @@ def test_a_deployment_on_google_cloud_asks_yahoo_and_runs_on_dataproc(cloud):
         ({"WAREHOUSE": None}, "needs STOCK_PLATFORM_WAREHOUSE=bigquery://PROJECT/DATASET"),
         ({"REGION": None}, "needs STOCK_PLATFORM_REGION"),
         ({"SPARK": "sail"}, "needs STOCK_PLATFORM_SPARK=dataproc"),
-        ({"DEPLOYMENT": "local", "SPARK": "sail", "LAKE": "lake"}, "BigQuery reads no directory"),
-        ({"MARKET_DATA": "sample"}, "production never serves the sample"),
+        (
+            {"DEPLOYMENT": "local", "SPARK": "sail", "LAKE": "lake"},
+            "BigQuery cannot read a local directory",
+        ),
+        ({"MARKET_DATA": "sample"}, "production requires MARKET_DATA=yahoo"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused_by_name(cloud, changed, says):

@@ -5,8 +5,8 @@ from typing import Any, Final
 import dagster as dg
 
 from stock_platform.contracts import Table
-from stock_platform.contracts.render import dagster_schema
-from stock_platform.partitions import NotASessionError, require_sessions
+from stock_platform.orchestration.metadata import dagster_schema
+from stock_platform.orchestration.partitions import NotATradingDayError, require_sessions
 
 _PARTITION_TAGS: Final = (
     "dagster/partition",
@@ -36,11 +36,11 @@ def session_keys(
     itself would silently use the next trading day.
 
     Raises:
-        NotASessionError: the run requests a day that is not a trading day.
+        NotATradingDayError: the run requests a day that is not a trading day.
     """
     named = [context.run.tags[tag] for tag in _PARTITION_TAGS if tag in context.run.tags]
     require_sessions(days, named)
     keys = sorted(context.partition_keys)
     if not keys:
-        raise NotASessionError(f"Invalid range {'...'.join(named)}: the start is after the end")
+        raise NotATradingDayError(f"Invalid range {'...'.join(named)}: the start is after the end")
     return keys

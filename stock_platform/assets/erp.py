@@ -14,7 +14,7 @@ from stock_platform.lake.erp_landing import ErpLoad
 from stock_platform.lake.erp_loader import SAMPLE_ROWS, ErpLoader, sentence
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.raw_erp import ErpFacts
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 from stock_platform.sources.erp import COMPANIES, EXCHANGES, Export, read_export
 from stock_platform.sources.erp_rows import company_rule, exchange_rule, listings, rules_digest
 

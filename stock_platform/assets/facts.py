@@ -21,8 +21,8 @@ from stock_platform.display import table_preview, total_return_plot
 from stock_platform.io_managers.warehouse_table import SessionLoad
 from stock_platform.lake.paths import ProcessedTable
 from stock_platform.lake.publish import ProcessedSession, expected_rows
-from stock_platform.partitions import RANGE_RUNS
-from stock_platform.resources import WarehouseResource
+from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.resources import WarehouseResource
 
 GROUP: Final = "warehouse"
 # Each fact with the processed table that is its source.

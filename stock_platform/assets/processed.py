@@ -13,8 +13,8 @@ from stock_platform.display import batch_facts
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
 from stock_platform.lake.raw_erp import ErpFacts
-from stock_platform.partitions import RANGE_RUNS
-from stock_platform.resources import LakeResource, SparkResource
+from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.resources import LakeResource, SparkResource
 from stock_platform.spark.batch import JOB_FILE, SparkBatch
 
 GROUP: Final = "processed"
@@ -56,7 +56,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         files.write(f"{staging}/request.json", orjson.dumps(request))
         context.log.info(f"batch {batch_id}: {len(keys)} sessions, staging {staging}")
         spark_batch = SparkBatch(batch_id, f"{staging}/request.json", staging)
-        done = spark.runner(context).run(spark_batch, context.log.info)
+        done = spark.run(context, spark_batch)
         if done.output_uri != staging:
             files.delete(staging)
         return dg.MaterializeResult(
@@ -64,7 +64,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
             metadata={
                 "engine": done.engine,
                 "run_spark_seconds": round(done.duration_s, 3),
-                **batch_facts(done.facts),
+                **batch_facts(done.metadata),
             },
         )
 

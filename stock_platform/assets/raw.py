@@ -12,8 +12,8 @@ from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
-from stock_platform.partitions import RANGE_RUNS
-from stock_platform.resources import MarketDataResource
+from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.resources import MarketDataResource
 from stock_platform.sources.erp_history import active_days
 
 GROUP: Final = "raw"

@@ -20,7 +20,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from sqlalchemy import delete, or_
 
 from stock_platform.lake import check_results
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 
 # People inspect recent runs for weeks, but not for longer than a month.
 _RETENTION: Final = timedelta(days=30)

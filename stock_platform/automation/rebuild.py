@@ -16,8 +16,8 @@ from stock_platform.lake import raw_erp
 from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.lake.raw_erp import NoErpFileError
-from stock_platform.partitions import RANGE_RUNS
-from stock_platform.resources import LakeResource, WarehouseResource
+from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse import restore
 from stock_platform.warehouse.port import Warehouse
 from stock_platform.warehouse.restore import RestoreResult

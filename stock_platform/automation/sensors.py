@@ -11,7 +11,7 @@ import dagster as dg
 from stock_platform.automation.jobs import ERP_LOAD, QUALITY_REPORT
 from stock_platform.lake.erp_landing import gone, pending
 from stock_platform.lake.paths import ERP_KINDS
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 
 _ENDED: Final = (
     dg.DagsterRunStatus.SUCCESS,

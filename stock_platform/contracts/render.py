@@ -1,8 +1,7 @@
-"""Render a contract as an Arrow schema, GoogleSQL, BigQuery schema or Dagster schema."""
+"""Render a contract as an Arrow schema, GoogleSQL or BigQuery schema."""
 
 from typing import Final
 
-import dagster as dg
 import pyarrow as pa
 
 from stock_platform.contracts import Column, Table
@@ -45,21 +44,3 @@ def bigquery_schema(table: Table) -> list[dict[str, str]]:
         )
 
     return [field(column).to_api_repr() for column in table.columns]
-
-
-def dagster_schema(table: Table) -> dg.TableSchema:
-    """Return the columns of a table for Dagster's asset catalogue."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type,
-                description=column.documentation,
-                constraints=dg.TableColumnConstraints(
-                    nullable=column.nullable, unique=table.key == (column.name,)
-                ),
-                tags={"references": column.references} if column.references else {},
-            )
-            for column in table.columns
-        ]
-    )

@@ -12,7 +12,7 @@ from stock_platform.lake.publish import (
     publish,
     read_published,
 )
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 
 
 class ProcessedParquetIOManager(dg.ConfigurableIOManager):

@@ -8,7 +8,7 @@ from stock_platform.lake import files, raw_erp, raw_prices
 from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.reconcile import choose_record
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 
 
 class RawJsonIOManager(dg.ConfigurableIOManager):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from stock_platform.contracts import TABLES, Table
 from stock_platform.display import session_previews, table_preview
 from stock_platform.lake import loaded
-from stock_platform.resources import LakeResource, WarehouseResource
+from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse.port import Load, Warehouse
 
 if TYPE_CHECKING:

@@ -6,14 +6,15 @@ from gcsfs.core import GCSFileSystem, UnclosableBytesIO
 from gcsfs.retry import HttpError
 from requests.exceptions import ProxyError
 
-from stock_platform.google_advice import advice
-from stock_platform.google_identity import impersonated
+from stock_platform.errors import StockPlatformError
+from stock_platform.google.credentials import impersonated
+from stock_platform.google.errors import remedy_for
 
 _LISTING = "b/{}/o"
 _COPY = "/rewriteTo/"
 
 
-class LakeError(RuntimeError):
+class LakeError(StockPlatformError):
     """The lake rejected an operation. The message contains a remedy.
 
     Not an `OSError`, which may mean damage of one object and is repaired by writing it again.
@@ -65,7 +66,7 @@ class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
 
 def _explained(status: int | None, words: str) -> LakeError:
     return LakeError(
-        f"Cloud Storage rejected the request: {words}. {advice(status, words)}".rstrip()
+        f"Cloud Storage rejected the request: {words}. {remedy_for(status, words)}".rstrip()
     )
 
 

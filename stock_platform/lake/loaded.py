@@ -15,11 +15,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 
 
-class DamagedError(RuntimeError):
+class DamagedError(StockPlatformError):
     """An object in the lake is damaged."""
 
 

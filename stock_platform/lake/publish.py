@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
+from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
 
 SessionMetrics = Mapping[str, Any]
 
 
-class PublishError(RuntimeError):
+class PublishError(StockPlatformError):
     """A staged batch does not match its metrics. Nothing of the session was published."""
 
 

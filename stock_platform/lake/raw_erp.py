@@ -11,12 +11,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 
 
-class NoErpFileError(FileNotFoundError):
+class NoErpFileError(StockPlatformError, FileNotFoundError):
     """No ERP file of a kind was ever loaded."""
 
     @classmethod

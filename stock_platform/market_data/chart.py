@@ -15,6 +15,7 @@ from operator import itemgetter
 
 from pydantic import ValidationError
 
+from stock_platform.errors import StockPlatformError
 from stock_platform.market_data.chart_schema import (
     LARGEST,
     Cash,
@@ -28,7 +29,7 @@ from stock_platform.market_data.chart_sessions import live_session, session_of
 Number = int | float
 
 
-class ChartError(ValueError):
+class ChartError(StockPlatformError):
     """The response is not a readable daily chart."""
 
 

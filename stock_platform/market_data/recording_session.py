@@ -13,13 +13,14 @@ from curl_cffi.requests import Response, Session
 from curl_cffi.requests.exceptions import RequestException
 from curl_cffi.requests.session import HttpMethod
 
+from stock_platform.errors import StockPlatformError
 from stock_platform.market_data.models import HttpResponseRecord
 
 # yfinance recovers from these with a new cookie and crumb.
 _RECOVERABLE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
-class RequestRejectedError(Exception):
+class RequestRejectedError(StockPlatformError):
     """Yahoo rejected a chart request for good.
 
     Stops yfinance, which would otherwise fetch a consent page, a crumb, the chart again and two

@@ -1,1 +1,1 @@
-"""Data quality: rules (pure), what they judge (measures), and the checks that bind them."""
+"""Data quality without Dagster: pure rules, the measurements they evaluate, and the report."""

@@ -14,6 +14,8 @@ from typing import Final, TextIO
 
 from charset_normalizer import from_bytes
 
+from stock_platform.errors import StockPlatformError
+
 _DELIMITERS: Final = ",;\t|"
 _HEAD_BYTES: Final = 1 << 20
 # Empty lines, and DOS's mark of a file's end.
@@ -39,7 +41,7 @@ _SINGLE_BYTE: Final = ["cp1252", "latin_1"]
 _ZEROS_OF_UTF_16: Final = 0.25
 
 
-class ErpFileError(ValueError):
+class ErpFileError(StockPlatformError):
     """A file that is rejected whole; the message says why and what to do."""
 
 

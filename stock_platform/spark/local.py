@@ -1,4 +1,4 @@
-"""Running the job on classic Spark on this machine: a child process with a JVM of its own."""
+"""Run the job on classic Spark on this machine, in a child process with its own JVM."""
 
 import os
 import shlex
@@ -22,9 +22,9 @@ from stock_platform.spark.batch import (
 )
 from stock_platform.spark.java import find_java_home
 
-# For 125k rows on 2 cores C1 and the serial collector took the job from 34 to 27 s, and one
-# listing by the driver saves a Spark job for each read. From a million rows on C1 alone costs half
-# as much again: that is Dataproc's size.
+# For 125k rows on 2 cores, C1 and the serial collector reduced the job from 34 to 27 s, and one
+# listing by the driver saves a Spark job per read. From a million rows on, C1 alone takes 50 %
+# longer: use Dataproc for that size.
 _JVM_FLAGS: Final = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 _SETTINGS: Final = {
     "spark.ui.enabled": "false",
@@ -33,24 +33,29 @@ _SETTINGS: Final = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
 }
-# What an earlier Spark in this process, or another installation, would tell the child.
-_FOREIGN: Final = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE", "SPARK_HOME")
+# Variables of an earlier Spark in this process, or of another installation.
+_INHERITED_SPARK_VARIABLES: Final = (
+    "SPARK_REMOTE",
+    "SPARK_CONNECT_MODE_ENABLED",
+    "SPARK_LOCAL_REMOTE",
+    "SPARK_HOME",
+)
 _MEMORY: Final = "2g"
-_PATIENCE_S: Final = 10.0
+_TERMINATION_TIMEOUT_S: Final = 10.0
 
 
 class LocalSparkRunner:
-    """Runs each batch in a process of its own, at most 2 GB of heap.
+    """Runs each batch in its own process, with at most 2 GB of heap.
 
-    The child finds the Java that `find_java_home` does, and ends when the run is interrupted.
+    The child uses the Java of `find_java_home`, and is terminated when the run is interrupted.
     """
 
     def run(self, batch: SparkBatch, log: Log) -> BatchRun:
-        """Run a batch to its end.
+        """Run a batch to completion.
 
         Raises:
-            BatchFailedError: The job did not succeed.
-            NoSuitableJavaError: There is no Java 17.
+            BatchFailedError: the job failed.
+            NoSuitableJavaError: there is no Java 17.
         """
         started = time.monotonic()
         tail: deque[str] = deque(maxlen=LOG_TAIL_LINES)
@@ -64,15 +69,17 @@ class LocalSparkRunner:
             raise BatchFailedError(
                 batch,
                 f"local Spark ended with status {status}",
-                f"read the last error below; if {_MEMORY} ran out, ask for fewer sessions.",
+                f"read the last error below; if {_MEMORY} ran out, process fewer sessions.",
                 list(tail),
             )
         return BatchRun(f"spark {version('pyspark')}", time.monotonic() - started, batch.output_uri)
 
 
 def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The child's environment: this interpreter, a Java 17, and no trace of Spark Connect."""
-    kept = {name: value for name, value in inherited.items() if name not in _FOREIGN}
+    """Return the child's environment: this interpreter, a Java 17, and no Spark Connect."""
+    kept = {
+        name: value for name, value in inherited.items() if name not in _INHERITED_SPARK_VARIABLES
+    }
     settings = [part for item in _SETTINGS.items() for part in ("--conf", "=".join(item))]
     submit = ["--master", "local[*]", "--driver-memory", _MEMORY, *settings]
     return {
@@ -89,7 +96,7 @@ def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A child in a process group of its own, which does not outlive the block."""
+    """Yield a child in its own process group, which does not outlive the block."""
     # S603: the command is this interpreter and a file of this package; arguments are not a shell's.
     child = subprocess.Popen(  # noqa: S603
         command,
@@ -112,6 +119,6 @@ def _child(command: list[str], environment: dict[str, str]) -> Iterator[subproce
 def _end(child: subprocess.Popen[str]) -> None:
     os.killpg(child.pid, signal.SIGTERM)
     try:
-        child.wait(_PATIENCE_S)
+        child.wait(_TERMINATION_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)

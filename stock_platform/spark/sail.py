@@ -1,4 +1,4 @@
-"""Running the job on Sail: Spark's API on a Rust engine, in this process, without Java."""
+"""Run the job on Sail: Spark's API on a Rust engine, in this process, without Java."""
 
 import importlib.metadata
 import os
@@ -13,30 +13,30 @@ from stock_platform.spark.batch import BatchFailedError, BatchRun, Log, SparkBat
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# pyspark decides by a variable of the process, not of the session, whether `functions` speak to
-# Connect or to a JVM: two runs at once would take it from under each other.
-_ONE_AT_A_TIME: Final = threading.Lock()
+# pyspark decides by an environment variable whether `functions` use Connect or a JVM, so two
+# concurrent runs would change it for each other.
+_LOCK: Final = threading.Lock()
 _CONNECT_MODE: Final = "SPARK_CONNECT_MODE_ENABLED"
 
 
 class SailRunner:
-    """Runs batches one after the other, from any thread.
+    """Runs batches one at a time, from any thread.
 
-    Each run has a server of its own on 127.0.0.1 and a free port: starting it takes 0.05 s. What
-    is costly, 2-4 s of importing the Connect client, Python keeps for the next run.
+    Each run has its own server on a free port of 127.0.0.1, which starts in 0.05 s. The import of
+    the Connect client takes 2-4 s, once per process.
     """
 
     def run(self, batch: SparkBatch, log: Log) -> BatchRun:
-        """Run a batch to its end.
+        """Run a batch to completion.
 
         Raises:
-            BatchFailedError: The job did not succeed.
+            BatchFailedError: the job failed.
         """
         from spark_jobs import process_stock_prices  # noqa: PLC0415 - heavy import
 
         engine = f"sail {importlib.metadata.version('pysail')}"
         started = time.monotonic()
-        with _ONE_AT_A_TIME, sail_session() as spark:
+        with _LOCK, sail_session() as spark:
             try:
                 process_stock_prices.run(spark, batch.request_uri, batch.output_uri, engine, log)
             except Exception as error:
@@ -52,12 +52,12 @@ class SailRunner:
 
 @contextmanager
 def sail_session() -> "Iterator[SparkSession]":
-    """A Spark session on a Sail server that ends with it."""
+    """Yield a Spark session on a Sail server that stops with it."""
     from pysail.spark import SparkConnectServer  # noqa: PLC0415 - heavy import
     from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy import
 
     before = os.environ.get(_CONNECT_MODE)
-    # Sail's Rust log tells of each start and stop of the server otherwise.
+    # By default Sail logs each start and stop of the server.
     os.environ.setdefault("RUST_LOG", "error")
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)

@@ -14,19 +14,19 @@ from google.cloud import bigquery
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.google_settings import BigQuerySettings
 from stock_platform.lake import files
+from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery_jobs import (
     BigQueryJobs,
-    explained,
     statistics,
-    with_deadline,
+    translate_google_errors,
+    with_default_timeout,
 )
 from stock_platform.warehouse.bigquery_tables import contract_table, differences, staging_table
 from stock_platform.warehouse.port import Load, WarehouseError
 from stock_platform.warehouse.statements import rows_query
 
-# Scripts take no table as parameter; names are the contract's and a digest.
+# Scripts have no parameters for tables; the names are the contract's and a digest.
 _REPLACE: Final = """\
 DECLARE replaced INT64;
 BEGIN
@@ -50,14 +50,14 @@ SELECT replaced;
 class BigQueryWarehouse:
     """A `Warehouse` in a BigQuery dataset.
 
-    Rows come by load jobs, which are free, into a staging table, and from there in one
-    transaction, which is billed for what it deletes and counts.
+    Load jobs, which are free, fill a staging table. One transaction, which is billed for the bytes
+    that it deletes and counts, moves its rows into the table.
 
     Args:
         client: of BigQuery.
-        dataset: ``project.dataset``; it must exist, and says where jobs run.
-        settings: bounds.
-        labels: by which costs are told apart.
+        dataset: ``project.dataset``; it must exist, and its location is that of the jobs.
+        settings: limits.
+        labels: of all jobs and tables, for the cost report.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class BigQueryWarehouse:
         settings: BigQuerySettings,
         labels: Mapping[str, str],
     ) -> None:
-        self._client = with_deadline(client)
+        self._client = with_default_timeout(client)
         self._name = bigquery.DatasetReference.from_string(dataset)
         self._settings = settings
         self._labels = labels
 
     def create_tables(self) -> None:
-        """Create what is missing of the contracts' tables, and renew views that differ."""
-        with explained():
-            present = {it.table_id for it in self._client.list_tables(self._name)}
+        """Create missing tables of the contracts, and update views that differ."""
+        with translate_google_errors():
+            present = {item.table_id for item in self._client.list_tables(self._name)}
             for table in TABLES.values():
                 made = contract_table(self._name, table, self._labels)
                 if table.name not in present:
@@ -107,18 +107,18 @@ class BigQueryWarehouse:
         return self._replace_rows(table, rows, scope, {"values": list(values)})
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Answer a GoogleSQL query."""
+        """Return the result of a GoogleSQL query."""
         job = self._jobs.query(sql, dict(parameters or {}))
-        with explained():
+        with translate_google_errors():
             return job.to_arrow(create_bqstorage_client=self._settings.storage_read_api)
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
-        """Rows of a table, of some sessions or of all, in the order of its key."""
+        """Return rows of a table, of some sessions or all, in the order of its key."""
         return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
 
     def contract_differences(self, table: Table) -> Sequence[str]:
-        """What of a table is not as its contract says."""
-        with explained():
+        """Return one sentence per difference between a table and its contract."""
+        with translate_google_errors():
             try:
                 found = self._client.get_table(self._name.table(table.name))
             except NotFound:
@@ -127,7 +127,7 @@ class BigQueryWarehouse:
 
     @cached_property
     def _jobs(self) -> BigQueryJobs:
-        with explained():
+        with translate_google_errors():
             dataset = self._client.get_dataset(self._name)
         return BigQueryJobs(self._client, dataset, self._settings, self._labels)
 
@@ -154,15 +154,15 @@ class BigQueryWarehouse:
     def _staged(
         self, table: Table, identity: str, source: list[str] | io.BytesIO | None
     ) -> tuple[str, bigquery.LoadJob | None]:
-        """A staging table with the rows of objects, of bytes, or none; and the job that did it.
+        """Fill a staging table from objects, bytes or nothing; return its name and the load job.
 
-        Table and jobs are found again by what is loaded and what it replaces: loads without a
-        row hold the same content, and replace other sessions.
+        Table and jobs are identified by the content and by what it replaces, because loads without
+        rows have the same content and replace different sessions.
         """
         digest = hashlib.sha256(f"{self._name} {table} {identity}".encode()).hexdigest()[:16]
         staging = staging_table(self._name, table, f"staging_{table.name}_{digest}")
 
-        with explained():
+        with translate_google_errors():
             try:
                 self._client.create_table(staging)
             except Conflict:
@@ -170,25 +170,25 @@ class BigQueryWarehouse:
         if source is None:
             return staging.table_id, None
 
-        def start(job_id: str, place: str, config: bigquery.LoadJobConfig) -> bigquery.LoadJob:
+        def start(job_id: str, location: str, config: bigquery.LoadJobConfig) -> bigquery.LoadJob:
             config.source_format = bigquery.SourceFormat.PARQUET
             config.schema = staging.schema
             config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
             target = staging.reference
             if isinstance(source, list):
                 return self._client.load_table_from_uri(
-                    source, target, job_id=job_id, location=place, job_config=config
+                    source, target, job_id=job_id, location=location, job_config=config
                 )
             return self._client.load_table_from_file(
-                source, target, rewind=True, job_id=job_id, location=place, job_config=config
+                source, target, rewind=True, job_id=job_id, location=location, job_config=config
             )
 
-        def is_whole(job: bigquery.LoadJob) -> bool:
+        def is_complete(job: bigquery.LoadJob) -> bool:
             found = self._client.get_table(staging.reference)
             return bool(found.num_rows == job.output_rows)
 
         name = f"load-{table.name}-{digest}"
-        return staging.table_id, self._jobs.load(name, start, is_whole)
+        return staging.table_id, self._jobs.load(name, start, is_complete)
 
     def _replace(
         self,
@@ -201,14 +201,14 @@ class BigQueryWarehouse:
         columns = ", ".join(table.column_names)
         script = _REPLACE.format(table=table.name, staging=staging, columns=columns, scope=scope)
         done = self._jobs.transaction(staging.replace("staging", "replace", 1), script, parameters)
-        with explained():
+        with translate_google_errors():
             ((replaced,),) = (row.values() for row in done.result())
             self._client.delete_table(self._name.table(staging), not_found_ok=True)
         return Load(int(parameters["expected"]), int(replaced), statistics(load, done))
 
 
 def _require_contract(table: Table, uri: str) -> None:
-    """Refuse an object whose columns or types are not the table's."""
+    """Reject an object whose columns or types differ from the table's."""
     fs, path = files.filesystem(uri)
     with fs.open(path, "rb") as file:
         given = {field.name: str(field.type) for field in pq.read_schema(file)}
@@ -216,6 +216,6 @@ def _require_contract(table: Table, uri: str) -> None:
     if given != wanted:
         raise WarehouseError(
             f"{table.name}: {uri} does not fit its contract; "
-            f"wanted and not given: {sorted(wanted.items() - given.items())}, "
-            f"given and not wanted: {sorted(given.items() - wanted.items())}"
+            f"missing: {sorted(wanted.items() - given.items())}, "
+            f"unexpected: {sorted(given.items() - wanted.items())}"
         )

@@ -1,9 +1,8 @@
-"""BigQuery jobs: bounded in cost, labelled, asked for again when told to, found after a crash.
+"""BigQuery jobs: limited in cost, labelled, retried, and resumed after a crash.
 
-Belongs here: how a job runs, whatever it does. What the warehouse's jobs do is in `bigquery`.
+Belongs here: running any job. The warehouse's own jobs are in `bigquery`.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -16,22 +15,22 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from stock_platform.google_advice import advice
-from stock_platform.google_settings import BigQuerySettings
+from stock_platform.google.errors import remedy_for
+from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.port import WarehouseError
 
 # On-demand price of a TiB in US and EU, 2026-11 (cloud.google.com/bigquery/pricing).
 _USD_PER_TIB: Final = 6.25
-# Transactions that change one table at once are not queued: all but one are aborted.
+# Concurrent transactions on one table are not queued: all but one are aborted.
 _CONFLICT: Final = "due to concurrent update"
-# Ends of jobs after which Google says to start them again.
-_PASSING: Final = frozenset(
+# Reasons of failed jobs that Google documents as retryable.
+_RETRYABLE: Final = frozenset(
     {"backendError", "internalError", "jobInternalError", "rateLimitExceeded"}
     | {"jobBackendError", "jobRateLimitExceeded"}
 )
-_PATIENCE_S: Final = 600
-_ANSWER_WITHIN_S: Final = 120
-# bool is an int and datetime a date: first come, first served.
+_RETRY_TIMEOUT_S: Final = 600
+_REQUEST_TIMEOUT_S: Final = 120
+# In this order, because bool is an int and datetime a date.
 _TYPES: Final[tuple[tuple[type, str], ...]] = (
     (bool, "BOOL"),
     (int, "INT64"),
@@ -43,43 +42,44 @@ _TYPES: Final[tuple[tuple[type, str], ...]] = (
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn Google's errors into the port's, with what to do about them."""
+def translate_google_errors() -> Iterator[None]:
+    """Raise Google's errors as `WarehouseError`, with a remedy."""
     try:
         yield
     except GoogleAPICallError as error:
-        # The client appends a job's place and id, after an empty line.
-        words = str(error.message).split("\n\n", maxsplit=1)[0]
-        raise WarehouseError(f"BigQuery refused: {words}. {advice(error.code, words)}") from error
+        # The client appends a job's location and id, after an empty line.
+        message = str(error.message).split("\n\n", maxsplit=1)[0]
+        remedy = remedy_for(error.code, message)
+        raise WarehouseError(f"BigQuery rejected it: {message}. {remedy}") from error
     except RetryError as error:
-        raise WarehouseError(f"BigQuery: {error.message} {advice(503, '')}") from error
+        raise WarehouseError(f"BigQuery: {error.message} {remedy_for(503, '')}") from error
     except GoogleAuthError as error:
-        raise WarehouseError(f"BigQuery: {error} {advice(401, '')}") from error
+        raise WarehouseError(f"BigQuery: {error} {remedy_for(401, '')}") from error
 
 
-class _Deadline(HTTPAdapter):
-    """Requests that are not answered in time fail, and are asked again by the client."""
+class _DefaultTimeout(HTTPAdapter):
+    """Requests without an answer in time fail, and the client retries them."""
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override] # noqa: ANN401
-        options["timeout"] = options.get("timeout") or _ANSWER_WITHIN_S
+        options["timeout"] = options.get("timeout") or _REQUEST_TIMEOUT_S
         return super().send(request, **options)
 
 
-def with_deadline(client: bigquery.Client) -> bigquery.Client:
-    """The client, no request of which waits for ever: by default BigQuery's do (3.47)."""
+def with_default_timeout(client: bigquery.Client) -> bigquery.Client:
+    """Return the client with a timeout on every request; by default (3.47) there is none."""
     for scheme in ("https://", "http://"):
-        client._http.mount(scheme, _Deadline())  # noqa: SLF001 - a timeout for each call else
+        client._http.mount(scheme, _DefaultTimeout())  # noqa: SLF001 - else a timeout per call
     return client
 
 
 class BigQueryJobs:
-    """Runs jobs in a dataset's place.
+    """Runs jobs in the location of a dataset.
 
     Args:
         client: of BigQuery.
-        dataset: whose tables statements name without more.
-        settings: bounds.
-        labels: by which costs are told apart.
+        dataset: default dataset of the statements.
+        settings: limits.
+        labels: of every job, for the cost report.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class BigQueryJobs:
         self._labels = dict(labels)
 
     def query(self, sql: str, parameters: Mapping[str, Any]) -> bigquery.QueryJob:
-        """Ask a query whose price was asked for first.
+        """Run a query after a dry run has estimated its cost.
 
         Raises:
-            WarehouseError: it would bill more than the bound, or BigQuery refused it.
+            WarehouseError: it would bill more than the limit, or BigQuery rejected it.
         """
-        with explained():
+        with translate_google_errors():
             estimate = self._client.query(
                 sql, self._query_config(parameters, dry_run=True), location=self._location
             )
@@ -113,12 +113,12 @@ class BigQueryJobs:
     def transaction(
         self, name: str, script: str, parameters: Mapping[str, Any]
     ) -> bigquery.QueryJob:
-        """Run a script that may be repeated, again where another change of its table came between.
+        """Run an idempotent script, again if a concurrent change of its table aborted it.
 
-        One that an earlier process left running is waited for instead.
+        If an earlier process left the script running, wait for that job instead.
 
         Raises:
-            WarehouseError: it failed; nothing of it was applied.
+            WarehouseError: it failed; no change was applied.
         """
 
         def start(job_id: str) -> bigquery.QueryJob:
@@ -130,47 +130,48 @@ class BigQueryJobs:
                 job_retry=None,
             )
 
-        job: bigquery.QueryJob = _patience()(self._run, name, start, lambda _: False)
+        job: bigquery.QueryJob = _retry_transient()(self._run, name, start, lambda _: False)
         return job
 
     def load(
         self,
         name: str,
         start: Callable[[str, str, bigquery.LoadJobConfig], bigquery.LoadJob],
-        is_whole: Callable[[bigquery.LoadJob], bool],
+        is_complete: Callable[[bigquery.LoadJob], bool],
     ) -> bigquery.LoadJob:
-        """Run a load job, or take over the one of an earlier process.
+        """Run a load job, or wait for the one of an earlier process.
 
         Args:
             name: the same for the same content.
-            start: starts a job of an id, in a location, with a configuration.
-            is_whole: whether what an earlier job loaded is still there.
+            start: starts a job with an id, a location and a configuration.
+            is_complete: whether the rows of an earlier job still exist.
 
         Raises:
-            WarehouseError: BigQuery refused it.
+            WarehouseError: BigQuery rejected it.
         """
 
         def begin(job_id: str) -> bigquery.LoadJob:
             return start(job_id, self._location, bigquery.LoadJobConfig(labels=self._labels))
 
-        job: bigquery.LoadJob = _patience()(self._run, name, begin, is_whole)
+        job: bigquery.LoadJob = _retry_transient()(self._run, name, begin, is_complete)
         return job
 
     def _run(self, name: str, start: Callable[[str], Any], reuse: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - a job of either kind
-        # A job's id is never free again, so the name has the day and a number in it.
+        # A job's id cannot be used again, so it contains the day and a number.
         day = datetime.now(UTC).strftime("%Y%m%d")
-        with explained():
-            for n in itertools.count():
-                job_id = f"{name}-{day}-{n}"
+        number = 0
+        with translate_google_errors():
+            while True:
+                job_id = f"{name}-{day}-{number}"
                 try:
                     job = start(job_id)
                 except Conflict:
                     job = self._client.get_job(job_id, location=self._location)
                     if job.state == "DONE" and (job.error_result or not reuse(job)):
+                        number += 1
                         continue
                 job.result()
                 return job
-        raise AssertionError("itertools.count() ends never")
 
     def _query_config(
         self,
@@ -192,28 +193,28 @@ class BigQueryJobs:
             raise WarehouseError(
                 f"the query would read {estimated_bytes / 2**30:,.1f} GiB, about "
                 f"${estimated_usd(estimated_bytes):,.2f}; more than "
-                f"{self._max_bytes / 2**30:,.1f} GiB are refused. Ask for fewer sessions, or "
+                f"{self._max_bytes / 2**30:,.1f} GiB are rejected. Request fewer sessions, or "
                 "raise STOCK_PLATFORM_BIGQUERY__MAX_QUERY_BYTES"
             )
 
 
-def _patience() -> Retrying:
-    """Jobs that met a passing trouble, or another change of their table, are run again."""
+def _retry_transient() -> Retrying:
+    """Return a retry policy for jobs with a transient error or a concurrent change."""
     return Retrying(
-        retry=retry_if_exception(_passes),
-        stop=stop_after_delay(_PATIENCE_S),
+        retry=retry_if_exception(_is_transient),
+        stop=stop_after_delay(_RETRY_TIMEOUT_S),
         wait=wait_random_exponential(multiplier=1, max=30),
         reraise=True,
     )
 
 
-def _passes(error: BaseException) -> bool:
-    told = getattr(error.__cause__, "errors", ())
-    return _CONFLICT in str(error) or any(it.get("reason") in _PASSING for it in told)
+def _is_transient(error: BaseException) -> bool:
+    errors = getattr(error.__cause__, "errors", ())
+    return _CONFLICT in str(error) or any(item.get("reason") in _RETRYABLE for item in errors)
 
 
 def statistics(load: bigquery.LoadJob | None, transaction: bigquery.QueryJob) -> dict[str, Any]:
-    """What a load cost: load jobs are free, the transaction is billed by bytes."""
+    """Return a load's jobs and cost: load jobs are free, the transaction is billed by bytes."""
     billed = int(transaction.total_bytes_billed or 0)
     return {
         "bigquery_load_job": load.job_id if load else "none",
@@ -225,7 +226,7 @@ def statistics(load: bigquery.LoadJob | None, transaction: bigquery.QueryJob) ->
 
 
 def estimated_usd(billed_bytes: int) -> float:
-    """What bytes cost on demand, in US dollars."""
+    """Return the on-demand price of bytes in US dollars."""
     return billed_bytes / 2**40 * _USD_PER_TIB
 
 

@@ -1,4 +1,4 @@
-"""Contracts as BigQuery tables: made of them, and compared with them."""
+"""BigQuery tables of the contracts: their definitions, and differences from them."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,16 +16,16 @@ from stock_platform.contracts import Table
 from stock_platform.contracts.render import bigquery_schema
 from stock_platform.warehouse.statements import qualified_view_sql
 
-# What a load leaves behind when its process dies.
-_STAGING_LIVES: Final = timedelta(days=1)
-# The API's old names of types beside GoogleSQL's.
+# Removes the staging tables of processes that died.
+_STAGING_LIFETIME: Final = timedelta(days=1)
+# The API's legacy names of GoogleSQL's types.
 _LEGACY: Final = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 
 
 def contract_table(
     dataset: bigquery.DatasetReference, table: Table, labels: Mapping[str, str]
 ) -> bigquery.Table:
-    """A table or view as its contract says."""
+    """Return the definition of a contract's table or view."""
     made = bigquery.Table(dataset.table(table.name))
     made.description = table.description
     made.labels = dict(labels)
@@ -45,19 +45,19 @@ def contract_table(
 
 
 def staging_table(dataset: bigquery.DatasetReference, table: Table, name: str) -> bigquery.Table:
-    """A table of the contract's columns, all nullable, that goes by itself after a day."""
+    """Return a table of the contract's columns, all nullable, that expires after a day."""
     fields = [
         bigquery.SchemaField(column.name, column.type, mode="NULLABLE") for column in table.columns
     ]
     made = bigquery.Table(dataset.table(name), schema=fields)
-    made.expires = datetime.now(UTC) + _STAGING_LIVES
+    made.expires = datetime.now(UTC) + _STAGING_LIFETIME
     return made
 
 
 def differences(found: bigquery.Table, table: Table) -> list[str]:
-    """What of a table is not as its contract says: a sentence for each difference."""
-    wanted = {it.name: _described(it) for it in _fields(table)}
-    given = {it.name: _described(it) for it in found.schema}
+    """Return one sentence per difference between a table and its contract."""
+    wanted = {field.name: _described(field) for field in _fields(table)}
+    given = {field.name: _described(field) for field in found.schema}
     columns = [
         f"{name}: {given.get(name, 'missing')}, by contract {wanted.get(name, 'no column')}"
         for name in dict.fromkeys([*wanted, *given])
@@ -85,7 +85,7 @@ def _layout_differences(found: bigquery.Table, table: Table) -> Iterator[str]:
 
 
 def _fields(table: Table) -> list[bigquery.SchemaField]:
-    return [bigquery.SchemaField.from_api_repr(it) for it in bigquery_schema(table)]
+    return [bigquery.SchemaField.from_api_repr(field) for field in bigquery_schema(table)]
 
 
 def _described(field: bigquery.SchemaField) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from stock_platform.contracts import Table
+from stock_platform.errors import StockPlatformError
 
 
-class WarehouseError(RuntimeError):
+class WarehouseError(StockPlatformError):
     """The warehouse rejected an operation. None of it was applied."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stock_platform.automation.sensors import erp_csv_sensor, quality_report_sensor
 from stock_platform.lake import files
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 from stock_platform_tests.platform import SAMPLE_COMPANIES
 
 

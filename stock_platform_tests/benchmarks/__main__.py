@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stock_platform.definitions import build_definitions
+from stock_platform.orchestration.checks import partitioned_results
 from stock_platform.orchestration.dagster_internals.event_transaction import one_transaction
-from stock_platform.quality import recording
 from stock_platform_tests.benchmarks.market import ManySymbols, companies
 from stock_platform_tests.platform import Platform
 from stock_platform_tests.postgres import installed, postgres, storage
@@ -72,7 +72,7 @@ def measure(platform: Platform) -> Table:
     for stage in STAGES:
         platform.materialize(stage, first=YEAR["first"])  # imports and first connections
         writing = Writing()
-        with patch.object(recording, "one_transaction", writing.transaction):
+        with patch.object(partitioned_results, "one_transaction", writing.transaction):
             seconds, result = timed(lambda it=stage: platform.materialize(it, **YEAR))
         checks = check_seconds(result)
         row = [seconds - checks, checks, checks - writing.seconds, writing.seconds]

@@ -8,8 +8,8 @@ from stock_platform.contracts.render import (
     arrow_schema,
     bigquery_schema,
     create_table,
-    dagster_schema,
 )
+from stock_platform.orchestration.metadata import dagster_schema
 from stock_platform.warehouse.terraform_files import TERRAFORM_SCHEMAS, terraform_files
 
 

@@ -30,7 +30,7 @@ def ui(tmp_path, yahoo):
     settings = {
         "DAGSTER_HOME": str(home),
         "STOCK_PLATFORM_LAKE": platform.settings.lake,
-        "STOCK_PLATFORM_WAREHOUSE": platform.settings.warehouse,
+        "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
         # The trading days that were judged; nothing is fetched.
         "STOCK_PLATFORM_MARKET_DATA": "yahoo",
         "STOCK_PLATFORM_START_DATE": KEYS[0],
@@ -56,7 +56,7 @@ def test_each_session_of_a_range_has_its_own_verdict_in_the_checks_tab(ui):
         wait_for("Failed (1)", f"Passed ({len(KEYS) - 1})", "Missing (0)")
         sessions = browser.find_elements(By.XPATH, f"//*[text()='{KEYS[EX]}']")
         next(it for it in sessions if it.is_displayed()).click()
-        wait_for("1 of 10 bars offend")
+        wait_for("1 of 10 bars failed")
         keep(browser, "check-by-session")
         browser.get(f"{ui.url}/assets/quality_report")
         wait_for("quality.html", "errors")

@@ -42,7 +42,7 @@ def daemon(platform, home):
     settings = {
         "DAGSTER_HOME": str(home),
         "STOCK_PLATFORM_LAKE": platform.settings.lake,
-        "STOCK_PLATFORM_WAREHOUSE": platform.settings.warehouse,
+        "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
     }
     command = [Path(sys.executable).parent / "dagster-daemon", "run"]
     with (home / "log").open("ab") as log:

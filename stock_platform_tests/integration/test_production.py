@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 PASSWORD = "a password, of production"  # noqa: S105 - of a server that lives for this test
 UI = "https://prices.example/$team"
-# Impersonation asks Google's own host; test_google_identity.py proves it.
+# Impersonation asks Google's own host; google/test_credentials.py proves it.
 NOT_HERE = ("STOCK_PLATFORM_INGEST_ACCOUNT", "STOCK_PLATFORM_LOADER_ACCOUNT")
 
 

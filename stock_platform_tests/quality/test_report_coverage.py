@@ -18,8 +18,8 @@ from stock_platform.quality.report import coverage as rooms
 from stock_platform.quality.report.bars import offending_bars
 from stock_platform.quality.report.model import OpenFailure
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform_tests.quality.measures.test_tables import WEEK, price
 from stock_platform_tests.quality.test_report import NOW, verdict
-from stock_platform_tests.quality.test_warehouse_measures import WEEK, price
 
 
 def company(symbol, exchange="XNAS", *, active=True):

@@ -1,117 +1,98 @@
-"""What every check says of a world, file by file.
+"""Evaluate the registered checks of sessions and bars on a world, one row per file.
 
-Belongs here: measuring and judging as the checks do, and laying what they say to the files. A
-rule that joins `quality.catalogue` is judged here without another line.
+A rule that is added to the registry is evaluated here without another line.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
-from stock_platform.limits import QualityLimits
-from stock_platform.quality import catalogue
-from stock_platform.quality.catalogue import Catalogue
-from stock_platform.quality.checks import Measured
-from stock_platform.quality.measures import lake, tables
-from stock_platform.quality.measures.bars import bar_sessions
-from stock_platform.quality.measures.returns import session_returns
+from stock_platform.orchestration.checks.registry import REGISTRY, Check, Measurement, Sources
 from stock_platform.quality.rules.processed import ProcessedMeasure
-from stock_platform.quality.rules.verdict import Verdict
+from stock_platform.quality.rules.result import RuleResult
+from stock_platform.settings import Settings
+from stock_platform.settings.quality import QualityLimits
 from stock_platform_tests.recorded_worlds.world import World
 
 COLUMNS: Final = ["file", "symbol", "session", "check", "passed", "severity", "says"]
-# The parts of the facts' checks that two tables share are told apart by the table.
-_ACTIONS: Final = "fact_corporate_action."
+# Prefixes of check names: both fact tables have the same rules.
+_PREFIXES: Final = {
+    "raw_stock_prices": "",
+    "processed_stock_prices": "",
+    FACT_STOCK_PRICE.name: "",
+    FACT_CORPORATE_ACTION.name: "fact_corporate_action.",
+}
 
 
 def evaluate(world: World, limits: QualityLimits | None = None) -> pd.DataFrame:
-    """One row (COLUMNS) for each thing judged: passed, or failed with a severity and why.
+    """Return one row (COLUMNS) per result: passed, or failed with a severity and a reason.
 
-    Rules over bars judge a symbol and session; their verdicts are exact. Rules over sessions
-    judge a session, whose row has no file where it passed; where it failed there is a row for
-    each symbol that the verdict's sample names, and the sample ends at ten. A failure that names
-    no symbol is laid to the symbols with quarantined records, or to no file. What is said of a
-    session that a symbol was not asked for (four of five, of weekly bars) says nothing of its
-    file, and is left out.
+    Rules for bars have an exact result per symbol and session. Rules for sessions have one row
+    without a file per passed session, and one row per symbol that the examples (ten at most) name
+    per failed session. A failure that names no symbol is attributed to the symbols with quarantined
+    records, or to no file. Results for a session that a symbol was not requested for (four of five,
+    for weekly bars) are left out, because they are not about its file.
     """
     limits = limits or QualityLimits()
-    judged = [
-        found
-        for prefix, rules, measured in _stages(world, limits)
-        for found in _judged(world, prefix, rules, measured, limits)
-    ]
-    return pd.concat(judged, ignore_index=True)[COLUMNS]
+    sources = Sources(Settings(quality=limits), world.paths, lambda: world.warehouse)
+    return pd.concat(_evaluate_all(world, sources, limits), ignore_index=True)[COLUMNS]
 
 
-def _stages(world: World, limits: QualityLimits) -> Iterator[tuple[str, Catalogue, Measured]]:
-    """Assets with their measurements: the same ones as in `quality.bindings`."""
-    paths, warehouse, keys = world.paths, world.warehouse, world.sessions
-    yield "", catalogue.RAW, Measured(lake.raw_sessions(paths, keys))
-    bars = bar_sessions(paths, keys, limits)
-    yield "", catalogue.PROCESSED, Measured(lake.processed_sessions(paths, keys, bars.bars), bars)
-    prices = tables.fact_sessions(paths, warehouse, FACT_STOCK_PRICE, "stock_prices", keys)
-    yield "", catalogue.PRICES, Measured(prices, session_returns(warehouse, keys))
-    actions = tables.fact_sessions(
-        paths, warehouse, FACT_CORPORATE_ACTION, "corporate_actions", keys
-    )
-    yield _ACTIONS, catalogue.ACTIONS, Measured(actions)
-
-
-def _judged(
-    world: World, prefix: str, rules: Catalogue, measured: Measured, limits: QualityLimits
-) -> Iterator[pd.DataFrame]:
-    for rule in rules.sessions:
-        verdicts = {key: rule(measured.sessions[key], limits) for key in world.sessions}
-        yield _of_sessions(world, f"{prefix}{rule.__name__}", measured, verdicts)
-    for bar_rule in rules.bars:
-        yield _of_bars(world, bar_rule, measured, limits)
+def _evaluate_all(world: World, sources: Sources, limits: QualityLimits) -> Iterator[pd.DataFrame]:
+    for asset, prefix in _PREFIXES.items():
+        measurement = REGISTRY[asset].sessions(sources, world.sessions)
+        for check in REGISTRY[asset].checks:
+            if check.scope == "session":
+                results = check.session_results(measurement, world.sessions, limits)
+                yield _of_sessions(world, f"{prefix}{check.name}", measurement, results)
+            elif check.scope == "bar":
+                yield _of_bars(world, check, measurement, limits)
 
 
 def _of_bars(
-    world: World, rule: Callable[..., pd.DataFrame], measured: Measured, limits: QualityLimits
+    world: World, check: Check, measurement: Measurement, limits: QualityLimits
 ) -> pd.DataFrame:
-    bars = measured.bars.bars
-    offenders = rule(bars, limits)
-    says = offenders["Text"].str.split(": ", n=1).str[1]
-    severity = offenders["Error"].map({True: "ERROR", False: "WARN"})
-    judged = pd.DataFrame({"symbol": bars["Ticker"], "session": bars["Session"]})
-    judged["says"] = says.reindex(bars.index).fillna("")
-    judged["severity"] = severity.reindex(bars.index).fillna("")
-    judged["passed"] = ~bars.index.isin(offenders.index)
-    judged["file"] = judged["symbol"].map({s: it.name for s, it in world.files.items()})
-    return judged.assign(check=rule.__name__)
+    bars = measurement.bars.bars
+    failed = check.rule(bars, limits)
+    rows = pd.DataFrame({"symbol": bars["Ticker"], "session": bars["Session"]})
+    rows["says"] = failed["Text"].str.split(": ", n=1).str[1].reindex(bars.index).fillna("")
+    severity = failed["Error"].map({True: "ERROR", False: "WARN"})
+    rows["severity"] = severity.reindex(bars.index).fillna("")
+    rows["passed"] = ~bars.index.isin(failed.index)
+    rows["file"] = rows["symbol"].map({symbol: file.name for symbol, file in world.files.items()})
+    return rows.assign(check=check.name)
 
 
 def _of_sessions(
-    world: World, check: str, measured: Measured, verdicts: dict[str, Verdict]
+    world: World, check: str, measurement: Measurement, results: dict[str, RuleResult]
 ) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    for session, verdict in verdicts.items():
-        severity = "WARN" if verdict.tolerable else "ERROR"
+    for session, result in results.items():
+        severity = "WARN" if result.warn_only else "ERROR"
         failed = {"session": session, "check": check, "passed": False, "severity": severity}
-        named = list(_named(world, session, verdict, measured))
-        asked = [it for it in named if session in world.asked[it[0]]]
-        if verdict.passed or (named and not asked):
+        named = list(_named(world, result, measurement.sessions[session]))
+        requested = [(symbol, text) for symbol, text in named if session in world.asked[symbol]]
+        if result.passed or (named and not requested):
             rows.append({**failed, "passed": True, "severity": "", "says": ""})
         elif not named:
-            rows.append({**failed, "says": verdict.says})
-        for symbol, says in asked:
-            file = world.files[symbol].name
-            rows.append({**failed, "symbol": symbol, "file": file, "says": says or verdict.says})
+            rows.append({**failed, "says": result.summary})
+        for symbol, text in requested:
+            file, says = world.files[symbol].name, text or result.summary
+            rows.append({**failed, "symbol": symbol, "file": file, "says": says})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _named(
-    world: World, session: str, verdict: Verdict, measured: Measured
-) -> Iterator[tuple[str, str]]:
-    """Symbols that a failed verdict names, each with what it says."""
-    texts = [it for it in verdict.sample if it.partition(":")[0] in world.files]
-    measure = measured.sessions[session]
-    if not (texts or verdict.passed) and isinstance(measure, ProcessedMeasure):
-        records = measure.quarantined.items()
-        texts = [f"{it.partition(':')[0]}: {reason}" for reason, found in records for it in found]
+def _named(world: World, result: RuleResult, measured: object) -> Iterator[tuple[str, str]]:
+    """Yield the symbols that a failed result names, each with its text."""
+    texts = [text for text in result.examples if text.partition(":")[0] in world.files]
+    if not (texts or result.passed) and isinstance(measured, ProcessedMeasure):
+        texts = [
+            f"{record.partition(':')[0]}: {reason}"
+            for reason, records in measured.quarantined.items()
+            for record in records
+        ]
     for text in texts:
         symbol, _, says = text.partition(":")
         if symbol in world.files:
@@ -119,6 +100,6 @@ def _named(
 
 
 def failures(evaluations: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """What did not pass in some worlds."""
+    """Return the rows that did not pass in some worlds."""
     found = pd.concat(evaluations, ignore_index=True)
     return found[~found["passed"]]

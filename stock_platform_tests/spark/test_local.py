@@ -68,7 +68,7 @@ def test_an_interrupted_run_takes_its_child_with_it(job):
 
 
 def test_a_child_that_ignores_the_request_to_end_is_killed(job, monkeypatch):
-    monkeypatch.setattr(local, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(local, "_TERMINATION_TIMEOUT_S", 0.1)
     job(
         "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print(os.getpid(), flush=True); time.sleep(600)"

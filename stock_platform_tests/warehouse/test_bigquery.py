@@ -12,7 +12,7 @@ from google.cloud import bigquery
 
 from stock_platform.contracts import DIM_DATE, DIM_EXCHANGE, FACT_STOCK_PRICE
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.google_settings import BigQuerySettings
+from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse import bigquery_jobs
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.bigquery_jobs import BigQueryJobs
@@ -202,7 +202,7 @@ def test_a_job_that_ends_in_a_passing_trouble_is_run_again(warehouse, faults, ki
 
 
 def test_a_service_that_never_answers_is_not_waited_for_for_ever(dataset, monkeypatch):
-    monkeypatch.setattr(bigquery_jobs, "_ANSWER_WITHIN_S", 0.2)
+    monkeypatch.setattr(bigquery_jobs, "_REQUEST_TIMEOUT_S", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -226,7 +226,10 @@ def test_a_moment_without_answer_is_borne(warehouse, faults):
             (403, "accessDenied", "Access Denied: User does not have bigquery.jobs.create"),
             "bigquery.jobs.create.*Grant the account",
         ),
-        ((403, "quotaExceeded", "Quota exceeded: query usage per day"), "Quota.*quota is used up"),
+        (
+            (403, "quotaExceeded", "Quota exceeded: query usage per day"),
+            "Quota.*quota is exhausted",
+        ),
         (
             (404, "notFound", "Not found: Dataset p:d was not found in location EU"),
             "STOCK_PLATFORM_REGION",

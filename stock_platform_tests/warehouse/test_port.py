@@ -15,8 +15,8 @@ from google.cloud import bigquery, storage
 
 from stock_platform.contracts import DIM_EXCHANGE, FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED, TABLES
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.google_settings import BigQuerySettings
 from stock_platform.lake import files
+from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.port import Load, WarehouseError

@@ -20,7 +20,7 @@ from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.instance.ref import InstanceRef
 
 from stock_platform.orchestration.dagster_internals.partition_hash import cache_partition_hashes
-from stock_platform.partitions import require_sessions
+from stock_platform.orchestration.partitions import require_sessions
 
 
 class HolidayRejectingInstance(dg.DagsterInstance):

@@ -11,6 +11,7 @@ from typing import Final
 
 import dagster as dg
 
+from stock_platform.orchestration.check_results.collect import run_check_results
 from stock_platform.orchestration.dagster_internals.monitoring import (
     AUTO_RETRY_RUN_ID_TAG,
     WILL_RETRY_TAG,
@@ -21,7 +22,6 @@ from stock_platform.orchestration.monitoring.failure_reasons import (
     run_events,
 )
 from stock_platform.orchestration.monitoring.json_logs import estimated_usd
-from stock_platform.quality.evaluations import run_evaluations
 
 # Failures first: after a long outage they are the most urgent.
 _STATUS_BY_EVENT: Final = {
@@ -178,7 +178,7 @@ def _read_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> FinishedRun
 
 
 def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[FailedCheck]:
-    for row in run_evaluations(instance, run_id):
+    for row in run_check_results(instance, run_id):
         if not row["Passed"] and row["Severity"] == dg.AssetCheckSeverity.ERROR.value:
             yield FailedCheck(
                 row["Asset"], row["CheckName"], row["PartitionKey"], row["Description"]

@@ -11,13 +11,15 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
+from stock_platform.errors import StockPlatformError
+
 # The tick of a sensor may take a minute, and may have several addresses.
 _REQUEST_TIMEOUT_S: Final = 10
 # Shorter parts of an address are words such as "https" and "post".
 _MIN_SECRET_CHARS: Final = 6
 
 
-class DeliveryError(RuntimeError):
+class DeliveryError(StockPlatformError):
     """The alert could not be delivered. The message never contains the address."""
 
 

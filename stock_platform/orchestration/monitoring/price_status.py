@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stock_platform.quality.measures.lake import newest_prices
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
+from stock_platform.quality.measures.freshness import price_freshness
 from stock_platform.settings import Settings
 
 
@@ -36,7 +36,7 @@ def read_price_status(settings: Settings, lake: LakeResource, now: datetime) -> 
     """Read from the lake how fresh the prices are at a moment."""
     period = (settings.start_date, settings.last_date)
     try:
-        prices = newest_prices(lake.paths, settings.exchanges, period, now, settings.quality)
+        prices = price_freshness(lake.paths, settings.exchanges, period, now, settings.quality)
     except Exception as error:  # noqa: BLE001 - whatever a lake's client raises
         return PriceStatus(lake_error=str(error))
     late = (now - prices.since).total_seconds() / 3600 if prices.since else 0.0

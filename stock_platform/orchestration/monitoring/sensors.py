@@ -18,7 +18,7 @@ from stock_platform.orchestration.monitoring.event_log import EventLogger
 from stock_platform.orchestration.monitoring.failed_ticks import FailedTick
 from stock_platform.orchestration.monitoring.notifications import AlertsResource, DeliveryError
 from stock_platform.orchestration.monitoring.price_status import PriceStatus, read_price_status
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 from stock_platform.settings import Settings
 
 Clock = Callable[[], datetime]

@@ -1,1 +1,1 @@
-"""What rules judge, read from the lake and the warehouse. Reading and counting, no judging."""
+"""Measurements for the rules, read from the lake and the warehouse."""

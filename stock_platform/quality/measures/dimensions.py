@@ -1,4 +1,4 @@
-"""What single dimensions hold, for the rules that each has for itself."""
+"""Find defects that only one dimension can have, for its own rule."""
 
 from datetime import date, timedelta
 from typing import Final
@@ -23,9 +23,9 @@ LEFT JOIN dim_exchange AS exchange ON exchange.ExchangeCode = company.ExchangeCo
 WHERE company.IsActive AND exchange.CalendarCode IS NULL
 """
 _MISSPELT: Final = "SELECT Symbol FROM dim_company WHERE Symbol != UPPER(TRIM(Symbol))"
-# A company's states follow one another without a gap, but where another company took its symbol.
-# A symbol has one active company at a time; a state that ends as it begins never held.
-_UNEVEN: Final = """
+# The rows of a company have no gap, except while another company used its symbol. A symbol has one
+# active company at a time; a row that ends when it begins was never valid.
+_HISTORY_FLAWS: Final = """
 WITH states AS (
   SELECT
     *,
@@ -33,68 +33,68 @@ WITH states AS (
     MIN(ItemId) OVER (PARTITION BY Symbol) != MAX(ItemId) OVER (PARTITION BY Symbol) AS IsShared
   FROM dim_company_history
 ),
-holding AS (
+valid AS (
   SELECT
     Symbol, EffectiveFrom, EffectiveTo,
     LEAD(EffectiveFrom) OVER (PARTITION BY Symbol ORDER BY EffectiveFrom) AS NextOfSymbol
   FROM states
   WHERE IsActive AND (EffectiveTo IS NULL OR EffectiveTo > EffectiveFrom)
 ),
-judged AS (
+checked AS (
   SELECT Symbol, EffectiveFrom, CASE
     WHEN EffectiveTo < EffectiveFrom THEN 'ends before it begins'
-    WHEN IsCurrent != (EffectiveTo IS NULL) THEN 'current and ended, or neither'
-    WHEN EffectiveTo IS NULL AND NextOfItem IS NOT NULL THEN 'its company has a newer state'
-    WHEN EffectiveTo > NextOfItem THEN 'overlaps the next state of its company'
+    WHEN IsCurrent != (EffectiveTo IS NULL) THEN 'both current and ended, or neither'
+    WHEN EffectiveTo IS NULL AND NextOfItem IS NOT NULL THEN 'its company has a newer row'
+    WHEN EffectiveTo > NextOfItem THEN 'overlaps the next row of its company'
     WHEN EffectiveTo < NextOfItem AND NOT IsShared
-      THEN 'a gap before the next state of its company'
+      THEN 'a gap before the next row of its company'
   END AS Flaw
   FROM states
   UNION ALL
   SELECT Symbol, EffectiveFrom, CASE
-    WHEN EffectiveTo IS NULL AND NextOfSymbol IS NOT NULL THEN 'its symbol has a newer state'
-    WHEN EffectiveTo > NextOfSymbol THEN 'overlaps the next state of its symbol'
+    WHEN EffectiveTo IS NULL AND NextOfSymbol IS NOT NULL THEN 'its symbol has a newer row'
+    WHEN EffectiveTo > NextOfSymbol THEN 'overlaps the next row of its symbol'
   END
-  FROM holding
+  FROM valid
 )
-SELECT Symbol, EffectiveFrom, Flaw FROM judged WHERE Flaw IS NOT NULL
+SELECT Symbol, EffectiveFrom, Flaw FROM checked WHERE Flaw IS NOT NULL
 ORDER BY Symbol, EffectiveFrom
 """
 
 
 def flaws(warehouse: Warehouse, table: Table) -> tuple[str, ...]:
-    """What is wrong with a dimension that has a rule of its own; nothing for others."""
+    """Return the defects of a dimension that has its own rule, and none for other tables."""
     return _FLAWS[table.name](warehouse) if table.name in _FLAWS else ()
 
 
-def _of_dates(warehouse: Warehouse) -> tuple[str, ...]:
-    """The days that whole years lack, and those with wrong attributes."""
+def _date_flaws(warehouse: Warehouse) -> tuple[str, ...]:
+    """Return the days that are missing in a year, and those with wrong attributes."""
     days = set(warehouse.query("SELECT FullDate FROM dim_date")["FullDate"].to_pylist())
     wrong = warehouse.query(_WRONG_DAYS)["FullDate"].to_pylist()
     missing = sorted(_whole_years(days) - days)
     return (*(f"{day}: missing" for day in missing), *(f"{day}: wrong" for day in wrong))
 
 
-def _of_companies(warehouse: Warehouse) -> tuple[str, ...]:
-    """The symbols that cannot be used as they are."""
+def _company_flaws(warehouse: Warehouse) -> tuple[str, ...]:
+    """Return the symbols that are unusable."""
     misspelt = warehouse.query(_MISSPELT)["Symbol"].to_pylist()
-    silent = warehouse.query(_WITHOUT_CALENDAR)["Symbol"].to_pylist()
+    without_calendar = warehouse.query(_WITHOUT_CALENDAR)["Symbol"].to_pylist()
     return (
-        *(f"{symbol}: not spelt as a key" for symbol in misspelt),
-        *(f"{symbol}: no calendar for its exchange" for symbol in silent),
+        *(f"{symbol}: not trimmed or not in capitals" for symbol in misspelt),
+        *(f"{symbol}: no calendar for its exchange" for symbol in without_calendar),
     )
 
 
-def _of_history(warehouse: Warehouse) -> tuple[str, ...]:
-    """The states that do not follow one another."""
-    rows = warehouse.query(_UNEVEN).to_pylist()
+def _history_flaws(warehouse: Warehouse) -> tuple[str, ...]:
+    """Return the rows with a gap or an overlap."""
+    rows = warehouse.query(_HISTORY_FLAWS).to_pylist()
     return tuple(f"{row['Symbol']} from {row['EffectiveFrom']}: {row['Flaw']}" for row in rows)
 
 
 _FLAWS: Final = {
-    DIM_DATE.name: _of_dates,
-    DIM_COMPANY.name: _of_companies,
-    DIM_COMPANY_HISTORY.name: _of_history,
+    DIM_DATE.name: _date_flaws,
+    DIM_COMPANY.name: _company_flaws,
+    DIM_COMPANY_HISTORY.name: _history_flaws,
 }
 
 

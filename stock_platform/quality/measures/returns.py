@@ -1,4 +1,4 @@
-"""Our total returns beside those of Yahoo's adjusted close, from the warehouse."""
+"""Measure total returns, our own and those of Yahoo's adjusted close, in the warehouse."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -7,8 +7,8 @@ from typing import Final
 from stock_platform.quality.measures.bars import BarSessions
 from stock_platform.warehouse.port import Warehouse
 
-# A bar is compared with the one before of the same answer: AdjClose is adjusted for what was
-# known at its FetchedAt, and two fetches know of different actions.
+# A bar is compared with the previous bar of the same response: AdjClose is adjusted for the actions
+# known at its FetchedAt, and those may differ between two fetches.
 _RETURNS: Final = """
 WITH bars AS (
   SELECT
@@ -29,12 +29,12 @@ SELECT
 FROM bars
 WHERE TradeDate IN UNNEST(@sessions) AND FetchedAt = FetchedBefore AND AdjCloseBefore > 0
 """
-# The bar before lies this far back at most; null days may stand between.
+# The previous bar is at most this far back; there may be null days in between.
 _LOOKBACK: Final = timedelta(days=30)
 
 
-def session_returns(warehouse: Warehouse, sessions: Sequence[str]) -> BarSessions:
-    """OurReturn and YahooReturn (1 + return) of each bar that can be compared."""
+def measure_returns(warehouse: Warehouse, sessions: Sequence[str]) -> BarSessions:
+    """Query OurReturn and YahooReturn (both 1 + return) of each bar that can be compared."""
     days = [date.fromisoformat(session) for session in sessions]
     returns = warehouse.query(
         _RETURNS, {"sessions": days, "first": min(days) - _LOOKBACK, "last": max(days)}

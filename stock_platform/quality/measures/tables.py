@@ -1,4 +1,4 @@
-"""Warehouse tables, counted by SQL in the warehouse; facts by session."""
+"""Measure warehouse tables by SQL; fact tables are measured per session."""
 
 import gzip
 from collections import defaultdict
@@ -7,7 +7,12 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
-from stock_platform.contracts import FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED, Table
+from stock_platform.contracts import (
+    FACT_CORPORATE_ACTION,
+    FACT_STOCK_PRICE,
+    STOCK_PRICE_ADJUSTED,
+    Table,
+)
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.publish import SessionMetrics, expected_rows, read_published
@@ -15,9 +20,9 @@ from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.port import Warehouse
 
-# Listed symbols without a price, by session of the exchange that they were on: from a symbol's
-# first price there on, to its last, or without end while the ERP calls it active.
-_MISSING: Final = """
+# Listed symbols without a price, by session of their exchange: between the first and the last price
+# of a symbol there, or until today while the ERP calls it active.
+_MISSING_PRICES: Final = """
 WITH stays AS (
   SELECT
     Ticker, ExchangeCode, MIN(TradeDate) AS FirstDate, MAX(TradeDate) AS LastDate,
@@ -42,6 +47,10 @@ WHERE days.FullDate IN UNNEST(@sessions)
   AND price.Ticker IS NULL
 ORDER BY Session, Ticker
 """
+_PROCESSED: Final[Mapping[str, ProcessedTable]] = {
+    FACT_STOCK_PRICE.name: "stock_prices",
+    FACT_CORPORATE_ACTION.name: "corporate_actions",
+}
 _OPEN_DAYS: Final = """
 SELECT DISTINCT days.FullDate AS Session
 FROM dim_trading_session AS open_day
@@ -50,63 +59,55 @@ WHERE days.FullDate IN UNNEST(@sessions)
 """
 
 
-def whole_table(warehouse: Warehouse, table: Table) -> TableMeasure:
-    """Rows, repeated keys and unresolved references of a table."""
-    counted = _key_counts(warehouse, table, None)
-    rows, duplicates = counted.get(None, (0, 0))
-    orphans = {
-        column: found.get(None, 0) for column, found in _orphans(warehouse, table, None).items()
-    }
-    return TableMeasure(
-        rows,
-        duplicates,
-        orphans,
+def measure_table(warehouse: Warehouse, table: Table) -> TableMeasure:
+    """Measure a table as a whole."""
+    rows, duplicates = _key_counts(warehouse, table, None).get(None, (0, 0))
+    orphans = _orphans(warehouse, table, None)
+    return replace(
+        measure_contract(warehouse, table),
+        rows=rows,
+        duplicate_keys=duplicates,
+        orphans={column: found.get(None, 0) for column, found in orphans.items()},
         flaws=flaws(warehouse, table),
-        differs=tuple(warehouse.contract_differences(table)),
     )
 
 
-def contract(warehouse: Warehouse, table: Table) -> TableMeasure:
-    """How the table as a whole is made; its rows are counted by session elsewhere."""
-    return TableMeasure(0, 0, differs=tuple(warehouse.contract_differences(table)))
+def measure_contract(warehouse: Warehouse, table: Table) -> TableMeasure:
+    """Compare a table with its contract, without counting its rows."""
+    return TableMeasure(0, 0, contract_differences=tuple(warehouse.contract_differences(table)))
 
 
-def adjusted_view(warehouse: Warehouse) -> TableMeasure:
-    """The adjusted view, whose rows must be those of the prices under it."""
-    whole = whole_table(warehouse, STOCK_PRICE_ADJUSTED)
+def measure_adjusted_view(warehouse: Warehouse) -> TableMeasure:
+    """Measure the adjusted view, which must have as many rows as the prices that it adjusts."""
+    view = measure_table(warehouse, STOCK_PRICE_ADJUSTED)
     facts = FACT_STOCK_PRICE
     (prices,) = warehouse.query(
         f"SELECT COUNT(*) AS n FROM {facts.name} WHERE {facts.all_rows_predicate}"
     )["n"]
-    return replace(
-        whole, stages={"prices against adjusted prices": (int(prices.as_py()), whole.rows)}
-    )
+    stages = {"prices against adjusted prices": (int(prices.as_py()), view.rows)}
+    return replace(view, stages=stages)
 
 
-def fact_sessions(
-    paths: LakePaths,
-    warehouse: Warehouse,
-    table: Table,
-    source: ProcessedTable,
-    sessions: Sequence[str],
+def measure_fact_sessions(
+    paths: LakePaths, warehouse: Warehouse, table: Table, sessions: Sequence[str]
 ) -> dict[str, TableMeasure]:
-    """The same by session of a fact, with the counts of the stages before it."""
+    """Measure sessions of a fact table, and compare their counts with the stages before it."""
     days = [date.fromisoformat(session) for session in sessions]
     counted = _key_counts(warehouse, table, days)
     orphans = _orphans(warehouse, table, days)
-    missing = _missing(warehouse, days) if table is FACT_STOCK_PRICE else {}
-    read = files.each(lambda session: _stages_before(paths, session), sessions)
+    missing = _missing_prices(warehouse, days) if table is FACT_STOCK_PRICE else {}
+    stages = files.each(lambda session: _stages_before(paths, session), sessions)
     measures = {}
-    for session, day, (metrics, raw_lines) in zip(sessions, days, read, strict=True):
+    for session, day, (metrics, raw_records) in zip(sessions, days, stages, strict=True):
         rows, duplicates = counted.get(day, (0, 0))
         measures[session] = TableMeasure(
             rows,
             duplicates,
             {column: found.get(day, 0) for column, found in orphans.items()},
             {
-                "raw lines against lines processed": (raw_lines, metrics["lines_read"]),
+                "raw records against records processed": (raw_records, metrics["lines_read"]),
                 "processed rows against rows in the warehouse": (
-                    expected_rows(metrics)[source],
+                    expected_rows(metrics)[_PROCESSED[table.name]],
                     rows,
                 ),
             },
@@ -115,18 +116,18 @@ def fact_sessions(
     return measures
 
 
-def _missing(warehouse: Warehouse, days: Sequence[date]) -> dict[date, list[str]]:
+def _missing_prices(warehouse: Warehouse, days: Sequence[date]) -> dict[date, list[str]]:
     found: dict[date, list[str]] = defaultdict(list)
-    for row in warehouse.query(_MISSING, {"sessions": list(days)}).to_pylist():
+    for row in warehouse.query(_MISSING_PRICES, {"sessions": list(days)}).to_pylist():
         found[row["Session"]].append(row["Ticker"])
     known = warehouse.query(_OPEN_DAYS, {"sessions": list(days)})["Session"].to_pylist()
     for day in set(days).difference(known):
-        found[day].append("dim_trading_session has no row of this session")
+        found[day].append("dim_trading_session has no row for this session")
     return found
 
 
 def _stages_before(paths: LakePaths, session: str) -> tuple[SessionMetrics, int]:
-    """The job's metrics of a session, and how many lines its raw object has."""
+    """Return the job's metrics of a session, and the number of records in its raw object."""
     metrics: SessionMetrics = read_published(paths, session).manifest["metrics"]
     lines = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
     return metrics, sum(1 for line in lines if line.strip())
@@ -135,7 +136,7 @@ def _stages_before(paths: LakePaths, session: str) -> tuple[SessionMetrics, int]
 def _key_counts(
     warehouse: Warehouse, table: Table, days: Sequence[date] | None
 ) -> dict[date | None, tuple[int, int]]:
-    """Rows and repeated keys, by session or (under None) of the whole table."""
+    """Count rows and repeated keys, by session or (under None) in the whole table."""
     day, where, parameters = _scope(table, days)
     key = ", ".join(table.key)
     rows = warehouse.query(
@@ -150,7 +151,7 @@ def _key_counts(
 def _orphans(
     warehouse: Warehouse, table: Table, days: Sequence[date] | None
 ) -> dict[str, Mapping[date | None, int]]:
-    """By referencing column: rows by session whose value the referenced column lacks."""
+    """Count rows whose value is missing in the referenced column, by column and session."""
     day, where, parameters = _scope(table, days)
     found: dict[str, Mapping[date | None, int]] = {}
     for column, target, target_column in _references(table):

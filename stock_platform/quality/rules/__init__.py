@@ -1,5 +1,5 @@
-"""Pure rules: a measurement and the limits in, a verdict out. Nothing here reads anything.
+"""Pure rules: functions from a measurement and the thresholds to a result, without any I/O.
 
-A rule's name is its check's name; its docstring is the check's description: what it means,
-why it matters, what to do.
+A rule's name is the name of its check. Its docstring is the description of the check: what the
+check means, why it matters, and what to do about a failure.
 """

@@ -1,60 +1,63 @@
-"""Rules over an ERP batch."""
+"""Rules for ERP exports."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stock_platform.limits import QualityLimits
-from stock_platform.quality.rules.verdict import SAMPLE, Verdict, counted, judged
+from stock_platform.quality.rules.result import (
+    MAX_EXAMPLES,
+    RuleResult,
+    count_texts,
+    result_of,
+)
+from stock_platform.settings.quality import QualityLimits
 
 
 @dataclass(frozen=True)
 class ErpMeasure:
-    """What is known from the ERP.
+    """The accepted ERP records of one kind, and what was wrong with the newest export.
 
     Attributes:
-        facts: rows that are known.
-        rejected: rows of the newest export that broke the contract, by reason.
-        vanished: identities that the newest export lacks.
-        refused: files that were rejected and still lie in the landing folder, with the reason.
-        outdated: the newest file, if it came late, and how many older states it tells.
+        records: number of accepted records.
+        rejected: number of rejected rows in the newest export, by reason.
+        vanished: keys that are missing from the newest export.
+        rejected_files: files in the landing folder that were rejected, with the reason.
+        outdated: number of rows with an older state, by name of the newest file, if it came late.
     """
 
-    facts: int
+    records: int
     rejected: Mapping[str, int]
     vanished: Sequence[str]
-    refused: Mapping[str, str]
+    rejected_files: Mapping[str, str]
     outdated: Mapping[str, int] = field(default_factory=dict)
 
 
-def files_accepted(known: ErpMeasure, _: QualityLimits) -> Verdict:
-    """No file lies in the landing folder that was rejected whole.
+def files_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
+    """No file in the landing folder was rejected as a whole.
 
-    What such a file says is not used: the dimensions stand as they stood before it. Overwrite it
+    Nothing in a rejected file is used: the dimensions keep their earlier content. Replace the file
     with a good export, or delete it.
     """
-    return judged(
-        [f"{name}: {reason}" for name, reason in known.refused.items()],
-        "files in the landing folder were rejected",
+    return result_of(
+        (f"{name}: {reason}" for name, reason in measure.rejected_files.items()),
+        "rejected files in the landing folder",
     )
 
 
-def every_row_accepted(known: ErpMeasure, _: QualityLimits) -> Verdict:
-    """Each row of the newest export was accepted, and none that was known is missing from it.
+def every_row_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
+    """Every row of the newest export was accepted, and no known key is missing from the export.
 
-    A rejected row is kept with its line, reason and text, and what was known of its key stays as
-    it was. So does a key that vanished from the export. Mend the export and drop it again. What a
-    file that came late tells of older states is not used: a correction needs a day of its own.
+    A rejected row is kept with its line number, reason and text, and the earlier record of its key
+    stays valid. So does the record of a key that vanished from the export. Fix the export and drop
+    it again. Older states in a file that came late are not used: a correction needs a newer date.
     """
-    outdated = sum(known.outdated.values())
-    reasons = {
-        **known.rejected,
-        **({"vanished": len(known.vanished)} if known.vanished else {}),
-        **({"outdated": outdated} if outdated else {}),
-    }
-    return Verdict(
-        sum(reasons.values()),
-        f"{known.facts} rows known, {sum(known.rejected.values())} rejected, "
-        f"{len(known.vanished)} keys vanished, {outdated} rows of a late file are outdated",
-        tolerable=True,
-        sample=(*counted(reasons), *(f"{key}: vanished" for key in known.vanished))[:SAMPLE],
+    rejected, vanished = sum(measure.rejected.values()), len(measure.vanished)
+    outdated = sum(measure.outdated.values())
+    counts = {**measure.rejected, "vanished": vanished, "outdated": outdated}
+    keys = (f"{key}: vanished" for key in measure.vanished)
+    return RuleResult(
+        rejected + vanished + outdated,
+        f"{measure.records} records; {rejected} rows rejected, {vanished} keys vanished, "
+        f"{outdated} outdated rows in a late file",
+        warn_only=True,
+        examples=(*count_texts(counts), *keys)[:MAX_EXAMPLES],
     )

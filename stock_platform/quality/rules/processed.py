@@ -1,7 +1,7 @@
-"""Rules over a processed session: its counts, and what was quarantined of it.
+"""Rules for one processed session: the metrics of the Spark job, its quarantine and its bars.
 
-The Spark job measures and quarantines what breaks a rule; here that is judged, and that no
-published bar breaks one all the same.
+The job quarantines records that break a rule. A check reports them, and proves independently
+that no published bar breaks the rule.
 """
 
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stock_platform.lake.publish import expected_rows
-from stock_platform.limits import QualityLimits
 from stock_platform.market_data.models import EXPECTED_ABSENCES
-from stock_platform.quality.rules.verdict import SAMPLE, Verdict, counted
+from stock_platform.quality.rules.result import MAX_EXAMPLES, RuleResult, count_texts
+from stock_platform.settings.quality import QualityLimits
 
 
 @dataclass(frozen=True)
 class ProcessedMeasure:
-    """A processed session.
+    """One processed session.
 
     Attributes:
-        metrics: the job's.
-        rows: how many rows its objects hold, by table.
-        quarantined: by reason, the records as "SYMBOL: record".
-        published: by rule, published bars that break it, as "SYMBOL: bar".
+        metrics: the job's metrics of the session.
+        rows: number of rows in the lake, by table.
+        quarantined: some of the quarantined records by reason, as "SYMBOL: record".
+        published: published bars that should be in quarantine by reason, as "SYMBOL: published".
     """
 
     metrics: Mapping[str, Any]
@@ -31,103 +31,105 @@ class ProcessedMeasure:
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def every_line_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> Verdict:
-    """Each raw line is a price, a quarantined record or a counted absence; files hold as many.
+def every_line_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
+    """Each raw record became a price, a quarantined record or a counted absence, and is stored.
 
-    A session without any line is none: its universe was empty, or its raw object is damaged.
-
-    A difference means lost rows. Do not load the session; process it again, then look at the
-    job.
+    A session without raw records fails too: its universe was empty, or its raw object is damaged.
+    A difference means lost rows. Do not load the session. Process it again, then look at the job.
     """
     metrics = measure.metrics
-    ends = (
+    accounted = (
         metrics["valid"]
         + sum(metrics["quarantined"].values())
         + sum(metrics["without_bar"].values())
     )
-    differences = [f"{metrics['lines_read']} lines read, {ends} accounted for"]
-    offending = abs(metrics["lines_read"] - ends) + (metrics["lines_read"] == 0)
+    counts = [f"{metrics['lines_read']} raw records read, {accounted} accounted for"]
+    failure_count = abs(metrics["lines_read"] - accounted) + (metrics["lines_read"] == 0)
     for table, measured in expected_rows(metrics).items():
-        present = measure.rows.get(table, 0)
-        offending += abs(measured - present)
-        differences.append(f"{table}: {measured} measured, {present} in the lake")
-    return Verdict(offending, "; ".join(differences))
+        stored = measure.rows.get(table, 0)
+        failure_count += abs(measured - stored)
+        counts.append(f"{table}: {measured} measured by the job, {stored} in the lake")
+    return RuleResult(failure_count, "; ".join(counts))
 
 
-def quarantine_share(measure: ProcessedMeasure, limits: QualityLimits) -> Verdict:
-    """No record is quarantined. Look at its reason in processed/quarantine.
+def quarantine_share(measure: ProcessedMeasure, limits: QualityLimits) -> RuleResult:
+    """No record is in quarantine. See its reason in processed/quarantine.
 
-    A single one and few warn, for one bad bar says nothing of the others; above
-    QUALITY__QUARANTINED_SHARE of the lines that should hold a bar the session is taken to be wrong
-    as a whole, and is not loaded by the run. A session that is loaded has no row for what is
-    quarantined.
+    A few records warn, and so does a single one, because one bad bar does not make the others
+    wrong. Above QUALITY__QUARANTINED_SHARE of the records that should have a bar, the whole session
+    counts as wrong and the run does not load it. A loaded session has no rows for quarantined
+    records.
     """
-    reasons = dict(measure.metrics["quarantined"])
-    reasons["bad_corporate_action"] = measure.metrics["bad_corporate_actions"]
+    reasons = {
+        **measure.metrics["quarantined"],
+        "bad_corporate_action": measure.metrics["bad_corporate_actions"],
+    }
     quarantined = sum(reasons.values())
     absent = measure.metrics["without_bar"]
-    lines = measure.metrics["lines_read"] - sum(absent.get(it, 0) for it in EXPECTED_ABSENCES)
-    return Verdict(
+    due = measure.metrics["lines_read"] - sum(
+        absent.get(outcome, 0) for outcome in EXPECTED_ABSENCES
+    )
+    return RuleResult(
         quarantined,
-        f"{quarantined} of {lines} records that should hold a bar are quarantined",
-        tolerable=quarantined <= limits.quarantined_share * lines or quarantined == 1,
-        sample=counted(reasons),
+        f"{quarantined} of {due} records that should have a bar are in quarantine",
+        warn_only=quarantined <= max(limits.quarantined_share * due, 1),
+        examples=count_texts(reasons),
     )
 
 
-def ohlc_consistent(measure: ProcessedMeasure, _: QualityLimits) -> Verdict:
-    """No bar's high lies below, or low above, another of its prices by more than 0.01 %.
+def ohlc_consistent(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
+    """No bar's high is below, and no bar's low is above, its other prices by more than 0.01 %.
 
-    Yahoo rounds each price on its own, hence the tolerance. Such a bar is quarantined and warns;
-    a published one is an error. Compare with another source; Yahoo often mends it in days.
+    Yahoo rounds each price separately, hence the tolerance. Such a bar is quarantined and warns; a
+    published one is an error. Compare with another source; Yahoo often corrects it within days.
     """
-    return _kept_out(measure, "ohlc_inconsistent")
+    return _quarantined_or_published(measure, "ohlc_inconsistent")
 
 
-def prices_positive(measure: ProcessedMeasure, _: QualityLimits) -> Verdict:
+def prices_positive(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
     """Every price is a positive number. No share trades at or below zero.
 
-    A bar with another price is quarantined and warns; a published one is an error, for returns
-    over it are meaningless. Fetch the session again.
+    A bar with another price is quarantined and warns; a published one is an error, because returns
+    computed from it are meaningless. Fetch the session again.
     """
-    return _kept_out(measure, "non_positive_price")
+    return _quarantined_or_published(measure, "non_positive_price")
 
 
-def volume_non_negative(measure: ProcessedMeasure, _: QualityLimits) -> Verdict:
+def volume_non_negative(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
     """Every volume is a countable number of shares, zero or more.
 
     A bar with another volume is quarantined and warns; a published one is an error. Fetch the
     session again.
     """
-    return _kept_out(measure, "negative_volume", "volume_too_large")
+    return _quarantined_or_published(measure, "negative_volume", "volume_too_large")
 
 
-def no_null_bars(measure: ProcessedMeasure, _: QualityLimits) -> Verdict:
+def no_null_bars(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
     """Every bar of an open session has all its prices and its volume.
 
-    Yahoo serves whole null days, mostly to mend them later. Such a bar is quarantined and warns;
-    a published one is an error. Fetch the session again in some days.
+    Yahoo sometimes serves null for whole days, and mostly corrects it later. Such a bar is
+    quarantined and warns; a published one is an error. Fetch the session again after some days.
     """
-    return _kept_out(measure, "null_bar")
+    return _quarantined_or_published(measure, "null_bar")
 
 
-def no_duplicates(measure: ProcessedMeasure, _: QualityLimits) -> Verdict:
-    """Every symbol has one price a session.
+def no_duplicates(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
+    """Every symbol has one price per session.
 
-    Of two lines the later fetch stands and the other is quarantined, with a warning; two
-    published prices are an error, for they count twice in every sum. Look at the raw object.
+    The later of two fetches is used and the other record is quarantined, with a warning. Two
+    published prices are an error, because every sum counts them twice. Look at the raw object.
     """
-    return _kept_out(measure, "duplicate")
+    return _quarantined_or_published(measure, "duplicate")
 
 
-def _kept_out(measure: ProcessedMeasure, *reasons: str) -> Verdict:
-    """Quarantined records warn, published bars of the same defect are an error."""
+def _quarantined_or_published(measure: ProcessedMeasure, *reasons: str) -> RuleResult:
+    """Warn about quarantined records; published bars with the same defect are an error."""
     quarantined = sum(measure.metrics["quarantined"].get(reason, 0) for reason in reasons)
-    published = [it for reason in reasons for it in measure.published.get(reason, ())]
-    records = [it for reason in reasons for it in measure.quarantined.get(reason, ())]
-    return Verdict(
+    published = [text for reason in reasons for text in measure.published.get(reason, ())]
+    records = [text for reason in reasons for text in measure.quarantined.get(reason, ())]
+    return RuleResult(
         quarantined + len(published),
-        f"{quarantined} records quarantined, {len(published)} bars published all the same",
-        tolerable=not published,
-        sample=tuple([*published, *records][:SAMPLE]),
+        f"{quarantined} records in quarantine, {len(published)} bars published with this defect",
+        warn_only=not published,
+        examples=tuple([*published, *records][:MAX_EXAMPLES]),
     )

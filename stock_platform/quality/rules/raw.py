@@ -1,42 +1,42 @@
-"""Rules over a session of raw lines, and over how new the newest session is."""
+"""Rules for one session of raw prices, and for the freshness of the newest session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from stock_platform.limits import QualityLimits
 from stock_platform.market_data.models import EXPECTED_ABSENCES, Outcome
-from stock_platform.quality.rules.verdict import SAMPLE, Verdict, judged
+from stock_platform.quality.rules.result import MAX_EXAMPLES, RuleResult, result_of
+from stock_platform.settings.quality import QualityLimits
 
 
 @dataclass(frozen=True)
 class RawSession:
-    """A session of raw lines.
+    """The raw records of one session, as sets of symbols.
 
     Attributes:
         expected: active symbols whose exchange was open, half days included.
-        lines: symbols that have a line that knows of the session.
-        fetched: each symbol's outcome when the session was last fetched; the line may be an
-            earlier, better one.
-        live: symbols whose line holds a bar that was not final.
-        early: symbols with a bar taken for final that was fetched before the exchange closed.
+        recorded: symbols with a raw record, except records that call the session closed.
+        fetched: outcome of the last fetch by symbol; the stored record may be an earlier, better
+            one.
+        live: symbols whose record has a bar that was not final.
+        early: symbols whose bar counts as final but was fetched before the exchange closed.
     """
 
     expected: frozenset[str]
-    lines: frozenset[str]
+    recorded: frozenset[str]
     fetched: Mapping[str, str]
     live: frozenset[str] = frozenset()
     early: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Newest:
-    """How new the prices are.
+class Freshness:
+    """The age of the newest prices.
 
     Attributes:
-        due: recent sessions whose prices are due by now and are not there, ascending.
-        newest: the newest session that is there.
-        since: when the oldest of those that are missing was due.
+        due: recent sessions whose prices are due and missing, ascending.
+        newest: the newest session with prices.
+        since: the time at which the oldest missing session was due.
     """
 
     due: tuple[str, ...]
@@ -44,65 +44,69 @@ class Newest:
     since: datetime | None = None
 
 
-def complete_for_session(session: RawSession, _: QualityLimits) -> Verdict:
-    """Every active company whose exchange was open, if for half a day only, has a line.
+def complete_for_session(session: RawSession, _: QualityLimits) -> RuleResult:
+    """Every active company whose exchange was open, even for half a day, has a raw record.
 
-    A line says what was answered, be it that there is no price. A missing line is a loss: later
-    stages cannot tell it from a company that did not trade. Fetch the session again.
+    A record contains the answer for a symbol, even if there is no price. A missing record is data
+    loss: later stages cannot distinguish it from a company that did not trade. Fetch the session
+    again.
     """
-    return judged(
-        session.expected - session.lines,
-        f"of {len(session.expected)} expected symbols have no line",
+    return result_of(
+        session.expected - session.recorded,
+        f"of {len(session.expected)} expected symbols without a raw record",
     )
 
 
-def no_upstream_errors(session: RawSession, limits: QualityLimits) -> Verdict:
-    """At its last fetch, every symbol had a usable bar, or none for a good reason.
+def no_upstream_errors(session: RawSession, limits: QualityLimits) -> RuleResult:
+    """Every symbol got a usable bar at its last fetch, or has a valid reason for having none.
 
-    Unknown symbols, throttling, errors of Yahoo, null and unfinished bars warn; when more than
-    QUALITY__FAILED_SYMBOLS_SHARE of the symbols that could have a bar fail, the source is taken
-    to be down and downstream is stopped. Look at the outcome, then fetch the session again.
+    Unknown symbols, throttling, errors of Yahoo, null bars and unfinished bars warn. If more than
+    QUALITY__FAILED_SYMBOLS_SHARE of the symbols that could have a bar fail, the source counts as
+    down and downstream assets are blocked. Look at the outcomes, then fetch the session again.
     """
-    due = {s: o for s, o in session.fetched.items() if o not in EXPECTED_ABSENCES}
-    failed = {s: o for s, o in due.items() if o != Outcome.OK}
-    share = len(failed) / max(len(due), 1)
-    return judged(
-        (f"{symbol}: {outcome}" for symbol, outcome in failed.items()),
-        f"of {len(due)} symbols due were answered without a usable bar",
-        tolerable=share <= limits.failed_symbols_share,
+    due = {
+        symbol: outcome
+        for symbol, outcome in session.fetched.items()
+        if outcome not in EXPECTED_ABSENCES
+    }
+    failed = [f"{symbol}: {outcome}" for symbol, outcome in due.items() if outcome != Outcome.OK]
+    return result_of(
+        failed,
+        f"of {len(due)} due symbols without a usable bar",
+        warn_only=len(failed) / max(len(due), 1) <= limits.failed_symbols_share,
     )
 
 
-def answer_is_settled(session: RawSession, _: QualityLimits) -> Verdict:
-    """No bar was taken while its session was still open.
+def answer_is_settled(session: RawSession, _: QualityLimits) -> RuleResult:
+    """No bar was fetched while its session was still open.
 
-    A bar that Yahoo marks as live is quarantined and warns. One that is taken for final though
-    it was fetched before the close would stand in the warehouse with a price at which the
-    session did not end: downstream is stopped. Fetch the session again after the close.
+    A bar that Yahoo marks as live is quarantined and warns. A bar that counts as final but was
+    fetched before the close would put a price into the warehouse that is not the closing price:
+    downstream assets are blocked. Fetch the session again after the close.
     """
     live = {f"{symbol}: live bar, quarantined" for symbol in session.live}
     early = {f"{symbol}: fetched before the close" for symbol in session.early}
-    return judged(
+    return result_of(
         live | early,
-        f"of {len(session.lines)} bars are not settled",
-        tolerable=not session.early,
+        f"of {len(session.recorded)} bars are not final",
+        warn_only=not session.early,
     )
 
 
-def fresh(prices: Newest, limits: QualityLimits) -> Verdict:
+def fresh(prices: Freshness, limits: QualityLimits) -> RuleResult:
     """Each session of the last QUALITY__DUE_WITHIN_DAYS days has its prices when they are due.
 
-    They are due QUALITY__DUE_AFTER_CLOSE_HOURS after the last of the deployment's exchanges closed
-    and the day ended in New York, when its partition begins to exist. Sessions are those of the
-    exchanges, so that no weekend or holiday is late; none is late before the first that is there.
-    Who reads old prices for new ones decides on them: see whether the schedule is on and the
-    daemon runs, then materialize the sessions that are missing.
+    Prices are due QUALITY__DUE_AFTER_CLOSE_HOURS hours after the last of the deployment's exchanges
+    has closed and the day has ended in New York, which is when its partition begins to exist.
+    Weekends, holidays and sessions before the first one with prices are never late. Decisions
+    based on old prices are wrong: check that the schedule is on and the daemon is running, then
+    materialize the missing sessions.
     """
-    there = f"up to {prices.newest}" if prices.newest else "of no session yet"
-    return Verdict(
+    state = f"prices up to {prices.newest}" if prices.newest else "no prices yet"
+    return RuleResult(
         len(prices.due),
-        f"prices are there {there}; {len(prices.due)} sessions of the last "
-        f"{limits.due_within_days} days are due and missing",
-        tolerable=True,
-        sample=prices.due[-SAMPLE:],
+        f"{state}; {len(prices.due)} sessions of the last {limits.due_within_days} days are due "
+        "and missing",
+        warn_only=True,
+        examples=prices.due[-MAX_EXAMPLES:],
     )

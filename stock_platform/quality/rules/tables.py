@@ -1,23 +1,23 @@
-"""Rules over warehouse tables."""
+"""Rules for warehouse tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stock_platform.limits import QualityLimits
-from stock_platform.quality.rules.verdict import Verdict, counted, judged
+from stock_platform.quality.rules.result import RuleResult, count_texts, result_of
+from stock_platform.settings.quality import QualityLimits
 
 
 @dataclass(frozen=True)
 class TableMeasure:
-    """A table, or a session of it.
+    """A table, or one session of a fact table.
 
     Attributes:
-        rows: present rows.
-        duplicate_keys: rows beyond the first of their key.
-        orphans: by column, rows whose value its dimension does not have.
-        stages: rows of the stages before, by name, that must equal them; for facts.
-        flaws: what the table's own rule looks for: "SYMBOL: what is wrong", or a day.
-        differs: what of the table is not as its contract says.
+        rows: number of rows.
+        duplicate_keys: number of rows beyond the first one with their key.
+        orphans: number of rows whose value is missing in its dimension, by column.
+        stages: row counts of two adjacent stages that must be equal, by name.
+        flaws: defects that only this table can have, as "SYMBOL: defect" or a day.
+        contract_differences: differences between the table and its contract.
     """
 
     rows: int
@@ -25,88 +25,88 @@ class TableMeasure:
     orphans: Mapping[str, int] = field(default_factory=dict)
     stages: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     flaws: tuple[str, ...] = ()
-    differs: tuple[str, ...] = ()
+    contract_differences: tuple[str, ...] = ()
 
 
-def primary_key_unique(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """No two rows share a key. Duplicates count twice in every sum; load the sessions again."""
-    return Verdict(
+def primary_key_unique(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """No two rows have the same key. Every sum counts duplicates twice; load the sessions again."""
+    return RuleResult(
         table.duplicate_keys, f"{table.duplicate_keys} of {table.rows} rows repeat a key"
     )
 
 
-def foreign_keys_resolve(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """Every reference is found in its dimension. Otherwise joins lose rows; load the dimension."""
+def foreign_keys_resolve(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """Every reference exists in its dimension. Otherwise joins lose rows; load the dimension."""
     orphans = sum(table.orphans.values())
-    return Verdict(
+    return RuleResult(
         orphans,
-        f"{orphans} references of {table.rows} rows are not found",
-        sample=counted(table.orphans),
+        f"{orphans} unresolved references in {table.rows} rows",
+        examples=count_texts(table.orphans),
     )
 
 
-def rows_reconcile(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """Raw lines, processed rows and warehouse rows of a session tell the same count.
+def rows_reconcile(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """The counts of raw records, processed rows and warehouse rows of a session are equal.
 
-    A difference means that a stage was not run after the one before it, or lost rows.
+    A difference means that a stage lost rows, or was not run again after the stage before it.
     Materialize the session again from the first stage that differs.
     """
     differing = {name: pair for name, pair in table.stages.items() if pair[0] != pair[1]}
-    return Verdict(
+    return RuleResult(
         sum(abs(before - after) for before, after in differing.values()),
         "; ".join(
             f"{name}: {before} against {after}" for name, (before, after) in table.stages.items()
         ),
-        sample=tuple(differing),
+        examples=tuple(differing),
     )
 
 
-def no_gaps(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """Each listed symbol has every session of its own exchange between its first and last.
+def no_gaps(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """Each listed symbol has every session of its own exchange between its first and last price.
 
-    A symbol is listed from its first price on until the ERP deactivates it. A hole makes a
-    two-day return look like one of a day. See what raw_stock_prices says of the session, and
+    A symbol is listed from its first price until the ERP deactivates it. After a gap, the return of
+    two days looks like the return of one. See the checks of raw_stock_prices for the session, and
     fetch it again; deactivate a company that was delisted.
     """
-    return judged(table.flaws, "listed symbols have no price", tolerable=True)
+    return result_of(table.flaws, "listed symbols without a price", warn_only=True)
 
 
-def has_rows(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """The table has rows. An empty one makes every join empty; look at its source."""
-    return Verdict(0 if table.rows else 1, f"{table.rows} rows")
+def has_rows(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """The table has rows. Joins with an empty table are empty; look at the source of the table."""
+    return RuleResult(0 if table.rows else 1, f"{table.rows} rows")
 
 
-def contract_matches(table: TableMeasure, _: QualityLimits) -> Verdict:
+def contract_matches(table: TableMeasure, _: QualityLimits) -> RuleResult:
     """Columns, types, nullability, partitioning and clustering are those of the contract.
 
-    Someone changed the table by hand, or the contract without a migration: queries and loads
-    may fail or cost more. Bring the table to the contract, or the contract to the table.
+    Somebody changed the table by hand, or the contract without a migration: queries and loads may
+    fail or cost more. Change the table to match the contract, or the contract to match the table.
     """
-    return judged(table.differs, "things differ from the contract")
+    return result_of(table.contract_differences, "differences from the contract")
 
 
-def dim_date_complete(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """Every day of whole years, from the first to the last, is there with its right attributes.
+def dim_date_complete(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """Every day of every year in the table exists and has the right attributes.
 
-    A missing day takes its facts out of every join. Materialize dim_date again.
+    A missing day removes its facts from every join. Materialize dim_date again.
     """
-    return judged(table.flaws, "days are missing or have a wrong attribute")
+    return result_of(table.flaws, "days are missing or have a wrong attribute")
 
 
-def history_intervals(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """The states of a company follow one another, and those of a symbol never overlap.
+def history_intervals(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """The rows of a company are consecutive in time, and those of a symbol never overlap.
 
-    A join by symbol and day must find one state. A gap is right only where another company took
-    the symbol. The table is made whole of the lake's facts: materialize it again, and if the
-    flaw stays, look at the facts of the company there.
+    A join by symbol and day must find exactly one row. A gap is valid only while another company
+    used the symbol. The table is built from the ERP records in the lake: materialize it again, and
+    if the flaw stays, look at the company's records there.
     """
-    return judged(table.flaws, "states do not follow one another")
+    return result_of(table.flaws, "rows with a gap or an overlap")
 
 
-def dim_company_keys(table: TableMeasure, _: QualityLimits) -> Verdict:
-    """Every symbol is trimmed and in capitals; every active one has a calendar to fetch by.
+def dim_company_keys(table: TableMeasure, _: QualityLimits) -> RuleResult:
+    """Every symbol is trimmed and in capitals, and every active one has an exchange calendar.
 
-    Prices join by the symbol's exact spelling, and sessions come from the exchange's calendar:
-    without one no price is asked for. Mend the ERP's export; name the exchange by its MIC.
+    Prices join by the exact spelling of the symbol. Sessions come from the calendar of the
+    exchange: without one, no prices are requested. Fix the ERP export; identify exchanges by MIC.
     """
-    return judged(table.flaws, "symbols cannot be used as they are")
+    return result_of(table.flaws, "symbols are unusable")

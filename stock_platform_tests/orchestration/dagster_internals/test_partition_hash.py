@@ -12,7 +12,7 @@ import pytest
 from dagster._serdes import deserialize_value, serialize_value
 
 from stock_platform.orchestration.dagster_internals.partition_hash import cache_partition_hashes
-from stock_platform.partitions import trading_days
+from stock_platform.orchestration.partitions import trading_days
 from stock_platform_tests.webserver import ROOT
 
 DEFINITION = dg.TimeWindowPartitionsDefinition

@@ -12,7 +12,7 @@ from dagster._serdes import serialize_value
 from stock_platform.orchestration.monitoring import finished_runs, price_status, sensors
 from stock_platform.orchestration.monitoring.notifications import AlertsResource
 from stock_platform.orchestration.monitoring.sensors import monitoring_sensors
-from stock_platform.resources import LakeResource
+from stock_platform.orchestration.resources import LakeResource
 from stock_platform_tests.orchestration.monitoring.tick_factory import (
     add_tick,
     fail_tick,

@@ -1,0 +1,1 @@
+"""Google Cloud: credentials, and remedies for its errors."""

@@ -1,0 +1,116 @@
+"""The assets built from check results: their table, and the quality report."""
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from stock_platform.assets.common import OWNERS, table_description, table_metadata
+from stock_platform.contracts import (
+    ASSET_CHECK_RESULT,
+    FACT_STOCK_PRICE,
+    STOCK_PRICE_ADJUSTED,
+)
+from stock_platform.display import link, table_preview
+from stock_platform.lake import files
+from stock_platform.orchestration.check_results.collect import collect_check_results
+from stock_platform.orchestration.resources import LakeResource, WarehouseResource
+from stock_platform.quality.report import page, read
+from stock_platform.quality.report.model import DagsterState, RunSummary
+from stock_platform.settings import Settings
+
+GROUP: Final = "quality"
+_MAX_RUNS: Final = 500
+_RANGE: Final = "dagster/asset_partition_range_"
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"table"},
+    io_manager_key="warehouse_table",
+    deps=["raw_stock_prices", "processed_stock_prices", STOCK_PRICE_ADJUSTED.name],
+    description=table_description(ASSET_CHECK_RESULT),
+    metadata=table_metadata(ASSET_CHECK_RESULT),
+    code_version="1",
+    pool="warehouse",
+)
+def asset_check_result(
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult[None]:
+    """Add the results since the last materialization. Earlier results are kept."""
+    store = warehouse.open()
+    collected = collect_check_results(context.instance, lake.paths, store)
+    (rows,) = store.query("SELECT COUNT(*) AS n FROM asset_check_result")["n"].to_pylist()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": int(rows),
+            "run_rows_collected": collected,
+            "preview": table_preview(store, ASSET_CHECK_RESULT),
+        }
+    )
+
+
+def quality_report_asset(
+    settings: Settings, checks: Collection[dg.AssetCheckKey]
+) -> dg.AssetsDefinition:
+    """Build the asset of the report on these checks, with links to the deployment's UI."""
+
+    # The op has its own name because Dagster does not allow an op and a job with the same name.
+    @dg.multi_asset(
+        name="write_quality_report",
+        specs=[
+            dg.AssetSpec(
+                "quality_report",
+                deps=[ASSET_CHECK_RESULT.name, FACT_STOCK_PRICE.name, "processed_stock_prices"],
+                description=(
+                    "One page that shows what is wrong with the data, where and since when: a "
+                    "single HTML file in the lake that needs no server and no network."
+                ),
+                group_name=GROUP,
+                owners=OWNERS,
+                kinds={"html", "plotly"},
+                code_version="1",
+            )
+        ],
+    )
+    def quality_report(
+        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult[None]:
+        dagster = DagsterState(
+            str(settings.dagster_url).rstrip("/"),
+            {(check.asset_key.to_user_string(), check.name) for check in checks},
+            list(_runs(context.instance)),
+        )
+        report = read.report(warehouse.open(), lake.paths, dagster, datetime.now(UTC))
+        uri = lake.paths.quality_report()
+        html = page.render(report).encode()
+        files.write(uri, html)
+        return dg.MaterializeResult(
+            metadata={
+                "page": link(uri),
+                "state": dg.MetadataValue.md(page.summary(report)),
+                "bytes": len(html),
+            }
+        )
+
+    return quality_report
+
+
+def _runs(instance: dg.DagsterInstance) -> Iterator[RunSummary]:
+    """Yield the newest runs that have ended."""
+    for record in instance.get_run_records(limit=_MAX_RUNS):
+        if record.end_time:
+            run = record.dagster_run
+            # A run that could not be launched has no start time.
+            started = record.start_time or record.create_timestamp.timestamp()
+            yield RunSummary(
+                run_id=run.run_id,
+                job=run.job_name,
+                status=run.status.value,
+                started_at=datetime.fromtimestamp(started, UTC),
+                seconds=record.end_time - started,
+                first=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "start", ""),
+                last=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "end", ""),
+            )

@@ -1,0 +1,1 @@
+"""Check results as data: from the event log of Dagster to the lake and the warehouse."""

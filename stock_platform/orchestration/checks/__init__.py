@@ -1,0 +1,1 @@
+"""Asset checks: the registry, and how its entries become checks of Dagster."""
