@@ -10,7 +10,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ACTIONLINT := .github/actionlint
-QUARTER := 2012-12-03...2013-03-01
 # Each deployment's runs and verdicts are its own: .dagster_home, .dagster_home-staging, ...
 export DAGSTER_HOME := $(CURDIR)/.dagster_home$(addprefix -,$(filter-out local,$(STOCK_PLATFORM_DEPLOYMENT)))
 WEEK := 2012-11-05...2012-11-09
@@ -33,10 +32,10 @@ setup:
 		mkdir -p $(DAGSTER_HOME); cp dagster.yaml $(DAGSTER_HOME)/'
 
 demo: setup
-	$(BIN)/python -m stock_platform.demo $(or $(RANGE),$(QUARTER))
+	$(BIN)/stock-platform demo $(RANGE)
 
 rebuild-warehouse: setup
-	$(BIN)/python -m stock_platform.rebuild
+	$(BIN)/stock-platform rebuild-warehouse
 
 dev: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
@@ -52,8 +51,8 @@ integration: setup
 smoke-gcp: setup
 	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \
 		echo "set STOCK_PLATFORM_DEPLOYMENT=staging and what docs/google-cloud.md asks for"; exit 1; }
-	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo $(WEEK)
-	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/python -m stock_platform.demo $(WEEK) --expect-unchanged
+	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/stock-platform demo $(WEEK)
+	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/stock-platform demo $(WEEK) --expect-unchanged
 
 bench: setup
 	$(BIN)/python -m stock_platform_tests.benchmarks

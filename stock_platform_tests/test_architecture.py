@@ -25,8 +25,7 @@ LAYERS = (
     {"automation"},
     {"orchestration/monitoring"},
     {"definitions"},
-    {"terminal"},
-    {"demo", "rebuild"},
+    {"cli"},
 )
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -118,3 +118,15 @@ def test_tomorrow_the_partitions_are_still_the_same_definition():
     last_holiday = trading_days(["XNYS"], date(2026, 1, 2), None).exclusions[-1]
     year = datetime.fromtimestamp(last_holiday.timestamp, UTC).year
     assert year == date.today().year + 1  # noqa: DTZ011
+
+
+def test_a_start_after_the_calendars_is_refused():
+    with pytest.raises(ValueError, match=r"START_DATE 2199-01-02 is after .* an earlier day"):
+        trading_days(["XNYS"], date(2199, 1, 2), None)
+
+
+def test_no_session_is_named_after_the_last_one():
+    days = trading_days(["XNYS"], date(2012, 1, 3), date(2012, 12, 31))
+    with pytest.raises(NotATradingDayError) as refused:
+        require_sessions(days, ["2030-01-02"])
+    assert "next one" not in str(refused.value)

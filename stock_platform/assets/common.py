@@ -15,6 +15,8 @@ _PARTITION_TAGS: Final = (
 )
 
 OWNERS: Final = ["team:market-data"]
+# The attribute of a log record that reports progress: how many of how many are done.
+PROGRESS: Final = "progress"
 
 
 def table_description(table: Table) -> str:

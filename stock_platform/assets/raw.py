@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from stock_platform.assets.common import OWNERS, session_keys
+from stock_platform.assets.common import OWNERS, PROGRESS, session_keys
 from stock_platform.calendars import sessions
 from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.lake.raw_prices import RawPriceBuffer
@@ -63,7 +63,8 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
                 if done % _PROGRESS_EVERY == 0 or done == len(requests):
                     context.log.info(
                         f"fetched {done} of {len(requests)} symbols "
-                        f"for {len(keys)} sessions, last {result.symbol}"
+                        f"for {len(keys)} sessions, last {result.symbol}",
+                        extra={PROGRESS: (done, len(requests))},
                     )
         return dg.MaterializeResult(
             value=buffer,

@@ -105,6 +105,7 @@ def _report(context: dg.OpExecutionContext, done: dict[str, RestoreResult]) -> N
     """Log one observation per table, then fail if any table has problems."""
     problems = []
     for table, result in done.items():
+        context.log.info(f"{table}: {result.rows:,} rows restored")
         context.log_event(
             dg.AssetObservation(
                 asset_key=table,

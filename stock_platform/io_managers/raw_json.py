@@ -70,7 +70,8 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
                 },
                 partition_key=session,
             )
-        context.log.info(f"published {len(keys)} sessions: {dict(changes)}")
+        summary = ", ".join(f"{count} {change}" for change, count in changes.items())
+        context.log.info(f"published {len(keys)} sessions: {summary or 'no symbols'}")
         context.add_output_metadata(
             {
                 "run_outcomes": dg.MetadataValue.json(dict(outcomes)),

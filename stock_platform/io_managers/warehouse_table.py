@@ -56,7 +56,7 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
             context.add_output_metadata(
                 {"dagster/row_count": load.rows, "preview": table_preview(warehouse, table)}
             )
-        context.log.info(f"{table.name}: {load.rows} rows loaded, {load.replaced} replaced")
+        context.log.info(f"{load.rows:,} rows loaded, {load.replaced:,} replaced")
         context.add_output_metadata(
             {"run_rows_loaded": load.rows, "run_rows_replaced": load.replaced, **load.statistics}
         )

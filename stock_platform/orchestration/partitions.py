@@ -54,12 +54,18 @@ def trading_days(
 
     Raises:
         UnknownExchangeError: no calendar is known for a MIC.
-        ValueError: a calendar is recorded from a later day than the start only.
+        ValueError: the start is after the end of the calendars, or a calendar is recorded from
+            a later day than the start only.
     """
     # Exclusions are part of the definition's identity: a horizon that moved with each day would
     # make it another definition each day.
     next_year = date.today().year + 1  # noqa: DTZ011 - a bound, not a fact
     horizon = end or date(next_year, 12, 31)
+    if start > horizon:
+        raise ValueError(
+            f"START_DATE {start} is after {horizon}, where trading calendars end: "
+            "set STOCK_PLATFORM_START_DATE to an earlier day"
+        )
     for mic in exchanges:
         known_from, known_to = known_days(mic, start, horizon)
         if known_from > start:
@@ -104,7 +110,8 @@ def require_sessions(days: dg.TimeWindowPartitionsDefinition, keys: Sequence[str
 
 def _next_session(days: dg.TimeWindowPartitionsDefinition, key: str) -> str:
     try:
-        following = days.time_window_for_partition_key(key).start
-    except (StopIteration, ValueError):
+        day = date.fromisoformat(key).isoformat()
+    except ValueError:
         return ""
-    return f", the next one after {key} is {following.strftime(SESSION_FORMAT)}"
+    following = next((session for session in days.get_partition_keys() if session > day), None)
+    return f", the next one after {key} is {following}" if following else ""

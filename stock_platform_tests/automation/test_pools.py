@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from stock_platform import terminal
 from stock_platform.automation.pools import free_what_the_dead_hold
-from stock_platform.terminal import RunFailedError
+from stock_platform.cli import run_job
+from stock_platform.cli.run_job import RunFailedError
 
 # A step that holds the pool until it is told by a line to end.
 HOLDING = """
@@ -102,12 +102,12 @@ def test_a_command_says_whom_it_waits_for_and_does_not_wait_for_ever(instance, m
     def mine():
         load()
 
-    monkeypatch.setattr(terminal, "definitions", lambda: dg.Definitions(jobs=[mine]))
-    monkeypatch.setattr(terminal, "_PATIENCE_S", 0)
+    monkeypatch.setattr(run_job, "definitions", lambda: dg.Definitions(jobs=[mine]))
+    monkeypatch.setattr(run_job, "_PATIENCE_S", 0)
     with holding() as process:
         with pytest.raises(RunFailedError, match="Free concurrency slots"):
-            terminal.run("mine", {}, instance, Console())
+            run_job.run("mine", {}, instance, Console())
         assert f"of process {process.pid} holds the pool warehouse" in capsys.readouterr().out
         process.kill()
         process.wait()
-        assert terminal.run("mine", {}, instance, Console()).success
+        assert run_job.run("mine", {}, instance, Console()).success

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from stock_platform.cli.demo import drop_sample_erp
 from stock_platform.contracts import FACT_STOCK_PRICE
-from stock_platform.demo import drop_sample_erp
 from stock_platform.lake.paths import LakePaths
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+MAX_LINES = 60
 
 
 @pytest.fixture
@@ -45,13 +46,16 @@ def call(environment, *command):
 
 
 def demo(environment, key_range):
-    return call(environment, sys.executable, "-m", "stock_platform.demo", key_range)
+    return call(environment, BIN / "stock-platform", "demo", key_range)
 
 
 def test_the_demo_twice_changes_no_row(environment):
     first = demo(environment, "2012-08-06...2012-08-10")
     assert first.returncode == 0, first.stderr[-2000:]
     assert "TotalReturnPercent" in first.stdout
+    before_tables, _, _ = first.stdout.partition("Assets")
+    assert len(before_tables.splitlines()) <= MAX_LINES
+    assert "dagster - INFO" not in first.stdout + first.stderr
     again = demo(environment, "2012-08-06...2012-08-10")
     assert again.returncode == 0
     assert again.stdout.count("unchanged") == 8
@@ -61,8 +65,8 @@ def test_the_demo_twice_changes_no_row(environment):
     ("key_range", "says"),
     [
         ("2012-09-03...2012-09-05", "2012-09-03: not a trading day"),
-        ("2012-08-10...2012-08-06", "2012-08-06 lies before 2012-08-10"),
-        ("x...y", "x, y: not a trading day"),
+        ("2012-08-10...2012-08-06", "write 2012-08-06...2012-08-10"),
+        ("2012-08-06..2012-08-10", "write FIRST...LAST with three dots"),
     ],
 )
 def test_the_demo_refuses_what_is_no_range_of_sessions_in_one_line(environment, key_range, says):
@@ -82,18 +86,18 @@ def test_the_demo_refuses_a_wrong_setting_in_one_line(environment):
 
 
 def test_a_demo_after_one_that_was_killed_is_whole(environment):
-    command = [sys.executable, "-m", "stock_platform.demo", "2012-08-06...2012-08-10"]
+    command = [BIN / "stock-platform", "demo", "2012-08-06...2012-08-10"]
     killed = subprocess.Popen(  # noqa: S603 - our own command
         command,
         cwd=ROOT,
         env=environment,
         text=True,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     with killed:
         # The pool's slot is claimed, the Spark batch about to run.
-        assert any("batch stock-prices" in line for line in killed.stderr)
+        assert any("batch stock-prices" in line for line in killed.stdout)
         killed.kill()
     again = demo(environment, "2012-08-06...2012-08-10")
     assert again.returncode == 0, again.stderr[-2000:]

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from stock_platform.demo import drop_sample_erp
+from stock_platform.cli.demo import drop_sample_erp
 from stock_platform.lake.paths import LakePaths
 from stock_platform_tests.webserver import BACKFILL, LAUNCH_BACKFILL, ROOT, serving
 

@@ -1,7 +1,7 @@
-"""Jobs run from a terminal: what `make demo` and `make rebuild-warehouse` have in common.
+"""Jobs run in the process of a command, on the instance of DAGSTER_HOME.
 
-Belongs here: running a job in this process on the instance of DAGSTER_HOME, and the words for a
-failure. Which jobs, and what is shown of them, is each command's own.
+Belongs here: what commands that run jobs have in common, and the messages of their failures.
+Which jobs, and what is shown of them, is each command's own.
 """
 
 import os
@@ -17,10 +17,12 @@ from filelock import FileLock
 from rich.console import Console
 
 from stock_platform.automation.pools import Holder, bury, free_what_the_dead_hold
+from stock_platform.cli.progress import LOGGER, shown_progress
 from stock_platform.errors import StockPlatformError
+from stock_platform.orchestration.partitions import NotATradingDayError
 from stock_platform.orchestration.resources import WarehouseResource
-from stock_platform.settings import Settings
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.settings import Settings, load_settings
+from stock_platform.warehouse.port import Warehouse, WarehouseError
 
 _TAG: Final = "stock_platform/terminal"
 _SHOWN_REASONS: Final = 10
@@ -30,12 +32,25 @@ _LOOK_EVERY_S: Final = 1
 
 
 class RunFailedError(StockPlatformError):
-    """A run did not succeed; Dagster's own log above says why."""
+    """A run did not succeed."""
 
 
 @contextmanager
-def alone() -> Iterator[dg.DagsterInstance]:
-    """The instance, with no other command of a terminal beside this one."""
+def errors_in_one_line() -> Iterator[None]:
+    """End the process with the message of an error that a person can fix, without a traceback."""
+    try:
+        yield
+    except OSError as error:
+        raise SystemExit(
+            f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data is"
+        ) from error
+    except (RunFailedError, NotATradingDayError, WarehouseError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+
+
+@contextmanager
+def exclusive_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance, while no other command uses it."""
     with (
         FileLock(Path(os.environ["DAGSTER_HOME"]) / "terminal.lock"),
         dg.DagsterInstance.get() as instance,
@@ -47,7 +62,7 @@ def alone() -> Iterator[dg.DagsterInstance]:
 def run(
     job: str, tags: dict[str, str], instance: dg.DagsterInstance, console: Console
 ) -> dg.ExecuteInProcessResult:
-    """Run a job to its end, whatever that is, and say how long it took.
+    """Run a job to its end, successful or not, and show its progress.
 
     Raises:
         RunFailedError: another run holds a pool that it needs, and does not end.
@@ -56,26 +71,33 @@ def run(
     definition = definitions().resolve_job_def(job)
     _wait_for(definition.graph.pools, instance, console)
     started = time.monotonic()
-    with console.status(f"{job} is running"):
-        result = definition.execute_in_process(
-            instance=instance, tags={**tags, _TAG: "true"}, raise_on_error=False
+    with shown_progress(job, console) as logger:
+        result = definition.with_logger_defs({LOGGER: logger}).execute_in_process(
+            run_config={"loggers": {LOGGER: {}}},
+            instance=instance,
+            tags={**tags, _TAG: "true"},
+            raise_on_error=False,
         )
-    told = "done in" if result.success else "failed after"
-    console.print(f"  {told} {time.monotonic() - started:.1f} s")
+    outcome = "done in" if result.success else "failed after"
+    console.print(f"  {outcome} {time.monotonic() - started:.1f} s")
     return result
 
 
 def failure(result: dg.ExecuteInProcessResult) -> RunFailedError:
-    """What failed, and where it is seen."""
+    """The error of a failed run: its reasons, and its address in the UI."""
     return RunFailedError(
         f"{result.job_def.name} failed:\n{_reasons(result)}\n"
-        f"`make dev` shows the run: http://127.0.0.1:3000/runs/{result.run_id}"
+        f"`make dev` shows the run: {_run_url(result.run_id)}"
     )
+
+
+def _run_url(run_id: str) -> str:
+    return f"{str(load_settings().dagster_url).rstrip('/')}/runs/{run_id}"
 
 
 @cache
 def definitions() -> dg.Definitions:
-    """The graph; loaded here so that a wrong setting is told before, in a line of its own."""
+    """The graph, imported only after the settings were found to be valid."""
     from stock_platform.definitions import defs  # noqa: PLC0415
 
     return defs
@@ -90,7 +112,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> str:
-    """What failed: blocking checks by their sentence, steps by the error at the bottom."""
+    """The descriptions of failed checks, or else the innermost error of each failed step."""
     checks = [
         f"  {it.asset_key.to_user_string()} {it.check_name}: {it.description}"
         for it in result.get_asset_check_evaluations()
@@ -116,7 +138,7 @@ def _wait_for(pools: Collection[str], instance: dg.DagsterInstance, console: Con
         if time.monotonic() > until:
             raise RunFailedError(
                 f"{'; '.join(map(str, holders))}. Wait until it has ended, or end it: `make dev`, "
-                f"http://127.0.0.1:3000/runs/{holders[0].run_id}, Terminate, then in its menu "
+                f"{_run_url(holders[0].run_id)}, Terminate, then in its menu "
                 "Free concurrency slots. Then repeat this"
             )
         time.sleep(_LOOK_EVERY_S)

@@ -1,0 +1,91 @@
+"""What a command shows of the jobs that it runs, and of their failures."""
+
+import io
+
+import dagster as dg
+import pytest
+from rich.console import Console
+
+from stock_platform.assets.common import PROGRESS
+from stock_platform.cli import run_job
+
+
+@dg.op
+def fetch(context):
+    for done in (1, 2, 3):
+        context.log.info(f"fetched {done} of 3", extra={PROGRESS: (done, 3)})
+    context.log.debug("a detail")
+    context.log.warning("[AAPL] is late")
+
+
+@dg.op(ins={"start": dg.In(dg.Nothing)})
+def load():
+    raise ValueError("the disk is full")
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def fetches():
+    fetch()
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def loads():
+    load(fetch())
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Run a job, and return its result and its output on a console."""
+    monkeypatch.setattr(run_job, "definitions", lambda: dg.Definitions(jobs=[fetches, loads]))
+
+    def run(job, **console):
+        output = io.StringIO()
+        with dg.DagsterInstance.ephemeral() as instance:
+            return run_job.run(job, {}, instance, Console(file=output, **console)), (
+                output.getvalue()
+            )
+
+    return run
+
+
+def test_messages_are_below_the_name_of_their_step(shown, capfd):
+    _, output = shown("fetches")
+    *lines, last = output.splitlines()
+    assert lines == [
+        "fetches",
+        "  fetch",
+        "    fetched 1 of 3",
+        "    fetched 2 of 3",
+        "    fetched 3 of 3",
+        "    warning: [AAPL] is late",
+    ]
+    assert last.startswith("  done in ")
+    assert "dagster - " not in "".join(capfd.readouterr())
+
+
+def test_a_bar_on_a_terminal_replaces_the_lines_of_progress(shown):
+    _, output = shown("fetches", force_terminal=True, width=120)
+    assert "fetched 1 of 3" not in output
+    assert "fetched 3 of 3" in output
+    assert "3/3" in output
+
+
+def test_a_failure_has_its_reason_and_the_address_of_its_run(shown, monkeypatch, capfd):
+    monkeypatch.setenv("STOCK_PLATFORM_DAGSTER_URL", "https://dagster.example.com/")
+    result, output = shown("loads")
+    assert output.splitlines()[-1].startswith("  failed after ")
+    message = str(run_job.failure(result))
+    assert "load: ValueError: the disk is full" in message
+    assert f"https://dagster.example.com/runs/{result.run_id}" in message
+    assert "Traceback" not in output + "".join(capfd.readouterr())
+
+
+def test_a_run_configures_a_logger_that_the_ui_knows_too(shown):
+    result, _ = shown("fetches")
+    config = result.dagster_run.run_config
+    assert dg.validate_run_config(fetches, config)
+
+
+def test_expected_errors_end_the_process_with_a_sentence():
+    with pytest.raises(SystemExit, match="no such setting"), run_job.errors_in_one_line():
+        raise ValueError("no such setting")
