@@ -52,7 +52,6 @@ COPY deploy/entrypoint.sh deploy/workspace.yaml /opt/stock_platform/
 # What libraries want to write goes to /tmp, the one place that is writable.
 ENV DAGSTER_HOME=/opt/dagster/home \
     HOME=/tmp \
-    MPLCONFIGDIR=/tmp/matplotlib \
     PATH=/opt/stock_platform/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -1,39 +1,38 @@
-"""What metadata shows a person: tables in Markdown and plots.
+"""Metadata values that a person reads in Dagster's UI: previews of tables, and links.
 
+Dagster's UI renders Markdown metadata and every description of an event, check or asset as
+Markdown, and its server runs a mutation that an image's address asks for. So data is shown as
+tables and as text, which the UI shows as they are, and never as Markdown or in a description.
 Small on purpose: metadata is stored with every materialization.
 """
 
-import base64
-import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import dagster as dg
 
-from stock_platform.contracts import STOCK_PRICE_ADJUSTED, Table
+from stock_platform.contracts import Table
+from stock_platform.plain_text import plain_text
 from stock_platform.warehouse.port import Warehouse
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _PREVIEW_ROWS: Final = 5
-_PLOTTED_TICKERS: Final = 8
 
 
-def table_preview(warehouse: Warehouse, table: Table) -> dg.MarkdownMetadataValue:
+def table_preview(warehouse: Warehouse, table: Table) -> dg.TableMetadataValue:
     """The first rows of a table in the order of its key."""
     rows = warehouse.query(
         f"SELECT * FROM {table.name} WHERE {table.all_rows_predicate} "
         f"ORDER BY {', '.join(table.key)} LIMIT {_PREVIEW_ROWS}"
     )
-    return _markdown(rows.to_pandas())
+    return rows_table(rows.to_pylist(), _schema(table))
 
 
 def session_previews(
     warehouse: Warehouse, table: Table, sessions: Sequence[date]
-) -> dict[date, dg.MarkdownMetadataValue]:
-    """The first rows of each session of a fact."""
+) -> dict[date, dg.TableMetadataValue]:
+    """The first rows of each session of a fact that has any."""
     key = ", ".join(table.key)
     rows = warehouse.query(
         f"SELECT * EXCEPT (RowInSession) FROM (SELECT *, ROW_NUMBER() OVER "
@@ -41,24 +40,24 @@ def session_previews(
         f"FROM {table.name} WHERE {table.session_column} IN UNNEST(@sessions)) AS numbered "
         f"WHERE RowInSession <= {_PREVIEW_ROWS} ORDER BY {key}",
         {"sessions": list(sessions)},
-    ).to_pandas()
-    by_session = rows.groupby(rows[table.session_column].astype(str))
-    return {date.fromisoformat(str(day)): _markdown(group) for day, group in by_session}
+    )
+    by_session: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows.to_pylist():
+        by_session[row[table.session_column]].append(row)
+    return {day: rows_table(found, _schema(table)) for day, found in by_session.items()}
 
 
-def total_return_plot(warehouse: Warehouse) -> dg.MarkdownMetadataValue:
-    """Week-end total-return closes of the tickers with the longest history, the first at 100."""
-    rows = warehouse.query(
-        "SELECT Ticker, MAX(TradeDate) AS Day, MAX_BY(TotalReturnClose, TradeDate) AS Price "
-        f"FROM {STOCK_PRICE_ADJUSTED.name} "
-        "GROUP BY Ticker, DATE_TRUNC(TradeDate, WEEK) ORDER BY Ticker, Day"
-    ).to_pandas()
-    return dg.MetadataValue.md(f"![total return]({_png(rows)})")
+def rows_table(
+    rows: Sequence[Mapping[str, Any]], schema: dg.TableSchema | None = None
+) -> dg.TableMetadataValue:
+    """Rows of the same columns as a table, each value as plain text or a whole number.
 
-
-def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Some rows of the same columns, as text that nothing reads as markup."""
-    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
+    Args:
+        rows: at least one, where no schema is given.
+        schema: the columns that are shown; without one, those of the first row.
+    """
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+    return dg.MetadataValue.table(records, schema)
 
 
 def link(uri: str) -> dg.MetadataValue[str]:
@@ -78,27 +77,16 @@ def _linked(value: Any) -> Any:  # noqa: ANN401 - metadata is anything
         return value
     if value.startswith("gs://"):
         return link(value)
-    return dg.MetadataValue.url(value) if value.startswith("https://") else value
+    return dg.MetadataValue.url(value) if value.startswith("https://") else plain_text(value)
 
 
-def _png(rows: "pd.DataFrame") -> str:
-    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy import
-
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    longest = rows["Ticker"].value_counts().index[:_PLOTTED_TICKERS]
-    for ticker in sorted(longest):
-        series = rows[rows["Ticker"] == ticker]
-        grown = 100 * series["Price"] / series["Price"].iloc[0]
-        axes.plot(series["Day"], grown, label=ticker, linewidth=1.2)
-    axes.set_ylabel("total return, first week = 100")
-    axes.grid(visible=True, alpha=0.3)
-    if len(longest):
-        figure.legend(loc="outside upper center", ncols=len(longest), frameon=False)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=80)
-    return f"data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}"
+def _schema(table: Table) -> dg.TableSchema:
+    """The names and types alone: descriptions are in the asset's definition."""
+    return dg.TableSchema([dg.TableColumn(column.name, column.type) for column in table.columns])
 
 
-def _markdown(rows: Any) -> dg.MarkdownMetadataValue:  # noqa: ANN401 - a frame
-    return dg.MetadataValue.md(rows.to_markdown(index=False))
+def _cell(value: Any) -> str | int | None:  # noqa: ANN401 - whatever an engine returns
+    """A value for the UI's JSON, which has no NaN."""
+    if value is None or isinstance(value, int):
+        return value
+    return plain_text(str(value).rstrip("\r\n"))

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "stock_platform"
 # From the bottom up: a package may import from its own line and from the lines above it.
 LAYERS = (
     {"errors"},
-    {"calendars", "contracts", "google", "settings"},
+    {"calendars", "contracts", "google", "plain_text", "settings"},
     {"sources", "lake", "spark", "warehouse"},
     {"display"},
     {"orchestration"},
@@ -59,6 +59,13 @@ def imported(file):
             yield node.module or ""
 
 
+def makes_markdown(file):
+    text = file.read_text()
+    nodes = ast.walk(ast.parse(text))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return "md" in attributes or "MarkdownMetadataValue" in text
+
+
 @pytest.mark.parametrize("file", MODULES, ids=name_of)
 def test_imports_point_one_way(file):
     package = package_of(file)
@@ -96,6 +103,11 @@ def test_exceptions_derive_from_the_platform_error():
     }
     assert len(exceptions) > 1
     assert [error for error in exceptions if not issubclass(error, StockPlatformError)] == []
+
+
+def test_no_module_makes_markdown_metadata():
+    """Dagster's UI would render it, and run a mutation that an image's address asks for."""
+    assert [file for file in MODULES if makes_markdown(file)] == []
 
 
 def test_the_spark_job_is_one_file_that_needs_nothing_of_ours():

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from stock_platform.contracts import FACT_STOCK_PRICE
 from stock_platform_tests.platform import SAMPLE_COMPANIES, verdicts
 
 pytestmark = pytest.mark.usefixtures("platform")
@@ -73,12 +74,14 @@ def test_one_session_says_what_it_did_in_its_metadata(loaded):
     result = loaded.run("daily_stock_prices", "2012-08-09")
     (fact,) = result.asset_materializations_for_node("fact_stock_price")
     assert fact.metadata["dagster/row_count"].value == 5
-    assert "AAPL" in fact.metadata["preview"].value
+    preview = fact.metadata["preview"].value
+    assert [it.data["Ticker"] for it in preview.records] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
+    assert tuple(it.name for it in preview.schema.columns) == FACT_STOCK_PRICE.column_names
     (raw,) = result.asset_materializations_for_node("raw_stock_prices")
     assert raw.metadata["outcome_ok"].value == 5
     assert raw.metadata["change_new"].value == 5
     (view,) = result.asset_materializations_for_node("stock_price_adjusted")
-    assert view.metadata["total_return"].value.startswith("![total return](data:image/png;base64,")
+    assert len(view.metadata["preview"].value.records) == 5
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from stock_platform.lake.erp_loader import SAMPLE_ROWS, ErpLoader, sentence
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.orchestration.resources import LakeResource
+from stock_platform.plain_text import plain_text
 from stock_platform.sources.erp import COMPANIES, EXCHANGES, Export, read_export
 from stock_platform.sources.erp_rows import company_rule, exchange_rule, listings, rules_digest
 
@@ -90,19 +91,23 @@ def _materialized(
 
 
 def _observation(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> dg.AssetObservation:
-    """A load as the asset's events show it."""
+    """A load as the asset's events show it.
+
+    Its sentence is no description: the UI renders those as Markdown, and file names and reasons
+    have text of the sender.
+    """
     quarantine = {"quarantine": link(raw_erp.quarantine(paths, kind, load.key))}
     return dg.AssetObservation(
         asset_key=f"raw_erp_{kind}",
-        description=sentence(load),
         metadata={
-            "file": load.name,
+            "summary": sentence(load),
+            "file": plain_text(load.name),
             "generation": load.generation,
             "status": load.status,
             "accepted_rows": load.accepted,
             "rejected_rows": load.rejected,
             "as_it_came": link(raw_erp.source(paths, kind, load.key)),
-            **({"reason": load.reason} if load.reason else {}),
+            **({"reason": plain_text(load.reason)} if load.reason else {}),
             **(quarantine if load.rejected else {}),
             **({"rejected": rows_table(load.sample)} if load.sample else {}),
         },
@@ -129,7 +134,7 @@ def _metadata(
     return {
         "dagster/row_count": known.facts.num_rows,
         "dagster/uri": paths.raw_erp(kind, known.load),
-        "current_file": known.load,
+        "current_file": plain_text(known.load),
         "rejected_rows": len(known.rejected),
         "quarantine": link(raw_erp.quarantine(paths, kind, known.load)),
         **shown,

@@ -17,7 +17,7 @@ from stock_platform.contracts import (
     STOCK_PRICE_ADJUSTED,
     Table,
 )
-from stock_platform.display import table_preview, total_return_plot
+from stock_platform.display import table_preview
 from stock_platform.io_managers.warehouse_table import SessionLoad
 from stock_platform.lake.paths import ProcessedTable
 from stock_platform.lake.publish import ProcessedSession, expected_rows
@@ -96,7 +96,6 @@ def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[N
         metadata={
             "dagster/row_count": rows["n"][0].as_py(),
             "preview": table_preview(store, STOCK_PRICE_ADJUSTED),
-            "total_return": total_return_plot(store),
         }
     )
 

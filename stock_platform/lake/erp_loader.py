@@ -19,6 +19,7 @@ from stock_platform.lake.erp_landing import ErpLoad, Landed
 from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.lake.raw_erp import ErpFacts
+from stock_platform.plain_text import plain_text
 from stock_platform.sources.erp import CONTRACTS, Export
 from stock_platform.sources.erp_history import Told, learn
 from stock_platform.sources.erp_text import ErpFileError
@@ -63,7 +64,9 @@ class ErpLoader:
     def _wait_until_settled(self, file: Landed) -> None:
         seconds = (file.settles_at - datetime.now(UTC)).total_seconds()
         if seconds > 0:
-            self.log.info(f"{file.name} was written just now; waiting for it to be whole")
+            self.log.info(
+                f"{plain_text(file.name)} was written just now; waiting for it to be whole"
+            )
             time.sleep(seconds)
 
     def _load(self, file: Landed) -> ErpLoad | None:
@@ -114,7 +117,8 @@ class ErpLoader:
         used = [it for it in self._loads() if it.was_newest]
         if not used or used[-1].rules == self.rules:
             return
-        self.log.info(f"{used[-1].name} is read again: the exchanges are others than then")
+        name = plain_text(used[-1].name)
+        self.log.info(f"{name} is read again: the exchanges are others than then")
         with TemporaryDirectory() as folder:
             local = Path(folder) / "erp"
             local.write_bytes(files.read(raw_erp.source(self.paths, self.kind, used[-1].key)))
@@ -142,7 +146,8 @@ class ErpLoader:
         rejected = export.rejected.to_pylist()
         raw_erp.save(self.paths, ErpFacts(self.kind, load.key, learned.facts, rejected))
         if learned.is_late:
-            self.log.warning(f"{load.name} came late: newer facts are known, and stay")
+            name = plain_text(load.name)
+            self.log.warning(f"{name} came late: newer facts are known, and stay")
         return replace(
             load,
             status="late" if learned.is_late else "loaded",
@@ -178,12 +183,13 @@ class ErpLoader:
 
 
 def sentence(load: ErpLoad) -> str:
-    """What became of a file."""
+    """What became of a file, as plain text."""
+    name = plain_text(load.name)
     if load.status == "rejected":
-        return f"{load.name} was rejected, nothing of it is used: {load.reason}"
+        return f"{name} was rejected, nothing of it is used: {plain_text(load.reason)}"
     if load.status == "unchanged":
-        return f"{load.name} holds the same bytes as before"
-    told = f"{load.name}: {load.accepted:,} rows accepted, {load.rejected:,} rejected"
+        return f"{name} holds the same bytes as before"
+    told = f"{name}: {load.accepted:,} rows accepted, {load.rejected:,} rejected"
     if load.status == "late":
         return f"{told}; it came late, {load.outdated:,} rows tell older states than are known"
     return told

@@ -96,8 +96,9 @@ def test_lost_facts_come_back_by_the_load_before_and_its_file(renamed_once):
 def test_a_load_shows_its_file_generation_rows_sample_and_quarantine(landing):
     bad = SAMPLE_COMPANIES[0].replace("C-0001,AAPL", "C-0042,TSLA").replace("XNAS", "XXXX")
     landing.drop("companies", "c.csv", f"{GOOD}{bad}\n")
-    shown = next(it for it in observed(landing.run("erp_load")) if "c.csv" in it.description)
-    assert shown.description == "c.csv: 8 rows accepted, 1 rejected"
+    found = observed(landing.run("erp_load"))
+    shown = next(it for it in found if it.metadata["file"].value == "c.csv")
+    assert shown.metadata["summary"].value == "c.csv: 8 rows accepted, 1 rejected"
     assert {"file", "generation", "accepted_rows", "as_it_came"} <= set(shown.metadata)
     (row,) = shown.metadata["rejected"].value.records
     assert (row.data["LINE"], row.data["REASON"]) == (10, "unknown_exchange")
@@ -241,7 +242,7 @@ def test_an_older_file_that_comes_again_after_a_newer_one_changes_nothing(landin
     result = landing.run("erp_load")
     assert outcomes(landing)[-1] == ("old-again.csv", "late")
     assert landing.table("dim_company").equals(before)
-    assert "it came late" in observed(result)[-1].description
+    assert "it came late" in observed(result)[-1].metadata["summary"].value
 
 
 def test_what_a_name_held_before_may_be_put_back(landing):

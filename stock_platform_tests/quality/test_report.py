@@ -77,7 +77,12 @@ def test_sessions_of_a_check_are_told_together(report):
     text = page.render(made)
     assert "18 sessions" in text
     assert "The first 10, errors and newest first" in text
-    assert "- ERROR: `fact_stock_price` no_gaps, 18 sessions" in page.summary(made)
+    assert {
+        "severity": "ERROR",
+        "asset": "fact_stock_price",
+        "check": "no_gaps",
+        "extent": "18 sessions",
+    } in page.open_failures(made)
 
 
 def test_a_check_with_errors_and_warnings_is_one_entry_that_begins_with_its_errors(report):

@@ -12,7 +12,7 @@ from stock_platform.contracts import (
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
 )
-from stock_platform.display import link, table_preview
+from stock_platform.display import link, rows_table, table_preview
 from stock_platform.lake import files
 from stock_platform.orchestration.check_results.collect import collect_check_results
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
@@ -87,10 +87,12 @@ def quality_report_asset(
         uri = lake.paths.quality_report()
         html = page.render(report).encode()
         files.write(uri, html)
+        failures = page.open_failures(report)
         return dg.MaterializeResult(
             metadata={
                 "page": link(uri),
-                "state": dg.MetadataValue.md(page.summary(report)),
+                "state": page.state(report),
+                **({"open_failures": rows_table(failures)} if failures else {}),
                 "bytes": len(html),
             }
         )

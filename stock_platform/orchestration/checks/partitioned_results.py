@@ -10,6 +10,7 @@ from stock_platform.orchestration.dagster_internals.check_evaluations import (
     log_evaluations,
 )
 from stock_platform.orchestration.dagster_internals.event_transaction import one_transaction
+from stock_platform.plain_text import plain_text
 from stock_platform.quality.rules.result import RuleResult
 
 # A check that fails for every session must not hide the others in the log.
@@ -65,7 +66,7 @@ def _log_failures(
     failed = [(session, result) for session, result in results.items() if not result.passed]
     for session, result in failed[:_MAX_LOGGED_FAILURES]:
         log = context.log.warning if result.warn_only else context.log.error
-        text = " - ".join([result.summary, *result.examples[:1]])
+        text = " - ".join([result.summary, *_plain_examples(result)[:1]])
         log(f"{check.asset_key.to_user_string()} {check.name} {session}: {text}")
     if len(failed) > _MAX_LOGGED_FAILURES:
         more = len(failed) - _MAX_LOGGED_FAILURES
@@ -83,12 +84,17 @@ def _summary(results: Mapping[str, RuleResult]) -> RuleResult:
     )
 
 
+def _plain_examples(result: RuleResult) -> list[str]:
+    # Examples quote records and files.
+    return [plain_text(example) for example in result.examples]
+
+
 def _fields(check: dg.AssetCheckKey, result: RuleResult) -> dict[str, Any]:
     warns = result.warn_only and not result.passed
     # Stored events and logs have these names; `check_results.collect` reads them.
     metadata: dict[str, Any] = {"offending": result.failure_count}
     if result.examples:
-        metadata["sample"] = list(result.examples)
+        metadata["sample"] = _plain_examples(result)
     return {
         "asset_key": check.asset_key,
         "check_name": check.name,

@@ -58,13 +58,17 @@ def state(report: Report) -> str:
     return f"{', '.join(told[:-1])}{' and ' if told[:-1] else ''}{told[-1]} open"
 
 
-def summary(report: Report) -> str:
-    """The state and what is open, as Markdown for a catalogue's metadata."""
-    lines = [f"**{state(report)}**", ""]
-    for group in failures_by_check(report):
-        worst = group.worst
-        lines.append(f"- {worst.severity}: `{worst.asset}` {worst.check}, {group.extent}")
-    return "\n".join(lines)
+def open_failures(report: Report) -> list[dict[str, str]]:
+    """One row per check that fails, for the metadata of the page."""
+    return [
+        {
+            "severity": group.worst.severity,
+            "asset": group.worst.asset,
+            "check": group.worst.check,
+            "extent": group.extent,
+        }
+        for group in failures_by_check(report)
+    ]
 
 
 def failures_by_check(report: Report) -> list[CheckFailures]:

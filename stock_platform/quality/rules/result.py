@@ -13,7 +13,8 @@ class RuleResult:
 
     Attributes:
         failure_count: number of rows, records, bars or symbols that break the rule.
-        summary: one sentence for the reader of the check.
+        summary: one sentence for the reader of the check. Dagster renders it as Markdown, so it
+            contains only our own words and numbers.
         warn_only: a failure warns and never blocks.
         examples: some of the failures; one about a symbol starts with "SYMBOL: ".
     """

@@ -1,0 +1,17 @@
+r"""Text of outside origin, made safe to show.
+
+Belongs here: the one function that every text from a file, an ERP record or a service passes on its
+way to metadata, check results and logs. Stored data stays as received.
+"""
+
+
+def plain_text(text: str) -> str:
+    r"""Escape what could hide, reorder or break up the text around it.
+
+    Control characters (``\x9b``, ``\n``), bidirectional marks (``\u202e``), zero-width characters,
+    every space but the ordinary one, and ``|``, which separates columns (``\|``).
+    """
+    shown = (
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    return "".join(shown).replace("|", r"\|")
