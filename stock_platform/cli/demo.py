@@ -18,6 +18,7 @@ from rich.table import Table as Grid
 
 from stock_platform.automation.sensors import erp_csv_sensor
 from stock_platform.cli import run_job
+from stock_platform.cli.progress import terminal
 from stock_platform.cli.run_job import RunFailedError
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.lake import files
@@ -51,7 +52,7 @@ def run(key_range: str, *, expect_unchanged: bool) -> None:
         key_range: ``FIRST...LAST``, both ends included, or a single day.
         expect_unchanged: whether a table whose rows are others than before is a failure.
     """
-    console = Console()
+    console = terminal()
     settings = load_settings()
     sessions = sessions_between(key_range)
     with run_job.exclusive_instance() as instance:

@@ -17,16 +17,26 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
 from stock_platform.assets.common import PROGRESS
+from stock_platform.observability.logging import process_stdout
 
 # The name of Dagster's default logger: the configuration of a run that names it is valid for
 # the job of the UI too, where such a run may be executed again.
 LOGGER: Final = "console"
 _STYLES: Final = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+
+def terminal() -> Console:
+    """A console on the process' own standard output, which stays a terminal while a step runs.
+
+    Dagster redirects the file descriptor into a file meanwhile.
+    """
+    return Console(file=process_stdout())
 
 
 @contextmanager
@@ -40,7 +50,13 @@ def shown_progress(job: str, console: Console) -> Iterator[dg.LoggerDefinition]:
         TimeElapsedColumn(),
     )
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns,
+        console=console,
+        transient=True,
+        # Dagster captures both streams for the UI.
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not console.is_terminal,
     ) as progress:
         handler = _Handler(job, progress)
 
@@ -60,28 +76,36 @@ class _Handler(logging.Handler):
     def __init__(self, job: str, progress: Progress) -> None:
         super().__init__()
         self._progress = progress
-        self._bar = progress.add_task(job, total=None)
         self._step: str | None = None
+        self._step_bar: TaskID | None = None
+        progress.add_task(job, total=None)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message, unless it is an event of Dagster or the bar shows it."""
+        """Print a message, unless it is an event of Dagster or a bar shows it."""
         if getattr(record, "dagster_event", None):
             return
         metadata = getattr(record, "dagster_meta", {})
         step = metadata.get("step_key")
         if step and step != self._step:
             self._step = step
-            self._progress.reset(self._bar, description=step, total=None)
             self._print(f"  [bold]{escape(step)}[/bold]")
-        completed, total = getattr(record, PROGRESS, (None, None))
-        if completed is not None:
-            self._progress.update(self._bar, completed=completed, total=total)
-            if completed != total and self._progress.console.is_terminal:
+        if self._progress.console.is_terminal and hasattr(record, PROGRESS):
+            completed, total = getattr(record, PROGRESS)
+            self._move_bar(completed, total)
+            if completed < total:
                 return
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         message = escape(f"{level}{metadata.get('orig_message') or record.getMessage()}")
         style = _STYLES.get(record.levelno)
         self._print(f"    [{style}]{message}[/{style}]" if style else f"    {message}")
+
+    def _move_bar(self, completed: int, total: int) -> None:
+        if self._step_bar is None:
+            self._step_bar = self._progress.add_task(self._step or "", total=total)
+        self._progress.update(self._step_bar, completed=completed, refresh=True)
+        if completed == total:
+            self._progress.remove_task(self._step_bar)
+            self._step_bar = None
 
     def _print(self, text: str) -> None:
         self._progress.console.print(text, highlight=False, soft_wrap=True)

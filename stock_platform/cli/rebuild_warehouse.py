@@ -5,11 +5,11 @@ launches as well.
 """
 
 import dagster as dg
-from rich.console import Console
 from rich.table import Table as Grid
 
 from stock_platform.automation.rebuild import NAME, RESTORED_ROWS
 from stock_platform.cli import run_job
+from stock_platform.cli.progress import terminal
 from stock_platform.contracts import TABLES
 from stock_platform.settings import load_settings
 from stock_platform.warehouse.port import Warehouse
@@ -18,7 +18,7 @@ from stock_platform.warehouse.port import Warehouse
 @run_job.errors_in_one_line()
 def run() -> None:
     """Rebuild the warehouse of the settings."""
-    console = Console()
+    console = terminal()
     settings = load_settings()
     with run_job.exclusive_instance() as instance:
         warehouse = run_job.open_warehouse(settings)
