@@ -16,7 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "stock_platform"
 LAYERS = (
     {"errors"},
     {"calendars", "contracts", "google", "plain_text", "settings"},
-    {"sources", "lake", "spark", "warehouse"},
+    {"market_data", "lake"},
+    {"spark", "warehouse", "erp"},
     {"display"},
     {"orchestration"},
     {"io_managers"},

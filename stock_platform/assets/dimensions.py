@@ -18,8 +18,8 @@ from stock_platform.contracts import (
     Table,
 )
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake.raw_erp import ErpFacts
-from stock_platform.sources.company_rows import dim_company_history_rows, dim_company_rows
+from stock_platform.erp.company_dimensions import dim_company_history_rows, dim_company_rows
+from stock_platform.erp.store import ErpSnapshot
 
 GROUP: Final = "warehouse"
 
@@ -33,24 +33,24 @@ def dimension_assets(first: date, last: date | None) -> list[dg.AssetsDefinition
     """
 
     @_dimension(DIM_EXCHANGE)
-    def dim_exchange(raw_erp_exchanges: ErpFacts) -> pa.Table:
-        return _table(DIM_EXCHANGE, map(_exchange, raw_erp_exchanges.facts.to_pylist()))
+    def dim_exchange(raw_erp_exchanges: ErpSnapshot) -> pa.Table:
+        return _table(DIM_EXCHANGE, map(_exchange, raw_erp_exchanges.records.to_pylist()))
 
     @_dimension(DIM_COMPANY)
-    def dim_company(raw_erp_companies: ErpFacts) -> pa.Table:
-        return dim_company_rows(raw_erp_companies.facts)
+    def dim_company(raw_erp_companies: ErpSnapshot) -> pa.Table:
+        return dim_company_rows(raw_erp_companies.records)
 
     @_dimension(DIM_COMPANY_HISTORY)
-    def dim_company_history(raw_erp_companies: ErpFacts) -> pa.Table:
-        return dim_company_history_rows(raw_erp_companies.facts)
+    def dim_company_history(raw_erp_companies: ErpSnapshot) -> pa.Table:
+        return dim_company_history_rows(raw_erp_companies.records)
 
     @_dimension(DIM_DATE)
     def dim_date() -> pa.Table:
         return _table(DIM_DATE, map(_day, _days(first.replace(month=1, day=1), _end(last))))
 
     @_dimension(DIM_TRADING_SESSION)
-    def dim_trading_session(raw_erp_exchanges: ErpFacts) -> pa.Table:
-        mics = raw_erp_exchanges.facts["EXCH_CODE"].to_pylist()
+    def dim_trading_session(raw_erp_exchanges: ErpSnapshot) -> pa.Table:
+        mics = raw_erp_exchanges.records["EXCH_CODE"].to_pylist()
         known = [mic for mic in mics if calendar_code(mic)]
         rows = (row for mic in known for row in _trading_sessions(mic, first, _end(last)))
         return _table(DIM_TRADING_SESSION, rows)

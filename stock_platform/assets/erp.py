@@ -1,4 +1,4 @@
-"""Companies and exchanges, as the ERP's exports told them: each file loaded once, in order."""
+"""Companies and exchanges from the ERP's exports: each file is loaded once, in order."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,15 +9,15 @@ import dagster as dg
 
 from stock_platform.assets.common import OWNERS
 from stock_platform.display import link, rows_table
-from stock_platform.lake import erp_landing, raw_erp
-from stock_platform.lake.erp_landing import ErpLoad
-from stock_platform.lake.erp_loader import SAMPLE_ROWS, ErpLoader, sentence
+from stock_platform.erp import store
+from stock_platform.erp.export import COMPANIES, EXCHANGES, Export, read_export
+from stock_platform.erp.ledger import LoadRecord, read_ledger
+from stock_platform.erp.loader import SAMPLE_ROWS, ErpLoader, sentence
+from stock_platform.erp.row_rules import company_rule, exchange_rule, listings, rules_digest
+from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.paths import ErpKind, LakePaths
-from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.plain_text import plain_text
-from stock_platform.sources.erp import COMPANIES, EXCHANGES, Export, read_export
-from stock_platform.sources.erp_rows import company_rule, exchange_rule, listings, rules_digest
 
 GROUP: Final = "raw"
 
@@ -33,7 +33,7 @@ def erp_assets(rejected_share: float) -> list[dg.AssetsDefinition]:
     def raw_erp_exchanges(
         context: dg.AssetExecutionContext, lake: LakeResource
     ) -> dg.MaterializeResult[None]:
-        """Exchanges, as the ERP's exports told them one after another."""
+        """Exchanges, merged from the ERP's exports."""
 
         def read(file: Path) -> Export:
             return read_export(file, EXCHANGES, exchange_rule, rejected_share)
@@ -44,16 +44,16 @@ def erp_assets(rejected_share: float) -> list[dg.AssetsDefinition]:
 
     @_erp_asset("companies")
     def raw_erp_companies(
-        context: dg.AssetExecutionContext, lake: LakeResource, raw_erp_exchanges: ErpFacts
+        context: dg.AssetExecutionContext, lake: LakeResource, raw_erp_exchanges: ErpSnapshot
     ) -> dg.MaterializeResult[None]:
-        """Companies, as the ERP's exports told them one after another: the universe of symbols.
+        """Companies, merged from the ERP's exports: the universe of symbols.
 
         Every file of the landing folder is loaded once, by name and generation, in order of
         arrival. Rows that break the contract are kept with their line, reason and text; a file
-        that does is rejected whole and changes nothing. When an exchange changes, the newest file
-        is read again, for its symbols and what was rejected may be others.
+        that does is rejected as a whole and changes nothing. When an exchange changes, the newest
+        file is read again, because its symbols and rejected rows may change.
         """
-        known = listings(raw_erp_exchanges.facts.to_pylist())
+        known = listings(raw_erp_exchanges.records.to_pylist())
         rule = company_rule(known, datetime.now(UTC).date())
 
         def read(file: Path) -> Export:
@@ -72,7 +72,7 @@ def _erp_asset(kind: ErpKind) -> Callable[[Any], dg.AssetsDefinition]:
         kinds={"csv", "parquet"},
         io_manager_key="raw_json",
         code_version="2",
-        # Two loads at once could each forget what the other learned.
+        # Two loads at once could each discard the other's records.
         pool=f"erp_{kind}",
     )
 
@@ -84,19 +84,19 @@ def _materialized(
     for load in loader.load_all():
         done.append(load)
         context.log_event(_observation(paths, loader.kind, load))
-    known = raw_erp.load_if_any(paths, loader.kind)
-    if known is None and not erp_landing.loads(paths, loader.kind):
-        raise raw_erp.NoErpFileError.of(paths, loader.kind)
+    known = store.load_if_any(paths, loader.kind)
+    if known is None and not read_ledger(paths, loader.kind).records:
+        raise store.NoErpFileError.of(paths, loader.kind)
     return dg.MaterializeResult(metadata=_metadata(paths, loader.kind, known, done))
 
 
-def _observation(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> dg.AssetObservation:
-    """A load as the asset's events show it.
+def _observation(paths: LakePaths, kind: ErpKind, load: LoadRecord) -> dg.AssetObservation:
+    """Build the observation of a load.
 
-    Its sentence is no description: the UI renders those as Markdown, and file names and reasons
-    have text of the sender.
+    Its summary is not a description, because the UI renders descriptions as Markdown, and file
+    names and reasons contain text from outside.
     """
-    quarantine = {"quarantine": link(raw_erp.quarantine(paths, kind, load.key))}
+    quarantine = {"quarantine": link(store.quarantine_uri(paths, kind, load.key))}
     return dg.AssetObservation(
         asset_key=f"raw_erp_{kind}",
         metadata={
@@ -106,7 +106,7 @@ def _observation(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> dg.AssetObse
             "status": load.status,
             "accepted_rows": load.accepted,
             "rejected_rows": load.rejected,
-            "as_it_came": link(raw_erp.source(paths, kind, load.key)),
+            "as_it_came": link(store.source_uri(paths, kind, load.key)),
             **({"reason": plain_text(load.reason)} if load.reason else {}),
             **(quarantine if load.rejected else {}),
             **({"rejected": rows_table(load.sample)} if load.sample else {}),
@@ -115,7 +115,7 @@ def _observation(paths: LakePaths, kind: ErpKind, load: ErpLoad) -> dg.AssetObse
 
 
 def _metadata(
-    paths: LakePaths, kind: ErpKind, known: ErpFacts | None, done: list[ErpLoad]
+    paths: LakePaths, kind: ErpKind, known: ErpSnapshot | None, done: list[LoadRecord]
 ) -> dict[str, Any]:
     loads = [
         {
@@ -132,11 +132,11 @@ def _metadata(
     if known is None:
         return {"dagster/row_count": 0, **shown}
     return {
-        "dagster/row_count": known.facts.num_rows,
-        "dagster/uri": paths.raw_erp(kind, known.load),
-        "current_file": plain_text(known.load),
+        "dagster/row_count": known.records.num_rows,
+        "dagster/uri": paths.raw_erp(kind, known.load_key),
+        "current_file": plain_text(known.load_key),
         "rejected_rows": len(known.rejected),
-        "quarantine": link(raw_erp.quarantine(paths, kind, known.load)),
+        "quarantine": link(store.quarantine_uri(paths, kind, known.load_key)),
         **shown,
         **({"rejected": rows_table(known.rejected[:SAMPLE_ROWS])} if known.rejected else {}),
     }

@@ -10,9 +10,9 @@ import orjson
 
 from stock_platform.assets.common import OWNERS, session_keys
 from stock_platform.display import batch_facts
+from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
-from stock_platform.lake.raw_erp import ErpFacts
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import LakeResource, SparkResource
 from stock_platform.spark.batch import JOB_FILE, SparkBatch
@@ -37,7 +37,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
     def processed_stock_prices(
         context: dg.AssetExecutionContext,
         raw_stock_prices: dict[str, str],
-        raw_erp_companies: ErpFacts,
+        raw_erp_companies: ErpSnapshot,
         lake: LakeResource,
         spark: SparkResource,
     ) -> dg.MaterializeResult[StagedBatch]:
@@ -47,7 +47,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         the sessions are published one by one, each atomically.
         """
         keys = session_keys(context, days)
-        symbols = sorted(set(raw_erp_companies.facts["TICKER"].to_pylist()))
+        symbols = sorted(set(raw_erp_companies.records["TICKER"].to_pylist()))
         batch_id = _batch_id(lake.root, keys, symbols, raw_stock_prices)
         # If the run repeats the step, the first batch may still be writing.
         attempt = f"{context.run.run_id}-{uuid.uuid4().hex[:8]}"

@@ -8,13 +8,13 @@ import dagster as dg
 
 from stock_platform.assets.common import OWNERS, PROGRESS, session_keys
 from stock_platform.calendars import sessions
-from stock_platform.lake.raw_erp import ErpFacts
+from stock_platform.erp.history import active_days
+from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import MarketDataResource
-from stock_platform.sources.erp_history import active_days
 
 GROUP: Final = "raw"
 # Symbols per progress message: one about every ten seconds at two requests per second.
@@ -37,7 +37,7 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
     )
     def raw_stock_prices(
         context: dg.AssetExecutionContext,
-        raw_erp_companies: ErpFacts,
+        raw_erp_companies: ErpSnapshot,
         market_data: MarketDataResource,
     ) -> dg.MaterializeResult[RawPriceBuffer]:
         """Daily prices of every active company as returned by Yahoo, with a typed outcome.
@@ -82,8 +82,8 @@ def _sessions_without_partition(mics: Iterable[str], keys: list[str]) -> dict[st
     return {mic: count for mic, count in lost.items() if count}
 
 
-def _requests(companies: ErpFacts, keys: list[str]) -> Iterator[PriceRequest]:
+def _requests(companies: ErpSnapshot, keys: list[str]) -> Iterator[PriceRequest]:
     """Yield one request per symbol, with the sessions on which the company was active."""
-    for (mic, symbol), days in sorted(active_days(companies.facts, keys).items()):
+    for (mic, symbol), days in sorted(active_days(companies.records, keys).items()):
         open_sessions = frozenset(sessions(mic, days[0], days[-1])).intersection(days)
         yield PriceRequest(symbol, mic, days, open_sessions)

@@ -12,10 +12,10 @@ import dagster as dg
 
 from stock_platform.assets.facts import SOURCES
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
-from stock_platform.lake import raw_erp
+from stock_platform.erp import store
+from stock_platform.erp.store import NoErpFileError
 from stock_platform.lake.loaded import DamagedError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
-from stock_platform.lake.raw_erp import NoErpFileError
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse import restore
@@ -94,7 +94,7 @@ def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinitio
     try:
         for kind in ERP_KINDS:
             if f"raw_erp_{kind}" in asset.keys_by_input_name:
-                inputs[f"raw_erp_{kind}"] = raw_erp.load(paths, kind)
+                inputs[f"raw_erp_{kind}"] = store.load(paths, kind)
     except (NoErpFileError, DamagedError) as error:
         return RestoreResult(0, [str(error)])
     rows = asset(**inputs)

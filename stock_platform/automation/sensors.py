@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 
 from stock_platform.automation.jobs import ERP_LOAD, QUALITY_REPORT
-from stock_platform.lake.erp_landing import gone, pending
+from stock_platform.erp.landing import list_deleted_rejects, list_unprocessed
 from stock_platform.lake.paths import ERP_KINDS
 from stock_platform.orchestration.resources import LakeResource
 
@@ -79,9 +79,9 @@ def erp_csv_sensor(
     that failed is asked for again, for its tables may be behind; after so many failures only
     when the folder changes. One that a person ended is asked for when a file waits.
     """
-    waiting = [it for kind in ERP_KINDS for it in pending(lake.paths, kind)]
+    waiting = [it for kind in ERP_KINDS for it in list_unprocessed(lake.paths, kind)]
     settled = [it for it in waiting if it.settles_at <= datetime.now(UTC)]
-    left = [it for kind in ERP_KINDS for it in gone(lake.paths, kind)]
+    left = [it for kind in ERP_KINDS for it in list_deleted_rejects(lake.paths, kind)]
     failed = _failed_in_a_row(context.instance, ERP_LOAD.name)
     if not (settled or left or failed):
         return dg.SkipReason(f"{len(waiting)} files are still being written" if waiting else None)

@@ -21,8 +21,8 @@ from stock_platform.cli import run_job
 from stock_platform.cli.progress import terminal
 from stock_platform.cli.run_job import RunFailedError
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
+from stock_platform.erp.landing import list_unprocessed
 from stock_platform.lake import files
-from stock_platform.lake.erp_landing import pending
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.orchestration.partitions import RANGE_RUNS, require_sessions
 from stock_platform.orchestration.resources import LakeResource
@@ -149,7 +149,7 @@ def _run_all(
 def _landed_files(instance: dg.DagsterInstance) -> list[str]:
     """The ERP files for which the sensor requests a run, when it is asked as the daemon does."""
     lake = LakeResource(root=load_settings().lake)
-    waiting = [file for kind in ERP_KINDS for file in pending(lake.paths, kind)]
+    waiting = [file for kind in ERP_KINDS for file in list_unprocessed(lake.paths, kind)]
     if waiting:
         settles_at = max(file.settles_at for file in waiting)
         time.sleep(max((settles_at - datetime.now(UTC)).total_seconds(), 0))

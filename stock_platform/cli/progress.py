@@ -23,7 +23,7 @@ from rich.progress import (
 )
 
 from stock_platform.assets.common import PROGRESS
-from stock_platform.observability.logging import process_stdout
+from stock_platform.orchestration.monitoring.json_logs import process_stdout
 
 # The name of Dagster's default logger: the configuration of a run that names it is valid for
 # the job of the UI too, where such a run may be executed again.

@@ -4,8 +4,9 @@ from collections import Counter
 
 import dagster as dg
 
-from stock_platform.lake import files, raw_erp, raw_prices
-from stock_platform.lake.raw_erp import ErpFacts
+from stock_platform.erp import store
+from stock_platform.erp.store import ErpSnapshot
+from stock_platform.lake import files, raw_prices
 from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.reconcile import choose_record
 from stock_platform.orchestration.resources import LakeResource
@@ -24,7 +25,7 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
         with obj as buffer:
             self._publish(context, buffer)
 
-    def load_input(self, context: dg.InputContext) -> dict[str, str] | ErpFacts:
+    def load_input(self, context: dg.InputContext) -> dict[str, str] | ErpSnapshot:
         """Return the URIs of the requested partitions, or the records of the ERP.
 
         Raises:
@@ -33,7 +34,7 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
         paths = self.lake.paths
         if not context.has_asset_partitions:
             kind = context.asset_key.path[-1].removeprefix("raw_erp_")
-            return raw_erp.load(paths, "companies" if kind == "companies" else "exchanges")
+            return store.load(paths, "companies" if kind == "companies" else "exchanges")
         uris = {key: paths.raw_prices(key) for key in context.asset_partition_keys}
         there = files.each(files.exists, uris.values())
         missing = [key for key, found in zip(uris, there, strict=True) if not found]

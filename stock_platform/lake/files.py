@@ -84,13 +84,15 @@ def strangers_in(folder: str) -> list[str]:
     return sorted(f"{folder}/{name}" for name in _dated(folder) if not _is_session(name))
 
 
-def sessions_with(folder: str, name: str) -> list[str]:
-    """The sessions whose ``date=`` folder has an object of a name, ascending, by one listing."""
+def sessions_with(folder: str, *names: str) -> list[str]:
+    """Sessions whose ``date=`` folder has an object of one of these names, by one listing.
+
+    They are ascending. A folder without one is left over from an interrupted write.
+    """
     fs, path = filesystem(folder)
-    parts = (it.rsplit("/", 2) for it in fs.find(path))
-    return sorted(
-        it[1].removeprefix(_DATE) for it in parts if it[-1] == name and _is_session(it[1])
-    )
+    parts = (found.rsplit("/", 2) for found in fs.find(path))
+    found = {part[1] for part in parts if part[-1] in names and _is_session(part[1])}
+    return sorted(name.removeprefix(_DATE) for name in found)
 
 
 def _dated(folder: str) -> list[str]:
@@ -157,8 +159,14 @@ def _version(uri: str) -> tuple[str, str]:
 def _in_place(fs: Any, path: str, put: Callable[[str], object]) -> None:  # noqa: ANN401 - untyped
     if isinstance(fs, LocalFileSystem):
         fs.makedirs(posixpath.dirname(path), exist_ok=True)
-        beside = f"{path}.{uuid.uuid4().hex}.tmp"
-        put(beside)
-        fs.mv(beside, path)
+        # A process that is killed leaves this file behind: whatever lists a folder must ignore it.
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        try:
+            put(temporary)
+            fs.mv(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                fs.rm_file(temporary)
+            raise
     else:
         put(path)

@@ -10,6 +10,7 @@ is written before the load identifies loads that died in between.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 import pyarrow as pa
@@ -18,6 +19,9 @@ import pyarrow.parquet as pq
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
+
+# A session with one of them was loaded, though the other may be lost.
+_OBJECTS: Final = ("part-00000.parquet", "_manifest.json")
 
 
 class DamagedError(StockPlatformError):
@@ -71,7 +75,7 @@ def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[st
 
 def sessions(paths: LakePaths, table: str) -> list[str]:
     """Return the sessions with a copy, ascending."""
-    return files.sessions_in(paths.loaded_folder(table))
+    return files.sessions_with(paths.loaded_folder(table), *_OBJECTS)
 
 
 def read(paths: LakePaths, table: str, session: str) -> Loaded:

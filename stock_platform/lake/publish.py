@@ -7,7 +7,7 @@ sessions are published, so publication can be repeated after an interruption.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pyarrow.parquet as pq
@@ -17,6 +17,9 @@ from stock_platform.lake import files
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
 
 SessionMetrics = Mapping[str, Any]
+
+# A session with one of them was published, though the other may be lost.
+_OBJECTS: Final = ("part-00000.parquet", "_manifest.json")
 
 
 class PublishError(StockPlatformError):
@@ -132,7 +135,7 @@ def _publish_session(
 
 def published_sessions(paths: LakePaths) -> list[str]:
     """Return the sessions with processed prices, ascending, by one listing of the lake."""
-    return files.sessions_in(paths.processed_prices_folder())
+    return files.sessions_with(paths.processed_prices_folder(), *_OBJECTS)
 
 
 def read_published(paths: LakePaths, session: str) -> ProcessedSession:

@@ -8,9 +8,11 @@ import orjson
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from stock_platform.lake import erp_landing, files
+from stock_platform.erp import ledger
+from stock_platform.erp.landing import SETTLED_AFTER, list_deleted_rejects, list_landed_files
+from stock_platform.lake import files
+from stock_platform_tests.erp.exports import HEADER
 from stock_platform_tests.platform import SAMPLE_COMPANIES, SAMPLE_ERP, verdicts
-from stock_platform_tests.sources.erp_files import HEADER
 
 GOOD = "\n".join([HEADER, *SAMPLE_COMPANIES]) + "\n"
 
@@ -22,7 +24,9 @@ def landing(platform):
 
 
 def outcomes(platform):
-    return [(it.name, it.status) for it in erp_landing.loads(platform.paths, "companies")]
+    return [
+        (it.name, it.status) for it in ledger.read_ledger(platform.paths, "companies").by_arrival()
+    ]
 
 
 def observed(result):
@@ -82,7 +86,7 @@ def test_no_history_is_lost_with_the_pointer_to_it(renamed_once):
 
 def test_lost_facts_come_back_by_the_load_before_and_its_file(renamed_once):
     platform, before = renamed_once
-    first, last = erp_landing.loads(platform.paths, "companies")
+    first, last = ledger.read_ledger(platform.paths, "companies").by_arrival()
     Path(platform.paths.raw_erp("companies", last.key), "facts.parquet").unlink()
     assert not platform.run("erp_load").success
     pointer = Path(platform.paths.current_erp("companies"))
@@ -150,7 +154,7 @@ def test_a_load_that_died_before_it_was_remembered_is_repeated_without_effect(la
     landing.drop("companies", "c.csv", GOOD)
     landing.run("erp_load")
     before = landing.table("dim_company_history")
-    (load,) = erp_landing.loads(landing.paths, "companies")
+    (load,) = ledger.read_ledger(landing.paths, "companies").by_arrival()
     files.delete(landing.paths.erp_load("companies", load.key))
     assert landing.run("erp_load").success
     assert landing.table("dim_company_history").equals(before)
@@ -162,14 +166,14 @@ def test_a_file_that_is_still_written_is_waited_for(landing):
     os.utime(file)
     started = time.time()
     assert landing.run("erp_load").success
-    assert time.time() - started > erp_landing.SETTLED_AFTER.total_seconds() - 1
+    assert time.time() - started > SETTLED_AFTER.total_seconds() - 1
     assert outcomes(landing) == [("c.csv", "loaded")]
 
 
 @pytest.mark.parametrize("name", [".hidden.csv", "c.csv.part", "c.csv.tmp"])
 def test_unfinished_files_are_left_alone(landing, name):
     landing.drop("companies", name, GOOD)
-    assert erp_landing.landed(landing.paths, "companies") == []
+    assert list_landed_files(landing.paths, "companies") == []
 
 
 @pytest.mark.parametrize("name", ["c.txt", "x%2F..%2Fy.csv", "ü ☃.csv", "C.CSV"])
@@ -295,9 +299,30 @@ def test_deleting_a_rejected_file_clears_the_check(landing):
     landing.drop("companies", "c.csv", GOOD)
     file = landing.drop("companies", "bad.csv", "nothing")
     landing.run("erp_load")
-    assert erp_landing.gone(landing.paths, "companies") == []
+    assert list_deleted_rejects(landing.paths, "companies") == []
     file.unlink()
-    assert [it.name for it in erp_landing.gone(landing.paths, "companies")] == ["bad.csv"]
+    assert [it.name for it in list_deleted_rejects(landing.paths, "companies")] == ["bad.csv"]
     cleared = landing.run("erp_load")
     assert verdicts(cleared, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
-    assert erp_landing.gone(landing.paths, "companies") == []
+    assert list_deleted_rejects(landing.paths, "companies") == []
+
+
+def test_damaged_ledger_entry_fails_its_check(landing, capfd):
+    landing.drop("companies", "a.csv", GOOD)
+    landing.run("erp_load")
+    (record,) = ledger.read_ledger(landing.paths, "companies").by_arrival()
+    landing.drop("companies", "b.csv", GOOD.replace("Apple Inc.", "Apple"))
+    landing.run("erp_load")
+    entry = Path(landing.paths.erp_load("companies", record.key))
+    entry.write_bytes(b"{")
+    landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple Corp"))
+    result = landing.run("erp_load")
+    assert result.success
+    name = "load_ledger_is_readable"
+    assert verdicts(result, name, "raw_erp_companies")[None] == (False, "ERROR")
+    assert f"the ledger entry {entry} is damaged" in capfd.readouterr().err
+    assert "Apple Corp" in set(landing.table("dim_company")["CompanyName"])
+    entry.unlink()
+    repaired = landing.run("erp_load")
+    assert verdicts(repaired, name, "raw_erp_companies")[None] == (True, "ERROR")
+    assert "Apple Corp" in set(landing.table("dim_company")["CompanyName"])

@@ -12,9 +12,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from stock_platform.lake import erp_landing
+from stock_platform.erp import ledger
+from stock_platform_tests.erp.exports import HEADER
 from stock_platform_tests.platform import SAMPLE_COMPANIES, SAMPLE_ERP, Platform
-from stock_platform_tests.sources.erp_files import HEADER
 from stock_platform_tests.webserver import ROOT
 
 pytestmark = pytest.mark.integration
@@ -73,7 +73,10 @@ def companies(*rows):
 
 def test_each_generation_is_loaded_once_whenever_the_daemon_is_killed(platform, home):
     def loads():
-        return [(it.name, it.status) for it in erp_landing.loads(platform.paths, "companies")]
+        return [
+            (it.name, it.status)
+            for it in ledger.read_ledger(platform.paths, "companies").by_arrival()
+        ]
 
     def runs():
         with dg.DagsterInstance.from_config(str(home)) as instance:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from stock_platform.sources.erp import COMPANIES, EXCHANGES, read_export
-from stock_platform.sources.erp_rows import company_rule, exchange_rule, listings
-from stock_platform.sources.erp_text import ErpFileError
+from stock_platform.erp.csv_reader import ErpFileError
+from stock_platform.erp.export import COMPANIES, EXCHANGES, read_export
+from stock_platform.erp.row_rules import company_rule, exchange_rule, listings
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "erp"
 pytestmark = [

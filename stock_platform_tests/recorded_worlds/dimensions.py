@@ -7,12 +7,13 @@ from pathlib import Path
 
 from stock_platform.assets.dimensions import dimension_assets
 from stock_platform.contracts import TABLES
-from stock_platform.lake import raw_erp
+from stock_platform.erp import store
+from stock_platform.erp.export import COMPANIES, EXCHANGES, ExportSchema, read_export
+from stock_platform.erp.history import ExportProvenance, merge_export
+from stock_platform.erp.ledger import LoadRecord
+from stock_platform.erp.row_rules import RowRule, company_rule, exchange_rule, listings
+from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.paths import ErpKind, LakePaths
-from stock_platform.lake.raw_erp import ErpFacts
-from stock_platform.sources.erp import COMPANIES, EXCHANGES, Contract, read_export
-from stock_platform.sources.erp_history import Told, learn
-from stock_platform.sources.erp_rows import RowRule, company_rule, exchange_rule, listings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform_tests.recorded_worlds.files import RecordedFile, exchanges
 
@@ -26,7 +27,7 @@ def load_dimensions(
     """An ERP export of the files' companies and exchanges, and the dimensions made of it."""
     mics = sorted({it.company["mic"] for it in recorded})
     listed = _load(paths, "exchanges", EXCHANGES, map(_exchange, mics), exchange_rule)
-    rule = company_rule(listings(listed.facts.to_pylist()), days[-1])
+    rule = company_rule(listings(listed.records.to_pylist()), days[-1])
     companies = _load(paths, "companies", COMPANIES, map(_company, recorded), rule)
     inputs = {
         "dim_company": [companies],
@@ -42,20 +43,21 @@ def load_dimensions(
 def _load(
     paths: LakePaths,
     kind: ErpKind,
-    contract: Contract,
+    schema: ExportSchema,
     rows: Iterator[Mapping[str, str]],
     rule: RowRule,
-) -> ErpFacts:
+) -> ErpSnapshot:
     folder = Path(paths.landing(kind))
     folder.mkdir(parents=True)
     with (folder / "recorded.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, contract.columns)
+        writer = csv.DictWriter(file, schema.columns)
         writer.writeheader()
         writer.writerows(rows)
-    export = read_export(folder / "recorded.csv", contract, rule, 0)
-    facts = learn(None, export, contract, Told("recorded.csv", datetime.now(UTC))).facts
-    known = ErpFacts(kind, "recorded.csv", facts, [])
-    raw_erp.save(paths, known)
+    export = read_export(folder / "recorded.csv", schema, rule, 0)
+    now = datetime.now(UTC)
+    merged = merge_export(None, export, schema, ExportProvenance("recorded.csv", now))
+    known = ErpSnapshot(kind, "recorded.csv", merged.records, [])
+    store.save(paths, known, LoadRecord("recorded.csv", "", "", now, now, "loaded"))
     return known
 
 

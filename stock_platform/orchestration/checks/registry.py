@@ -136,7 +136,11 @@ def _action_sessions(sources: Sources, sessions: Sequence[str]) -> Measurement:
 
 
 def _erp(kind: ErpKind) -> AssetMeasurements:
-    checks = (Check(erp.files_accepted, "asset"), Check(erp.every_row_accepted, "asset"))
+    checks = (
+        Check(erp.files_accepted, "asset"),
+        Check(erp.load_ledger_is_readable, "asset"),
+        Check(erp.every_row_accepted, "asset"),
+    )
     return AssetMeasurements(checks, whole=lambda sources: measure_erp(sources.paths, kind))
 
 

@@ -4,27 +4,30 @@ from collections import Counter
 
 import pyarrow.compute as pc
 
-from stock_platform.lake import erp_landing, raw_erp
+from stock_platform.erp import landing, ledger, store
+from stock_platform.erp.export import SCHEMAS
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.quality.rules.erp import ErpMeasure
-from stock_platform.sources.erp import CONTRACTS
 
 
 def measure_erp(paths: LakePaths, kind: ErpKind) -> ErpMeasure:
     """Measure the records of one kind, rejected and vanished ones, and rejected files."""
-    loads = erp_landing.loads(paths, kind)
-    landed = {file.key for file in erp_landing.landed(paths, kind)}
+    entries = ledger.read_ledger(paths, kind)
+    loads = entries.by_arrival()
+    landed = {file.key for file in landing.list_landed_files(paths, kind)}
     rejected_files = {
-        load.name: load.reason for load in loads if load.refused and load.key in landed
+        load.name: load.reason for load in loads if load.is_rejected and load.key in landed
     }
-    known = raw_erp.load_if_any(paths, kind)
+    damaged = tuple(entries.damaged.values())
+    known = store.load_if_any(paths, kind)
     if known is None:
-        return ErpMeasure(0, {}, (), rejected_files)
-    vanished = known.facts.filter(pc.is_valid(known.facts["VANISHED_AT"]))
+        return ErpMeasure(0, {}, (), rejected_files, damaged_entries=damaged)
+    vanished = known.records.filter(pc.is_valid(known.records["VANISHED_AT"]))
     return ErpMeasure(
-        known.facts.num_rows,
+        known.records.num_rows,
         Counter(str(row["REASON"]) for row in known.rejected),
-        tuple(pc.unique(vanished[CONTRACTS[kind].identity]).to_pylist()),
+        tuple(pc.unique(vanished[SCHEMAS[kind].identity]).to_pylist()),
         rejected_files,
-        {loads[-1].name: loads[-1].outdated} if loads[-1].outdated else {},
+        {load.name: load.outdated for load in loads[-1:] if load.outdated},
+        damaged,
     )

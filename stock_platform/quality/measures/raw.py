@@ -7,11 +7,12 @@ from functools import cache, partial
 from typing import Any
 
 from stock_platform.calendars import calendar_code, session_hours
-from stock_platform.lake import raw_erp, raw_prices
+from stock_platform.erp import store
+from stock_platform.erp.history import active_days
+from stock_platform.lake import raw_prices
 from stock_platform.lake.paths import LakePaths
 from stock_platform.market_data.models import Outcome
 from stock_platform.quality.rules.raw import RawSession
-from stock_platform.sources.erp_history import active_days
 
 # Closing times of an exchange by session.
 ClosingTimes = Callable[[str], Mapping[str, datetime]]
@@ -20,7 +21,7 @@ ClosingTimes = Callable[[str], Mapping[str, datetime]]
 def measure_raw_sessions(paths: LakePaths, sessions: Sequence[str]) -> dict[str, RawSession]:
     """Measure sessions against the active companies of the ERP and the exchange calendars."""
     active: dict[str, dict[str, str]] = defaultdict(dict)
-    companies = raw_erp.load(paths, "companies").facts
+    companies = store.load(paths, "companies").records
     for (mic, symbol), days in active_days(companies, sessions).items():
         for day in days:
             active[day.isoformat()][symbol] = mic

@@ -22,6 +22,7 @@ class ErpMeasure:
         vanished: keys that are missing from the newest export.
         rejected_files: files in the landing folder that were rejected, with the reason.
         outdated: number of rows with an older state, by name of the newest file, if it came late.
+        damaged_entries: one sentence per ledger entry that cannot be read.
     """
 
     records: int
@@ -29,6 +30,7 @@ class ErpMeasure:
     vanished: Sequence[str]
     rejected_files: Mapping[str, str]
     outdated: Mapping[str, int] = field(default_factory=dict)
+    damaged_entries: Sequence[str] = ()
 
 
 def files_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
@@ -41,6 +43,16 @@ def files_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
         (f"{name}: {reason}" for name, reason in measure.rejected_files.items()),
         "rejected files in the landing folder",
     )
+
+
+def load_ledger_is_readable(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
+    """Every entry of the load ledger can be read.
+
+    The outcome of the file of a damaged entry is unknown: it is neither used again nor reported as
+    rejected. Restore an earlier version of the entry, or delete it: the file is then loaded again
+    if it is still in the landing folder.
+    """
+    return result_of(measure.damaged_entries, "damaged entries in the load ledger")
 
 
 def every_row_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:

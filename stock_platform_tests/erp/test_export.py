@@ -1,4 +1,4 @@
-"""ERP exports: which rows are accepted, which are rejected and why, and which files are."""
+"""Which rows and files of ERP exports are accepted, and why others are rejected."""
 
 import csv
 import io
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stock_platform.sources.erp import COMPANIES, EXCHANGES
-from stock_platform.sources.erp_rows import spelled
-from stock_platform.sources.erp_text import ErpFileError
-from stock_platform_tests.sources.erp_files import HEADER, company, exchanges, export, read
+from stock_platform.erp.csv_reader import ErpFileError
+from stock_platform.erp.export import COMPANIES, EXCHANGES
+from stock_platform.erp.row_rules import normalise_whitespace
+from stock_platform_tests.erp.exports import HEADER, company, exchanges, export, read
 
 
 def accepted(found, column="TICKER"):
@@ -18,11 +18,14 @@ def accepted(found, column="TICKER"):
 
 
 def rejected(found):
-    return [(it["LINE"], it["REASON"]) for it in found.rejected.to_pylist()]
+    return [(row["LINE"], row["REASON"]) for row in found.rejected.to_pylist()]
 
 
-def test_text_that_parsers_eat_is_kept(tmp_path):
-    rows = [company(f"C-{n}", it) for n, it in enumerate(("NA", "TRUE", "NAN", "1E3", "0700"))]
+def test_text_that_parsers_convert_is_kept(tmp_path):
+    rows = [
+        company(f"C-{number}", ticker)
+        for number, ticker in enumerate(("NA", "TRUE", "NAN", "1E3", "0700"))
+    ]
     assert accepted(export(tmp_path, *rows)) == ["NA", "TRUE", "NAN", "1E3", "0700"]
 
 
@@ -38,17 +41,17 @@ def test_text_that_parsers_eat_is_kept(tmp_path):
         ("AAPL", "nms", "AAPL"),
     ],
 )
-def test_a_symbol_is_yahoos_by_the_exchange_it_is_listed_on(tmp_path, ticker, mic, symbol):
+def test_symbol_gets_yahoo_suffix_of_exchange(tmp_path, ticker, mic, symbol):
     assert accepted(export(tmp_path, company(ticker=ticker, mic=mic))) == [symbol]
 
 
-def test_values_are_kept_in_the_contracts_spelling(tmp_path):
+def test_values_are_normalised(tmp_path):
     row = company(
         country="United Kingdom", currency="GBX", isin="gb00b16gwd56", active="ja",
         changed="31.12.2019", mic="XLON",
     )  # fmt: skip
     found = export(tmp_path, row)
-    kept = [accepted(found, it)[0] for it in ("COUNTRY", "CURRENCY", "ISIN", "ACTIVE")]
+    kept = [accepted(found, column)[0] for column in ("COUNTRY", "CURRENCY", "ISIN", "ACTIVE")]
     assert kept == ["GB", "GBp", "GB00B16GWD56", "Y"]
     assert accepted(found, "LAST_CHANGED") == ["2019-12-31"]
 
@@ -77,16 +80,14 @@ def test_values_are_kept_in_the_contracts_spelling(tmp_path):
         (company(), "repeated_row"),
     ],
 )
-def test_a_bad_row_is_rejected_with_line_reason_and_text_and_the_good_one_kept(
-    tmp_path, row, reason
-):
+def test_bad_row_is_rejected_and_good_one_kept(tmp_path, row, reason):
     found = export(tmp_path, company(), row)
     assert accepted(found) == ["AAPL"]
     assert rejected(found) == [(3, reason)]
     assert found.rejected["TEXT"].to_pylist() == [f"{row}\r\n"[:2000]]
 
 
-def test_rows_that_contradict_each_other_are_all_rejected(tmp_path):
+def test_contradicting_rows_are_all_rejected(tmp_path):
     found = export(
         tmp_path, company(), company(name="Other"), company("C-2", "MSFT"), company("C-3", "MSFT")
     )
@@ -94,7 +95,7 @@ def test_rows_that_contradict_each_other_are_all_rejected(tmp_path):
     assert rejected(found) == [(n, "conflicting_key") for n in (2, 3, 4, 5)]
 
 
-def test_a_line_number_is_that_of_the_records_first_line(tmp_path):
+def test_line_number_is_of_first_line(tmp_path):
     found = export(tmp_path, company(name='"two\nlines"'), company("C-2", "X", mic="XXXX"))
     assert accepted(found, "COMPANY_NAME") == ["two lines"]
     assert rejected(found) == [(4, "unknown_exchange")]
@@ -108,21 +109,21 @@ def test_formulas_are_text(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_encodings_and_delimiters_are_found_out(tmp_path, encoding, delimiter):
+def test_encodings_and_delimiters_are_detected(tmp_path, encoding, delimiter):
     text = "\r\n".join([HEADER, company(name="Crédit Agricole")]) + "\r\n"
     found = read(tmp_path, text.replace(",", delimiter).encode(encoding))
     assert accepted(found, "COMPANY_NAME") == ["Crédit Agricole"]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-def test_single_byte_encodings_are_found_out(tmp_path, encoding):
+def test_single_byte_encodings_are_detected(tmp_path, encoding):
     names = ["Société Générale", "Deutsche Börse", "Huhtamäki", "Nestlé"]
     rows = [company(f"C-{n}", f"T{n}", name) for n, name in enumerate(names)]
     found = read(tmp_path, ("\n".join([HEADER, *rows]) + "\n").encode(encoding))
     assert accepted(found, "COMPANY_NAME") == names
 
 
-def test_headers_may_be_reordered_spelt_otherwise_and_have_more(tmp_path):
+def test_header_may_be_reordered_aliased_and_extended(tmp_path):
     header = "Cost Centre;mic;Item-Id;symbol;name;sector;country;ccy;isin;active;Last Changed"
     row = "4711;XNYS;C-1;IBM;IBM Corp.;;;USD;;Y;2020-01-01"
     found = read(tmp_path, f"{header}\n{row}\n")
@@ -147,16 +148,16 @@ def test_headers_may_be_reordered_spelt_otherwise_and_have_more(tmp_path):
         (f"{HEADER}\n{company()}\n".encode() + b"C-2,\xff\xfe\n", "break the contract"),
     ],
 )
-def test_a_bad_file_is_rejected_whole_with_a_reason(tmp_path, content, says):
+def test_bad_file_is_rejected_with_reason(tmp_path, content, says):
     with pytest.raises(ErpFileError, match=says):
         read(tmp_path, content, share=0.2)
 
 
-def test_a_last_line_without_its_end_is_complete_if_its_row_is(tmp_path):
+def test_sealed_last_row_needs_no_newline(tmp_path):
     assert accepted(read(tmp_path, f"{HEADER}\n{company()}")) == ["AAPL"]
 
 
-def test_too_large_a_share_of_bad_rows_rejects_the_file(tmp_path):
+def test_too_many_bad_rows_reject_the_file(tmp_path):
     rows = [company(f"C-{n}", f"T{n}") for n in range(4)]
     bad = company("C-9", "X", mic="XXXX")
     assert len(accepted(export(tmp_path, *rows, bad, share=0.2))) == 4
@@ -164,7 +165,7 @@ def test_too_large_a_share_of_bad_rows_rejects_the_file(tmp_path):
         export(tmp_path, *rows[1:], bad, share=0.2)
 
 
-def test_an_exchange_needs_a_mic_a_time_zone_and_a_currency(tmp_path):
+def test_exchange_needs_mic_time_zone_and_currency(tmp_path):
     header = ",".join(EXCHANGES.columns)
     rows = [
         "xlon,London,GB,London,Europe/London,GBp,.L,LSE",
@@ -180,7 +181,7 @@ def test_an_exchange_needs_a_mic_a_time_zone_and_a_currency(tmp_path):
 
 @settings(max_examples=25)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=20)))
-def test_every_record_is_accepted_or_rejected_whatever_it_says(tmp_path_factory, names):
+def test_every_record_is_accepted_or_rejected(tmp_path_factory, names):
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerows([HEADER.split(","), company().split(",")])
@@ -192,11 +193,11 @@ def test_every_record_is_accepted_or_rejected_whatever_it_says(tmp_path_factory,
 
 
 @given(st.text())
-def test_spelling_twice_changes_nothing(text):
-    assert spelled(spelled(text)) == spelled(text)
+def test_normalising_twice_changes_nothing(text):
+    assert normalise_whitespace(normalise_whitespace(text)) == normalise_whitespace(text)
 
 
-def test_a_quote_that_is_never_closed_hides_no_row(tmp_path):
+def test_unclosed_quote_hides_no_row(tmp_path):
     rows = [company(f"C-{n}", f"T{n}") for n in range(40)]
     rows[3] = company("C-3", "T3", '"Oops')
     rows[9] = company("C-9", "T9", 'Inc"')
@@ -208,13 +209,13 @@ def test_a_quote_that_is_never_closed_hides_no_row(tmp_path):
         export(tmp_path, *rows, share=0.1)
 
 
-def test_copies_of_good_rows_do_not_reject_a_file(tmp_path):
+def test_copies_of_good_rows_reject_no_file(tmp_path):
     rows = [company(f"C-{n}", f"T{n}") for n in range(4)]
     found = export(tmp_path, *rows, *rows, share=0.1)
     assert (found.accepted.num_rows, found.rejected.num_rows) == (4, 4)
 
 
-def test_a_file_that_may_be_cut_off_in_free_text_is_rejected(tmp_path):
+def test_file_truncated_in_free_text_is_rejected(tmp_path):
     header = ",".join([*COMPANIES.columns[:2], *COMPANIES.columns[3:], "COMPANY_NAME"])
     row = "C-1,AAPL,XNAS,Tech,US,USD,,Y,2020-01-01,Apple In"
     with pytest.raises(ErpFileError, match="middle of a row"):
@@ -231,7 +232,7 @@ def test_a_file_that_may_be_cut_off_in_free_text_is_rejected(tmp_path):
     ],
     ids=["Excel's line and a blank one", "DOS's end", "other columns, and aliases beside names"],
 )
-def test_what_else_stands_in_a_file_does_not_matter(tmp_path, content):
+def test_extra_lines_and_columns_are_ignored(tmp_path, content):
     assert read(tmp_path, content).accepted.num_rows == 1
 
 
@@ -246,17 +247,17 @@ def test_what_else_stands_in_a_file_does_not_matter(tmp_path, content):
         ("changed", "2020-01-02 00:00", "2020-01-02"),
     ],
 )
-def test_spellings_that_others_use_are_understood(tmp_path, field, spelt, kept):
+def test_alternative_spellings_are_normalised(tmp_path, field, spelt, kept):
     (row,) = export(tmp_path, company(**{field: spelt})).accepted.to_pylist()
     assert kept in row.values()
 
 
 @pytest.mark.parametrize("ticker", [".", "..", "-", "=CMD", "&_"])
-def test_a_symbol_has_a_letter_or_digit_and_is_no_formula(tmp_path, ticker):
+def test_symbol_without_letter_or_digit_is_rejected(tmp_path, ticker):
     found = export(tmp_path, company(ticker=ticker))
     assert found.rejected["REASON"].to_pylist() == ["symbol_not_of_yahoos_characters"]
 
 
-def test_a_week_is_no_day(tmp_path):
+def test_iso_week_date_is_rejected(tmp_path):
     found = export(tmp_path, company(changed="2020-W01-1"))
     assert found.rejected["REASON"].to_pylist() == ["last_changed_no_date"]

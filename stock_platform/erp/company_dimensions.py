@@ -1,11 +1,11 @@
-"""The companies' two tables, made of what the ERP told: their state now, and their history."""
+"""Rows of the company dimensions, made of ERP records: their newest state and their history."""
 
 import duckdb
 import pyarrow as pa
 
 from stock_platform.contracts import DIM_COMPANY, DIM_COMPANY_HISTORY, Table
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.sources.erp_history import ENGINE, company_versions
+from stock_platform.erp.history import ENGINE, company_versions
 
 _HISTORY = """
     SELECT
@@ -26,7 +26,7 @@ _HISTORY = """
       CAST(LOADED_AT AS TIMESTAMPTZ) AS LoadedAt
     FROM versions
 """
-# Each symbol that ever was, by its newest state; one that its company gave up is inactive since.
+# Every symbol by its newest state; one that its company gave up is inactive from that day on.
 _STATE = """
     WITH newest AS (
       SELECT * FROM history
@@ -47,20 +47,20 @@ _STATE = """
 """
 
 
-def dim_company_history_rows(facts: pa.Table) -> pa.Table:
-    """Rows of dim_company_history: one a company and day since which a state held."""
+def dim_company_history_rows(records: pa.Table) -> pa.Table:
+    """Rows of dim_company_history: one per company and first day of a state."""
     with duckdb.connect(config=ENGINE) as engine:
-        engine.register("versions", company_versions(facts))
-        return _fitted(engine.sql(_HISTORY), DIM_COMPANY_HISTORY)
+        engine.register("versions", company_versions(records))
+        return _conform(engine.sql(_HISTORY), DIM_COMPANY_HISTORY)
 
 
-def dim_company_rows(facts: pa.Table) -> pa.Table:
-    """Rows of dim_company: one a symbol."""
+def dim_company_rows(records: pa.Table) -> pa.Table:
+    """Rows of dim_company: one per symbol."""
     with duckdb.connect(config=ENGINE) as engine:
-        engine.register("history", dim_company_history_rows(facts))
-        return _fitted(engine.sql(_STATE), DIM_COMPANY)
+        engine.register("history", dim_company_history_rows(records))
+        return _conform(engine.sql(_STATE), DIM_COMPANY)
 
 
-def _fitted(rows: duckdb.DuckDBPyRelation, table: Table) -> pa.Table:
+def _conform(rows: duckdb.DuckDBPyRelation, table: Table) -> pa.Table:
     names = [column.name for column in table.columns]
     return rows.project(", ".join(names)).order("Symbol").to_arrow_table().cast(arrow_schema(table))

@@ -1,7 +1,7 @@
-"""What a row of an ERP export must say, and the one spelling in which it is kept.
+"""Validate and normalise the rows of an ERP export.
 
-Belongs here: one row at a time. Every rule returns a reason code, or None and a row in the
-spelling of the contract.
+Belongs here: one row at a time. A rule returns the reason code of a row that it rejects; for an
+accepted row it returns None and has normalised the row in place.
 """
 
 import hashlib
@@ -26,29 +26,29 @@ _ACTIVE: Final = {
     **dict.fromkeys(("Y", "YES", "J", "JA", "TRUE", "T", "1"), "Y"),
     **dict.fromkeys(("N", "NO", "NEIN", "FALSE", "F", "0"), "N"),
 }
-# Hundredths in which Yahoo quotes, in its own spelling; no ISO 4217 codes.
+# Hundredths of a currency in which Yahoo quotes, as Yahoo spells them; not ISO 4217 codes.
 _MINOR_UNITS: Final = {"GBX": "GBp", "ZAC": "ZAc", "ILA": "ILA"}
-# Reserved beside ISO 3166's own codes, and in use.
+# Reserved codes that are in use but not part of ISO 3166.
 _OTHER_COUNTRIES: Final = {"UK": "GB", "EL": "GR"}
-# What Yahoo's symbols are made of; others would change the address that is asked.
+# The characters of Yahoo's symbols; others would change the requested URL.
 _SYMBOL: Final = re.compile(r"(?!=)(?=.*[A-Z0-9])[A-Z0-9.^=&_-]{1,32}")
-# With the midnight that databases add.
+# Optionally with the midnight that databases add.
 _ISO_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?)?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# BigQuery has no limit for text; a longer name is none.
-_LONGEST: Final = 300
+# BigQuery does not limit text; a longer value is not a name.
+_MAX_VALUE_CHARS: Final = 300
 
 
 @dataclass(frozen=True)
 class Listing:
-    """An exchange as companies name it: its MIC, and what Yahoo appends to its symbols."""
+    """An exchange on which companies are listed: its MIC, and Yahoo's suffix for its symbols."""
 
     mic: str
     yahoo_suffix: str
 
 
 def listings(exchanges: Iterable[Mapping[str, str]]) -> dict[str, Listing]:
-    """Exchanges by MIC and by Yahoo's own codes; a MIC wins over another's code."""
+    """Index exchanges by MIC and by Yahoo's own codes; a MIC wins over another exchange's code."""
     found: dict[str, Listing] = {}
     rows = list(exchanges)
     for row in rows:
@@ -61,20 +61,22 @@ def listings(exchanges: Iterable[Mapping[str, str]]) -> dict[str, Listing]:
 
 
 def rules_digest(exchanges: Mapping[str, Listing]) -> str:
-    """What companies are judged by beside themselves."""
-    told = sorted((code, it.mic, it.yahoo_suffix) for code, it in exchanges.items())
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    """Digest of the exchanges, on which the rule for companies depends."""
+    content = sorted(
+        (code, listing.mic, listing.yahoo_suffix) for code, listing in exchanges.items()
+    )
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
-def spelled(text: str) -> str:
-    """Without blanks around, non-breaking ones included, and with one space for many."""
+def normalise_whitespace(text: str) -> str:
+    """Strip the text and collapse its white space, non-breaking spaces included."""
     return " ".join(text.split())
 
 
 def company_rule(exchanges: Mapping[str, Listing], today: date) -> RowRule:
-    """The rule for companies listed on these exchanges."""
+    """Return the rule for companies that are listed on these exchanges."""
 
-    def judge(row: ErpRow) -> str | None:
+    def rule(row: ErpRow) -> str | None:
         if reason := _text_defect(row, ("ITEM_ID", "TICKER", "COMPANY_NAME", "EXCH_CODE")):
             return reason
         listing = exchanges.get(row["EXCH_CODE"].upper())
@@ -96,11 +98,11 @@ def company_rule(exchanges: Mapping[str, Listing], today: date) -> RowRule:
             or _calendar_defect(row)
         )
 
-    return judge
+    return rule
 
 
 def exchange_rule(row: ErpRow) -> str | None:
-    """The rule for exchanges."""
+    """Apply the rule for exchanges."""
     required = ("EXCH_CODE", "EXCH_NAME", "TIMEZONE", "PRICE_CURRENCY")
     if reason := _text_defect(row, required):
         return reason
@@ -118,13 +120,13 @@ def _text_defect(row: ErpRow, required: Iterable[str]) -> str | None:
     values = row.values()
     if _CONTROL.search("".join(values)):
         return "control_character"
-    if max(map(len, values)) > _LONGEST:
+    if max(map(len, values)) > _MAX_VALUE_CHARS:
         return "value_too_long"
     return None if all(map(row.__getitem__, required)) else "missing_value"
 
 
 def _symbol(ticker: str, suffix: str) -> str:
-    """Yahoo's symbol: the exchange's ticker with the exchange's suffix, if it lacks it."""
+    """Append the exchange's Yahoo suffix to a ticker that lacks it."""
     return ticker if ticker.endswith(suffix.upper()) else f"{ticker}{suffix.upper()}"
 
 
@@ -144,7 +146,7 @@ def _changed_defect(changed: date | None, today: date) -> str | None:
 
 
 def _codes_defect(row: ErpRow, currency: str) -> str | None:
-    """Country and currency, which may be blank, become their ISO codes."""
+    """Replace country and currency, which may be blank, by their ISO codes."""
     if row["COUNTRY"]:
         row["COUNTRY"] = _country(row["COUNTRY"])
         if not row["COUNTRY"]:
@@ -163,7 +165,7 @@ def _is_isin(text: str) -> bool:
 
 @lru_cache(1024)
 def _country(text: str) -> str:
-    """ISO 3166 alpha-2 of a code or an English name; nothing where it is none."""
+    """ISO 3166 alpha-2 code of a code or an English name; empty if there is none."""
     try:
         return str(pycountry.countries.lookup(_OTHER_COUNTRIES.get(text.upper(), text)).alpha_2)
     except LookupError:
@@ -172,7 +174,7 @@ def _country(text: str) -> str:
 
 @lru_cache(1024)
 def _currency(text: str) -> str:
-    """ISO 4217, or Yahoo's spelling of a hundredth of one; nothing where it is none."""
+    """ISO 4217 code, or Yahoo's code of a hundredth of one; empty if there is none."""
     # "GBp" is pence and "GBP" pounds.
     if text == "GBp" or text.upper() in _MINOR_UNITS:
         return _MINOR_UNITS.get(text.upper(), text)

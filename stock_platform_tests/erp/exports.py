@@ -1,10 +1,10 @@
-"""ERP exports of the tests' own making."""
+"""Small ERP exports for tests."""
 
 from datetime import date
 from functools import cache
 
-from stock_platform.sources.erp import COMPANIES, EXCHANGES, read_export
-from stock_platform.sources.erp_rows import company_rule, exchange_rule, listings
+from stock_platform.erp.export import COMPANIES, EXCHANGES, read_export
+from stock_platform.erp.row_rules import company_rule, exchange_rule, listings
 from stock_platform_tests.platform import SAMPLE_ERP
 
 HEADER = ",".join(COMPANIES.columns)

@@ -1,0 +1,1 @@
+"""ERP exports: from a CSV file in the landing folder to the history of companies and exchanges."""

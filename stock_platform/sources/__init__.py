@@ -1,1 +1,0 @@
-"""The outside world: Yahoo Finance, the bundled sample that speaks like it, and ERP files."""
