@@ -10,7 +10,7 @@ from stock_platform_tests.webserver import ROOT
 
 INSTANCES = ("dagster.yaml", "deploy/local/dagster.yaml", "deploy/gcp/dagster.yaml")
 # Where instances may differ: what they stand on, what they print, how much they run at a time.
-OWN = {"storage", "compute_logs", "python_logs", "run_launcher"}
+OWN = {"storage", "compute_logs", "python_logs"}
 SHA = re.compile(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
@@ -39,7 +39,7 @@ def test_our_classes_that_an_instance_names_exist(path):
 def test_containers_differ_from_production_in_storage_and_logs_alone():
     local, production = map(instance, INSTANCES[1:])
     differing = {key for key in local | production if local.get(key) != production.get(key)}
-    assert differing <= OWN - {"run_launcher"} | {"concurrency", "run_monitoring"}
+    assert differing <= OWN | {"concurrency", "run_monitoring"}
 
 
 def test_the_machines_start_writes_every_variable_that_its_compose_file_names():

@@ -235,6 +235,9 @@ def command(played, tmp_path):
     """Start the command on the platform, with an instance of its own."""
     (tmp_path / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\nconcurrency: {pools: {default_limit: 1}}\n"
+        "instance_class:\n"
+        "  module: stock_platform.orchestration.dagster_internals.instance\n"
+        "  class: HolidayRejectingInstance\n"
     )
 
     def start():

@@ -1,7 +1,6 @@
 """The sensors: what starts a run because something happened."""
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Final
@@ -11,6 +10,7 @@ import dagster as dg
 from stock_platform.automation.jobs import ERP_LOAD, QUALITY_REPORT
 from stock_platform.erp.landing import list_deleted_rejects, list_unprocessed
 from stock_platform.lake.paths import ERP_KINDS
+from stock_platform.orchestration.dagster_internals.dead_runs import is_underway, unfinished_runs
 from stock_platform.orchestration.resources import LakeResource
 
 _ENDED: Final = (
@@ -21,12 +21,6 @@ _ENDED: Final = (
 _ATTEMPTS: Final = 3
 # Which files a load was asked for.
 _FILES_TAG: Final = "stock_platform/erp_files"
-_WAITING: Final = (
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-)
 
 
 @dg.sensor(
@@ -40,7 +34,7 @@ def quality_report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
     While a report is on its way nothing is asked for, and the cursor stays, so that what ends
     meanwhile gets one of its own.
     """
-    if _count(context.instance, QUALITY_REPORT.name, _WAITING):
+    if _is_underway(context.instance, QUALITY_REPORT.name):
         return dg.SkipReason("a report is on its way")
     if failed := _failed_report(context.instance):
         return dg.SensorResult([dg.RunRequest(run_key=f"after-{failed}")], cursor=context.cursor)
@@ -85,7 +79,7 @@ def erp_csv_sensor(
     failed = _failed_in_a_row(context.instance, ERP_LOAD.name)
     if not (settled or left or failed):
         return dg.SkipReason(f"{len(waiting)} files are still being written" if waiting else None)
-    if _count(context.instance, ERP_LOAD.name, _WAITING):
+    if _is_underway(context.instance, ERP_LOAD.name):
         return dg.SkipReason("a load is on its way")
     names = "\n".join(sorted(f"{it.kind}/{it.key}" for it in settled))
     digest = hashlib.sha256(names.encode()).hexdigest()[:16]
@@ -105,8 +99,9 @@ def _failed_in_a_row(instance: dg.DagsterInstance, job: str) -> list[dg.DagsterR
     return list(takewhile(lambda it: it.status is dg.DagsterRunStatus.FAILURE, newest))
 
 
-def _count(instance: dg.DagsterInstance, job: str, statuses: Sequence[dg.DagsterRunStatus]) -> int:
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=list(statuses)))
+def _is_underway(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of a job executes or is about to; a run of a dead process does not count."""
+    return any(is_underway(instance, run) for run in unfinished_runs(instance, job))
 
 
 SENSORS: Final = (quality_report_sensor, erp_csv_sensor)

@@ -55,7 +55,7 @@ def run(key_range: str, *, expect_unchanged: bool) -> None:
     console = terminal()
     settings = load_settings()
     sessions = sessions_between(key_range)
-    with run_job.exclusive_instance() as instance:
+    with run_job.exclusive_instance(console) as instance:
         warehouse = run_job.open_warehouse(settings)
         drop_sample_erp(LakePaths(settings.lake))
         before = _tables(warehouse)

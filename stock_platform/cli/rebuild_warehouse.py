@@ -20,7 +20,7 @@ def run() -> None:
     """Rebuild the warehouse of the settings."""
     console = terminal()
     settings = load_settings()
-    with run_job.exclusive_instance() as instance:
+    with run_job.exclusive_instance(console) as instance:
         warehouse = run_job.open_warehouse(settings)
         before = _counts(warehouse)
         result = run_job.run(NAME, {}, instance, console)

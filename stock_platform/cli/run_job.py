@@ -4,31 +4,29 @@ Belongs here: what commands that run jobs have in common, and the messages of th
 Which jobs, and what is shown of them, is each command's own.
 """
 
-import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
-from filelock import FileLock
 from rich.console import Console
 
-from stock_platform.automation.pools import Holder, bury, free_what_the_dead_hold
 from stock_platform.cli.progress import LOGGER, shown_progress
 from stock_platform.errors import StockPlatformError
+from stock_platform.orchestration import process_locks
+from stock_platform.orchestration.dagster_internals.dead_runs import (
+    queued_without_daemon,
+    release_slots_of_dead_runs,
+)
 from stock_platform.orchestration.partitions import NotATradingDayError
 from stock_platform.orchestration.resources import WarehouseResource
 from stock_platform.settings import Settings, load_settings
 from stock_platform.warehouse.port import Warehouse, WarehouseError
 
-_TAG: Final = "stock_platform/terminal"
 _SHOWN_REASONS: Final = 10
-# Longer than a load, a fetch or a batch of a quarter; a longer run is worth a look.
-_PATIENCE_S: Final = 600
-_LOOK_EVERY_S: Final = 1
 
 
 class RunFailedError(StockPlatformError):
@@ -49,33 +47,42 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance, while no other command uses it."""
-    with (
-        FileLock(Path(os.environ["DAGSTER_HOME"]) / "terminal.lock"),
-        dg.DagsterInstance.get() as instance,
-    ):
-        _free_what_dead_commands_hold(instance)
-        yield instance
+def exclusive_instance(console: Console) -> Iterator[dg.DagsterInstance]:
+    """Open the instance of DAGSTER_HOME, while no other command of this kind uses it."""
+    with dg.DagsterInstance.get() as instance:
+        lock = Path(instance.root_directory, "locks", "command")
+        if not process_locks.acquire(lock, timeout_s=process_locks.MOMENT_S):
+            other = process_locks.holder_pid(lock)
+            console.print(
+                f"waiting: process {other} runs `make demo` or `make rebuild-warehouse`",
+                soft_wrap=True,
+            )
+            process_locks.acquire(lock)
+        try:
+            release_slots_of_dead_runs(instance)
+            for waiting in queued_without_daemon(instance):
+                console.print(
+                    f"{waiting.job_name} waits in the queue until `make dev` starts it: "
+                    f"run {waiting.run_id}",
+                    soft_wrap=True,
+                )
+            yield instance
+        finally:
+            process_locks.release(lock)
 
 
 def run(
     job: str, tags: dict[str, str], instance: dg.DagsterInstance, console: Console
 ) -> dg.ExecuteInProcessResult:
-    """Run a job to its end, successful or not, and show its progress.
-
-    Raises:
-        RunFailedError: another run holds a pool that it needs, and does not end.
-    """
+    """Run a job to its end, successful or not, and show its progress."""
     console.print(f"[bold]{job}[/bold] {' ... '.join(tags.values())}".rstrip())
     definition = definitions().resolve_job_def(job)
-    _wait_for(definition.graph.pools, instance, console)
     started = time.monotonic()
     with shown_progress(job, console) as logger:
         result = definition.with_logger_defs({LOGGER: logger}).execute_in_process(
             run_config={"loggers": {LOGGER: {}}},
             instance=instance,
-            tags={**tags, _TAG: "true"},
+            tags=tags,
             raise_on_error=False,
         )
     outcome = "done in" if result.success else "failed after"
@@ -126,32 +133,3 @@ def _reasons(result: dg.ExecuteInProcessResult) -> str:
         if error is not None and not checks:
             steps.append(f"  {event.step_key}: {error.message.strip()}")
     return "\n".join(checks[-_SHOWN_REASONS:] or steps)
-
-
-def _wait_for(pools: Collection[str], instance: dg.DagsterInstance, console: Console) -> None:
-    """Wait until no other run holds the pools: a run that waits hears no signal, and this does."""
-    until, told = time.monotonic() + _PATIENCE_S, set[Holder]()
-    while holders := free_what_the_dead_hold(instance, pools):
-        for it in set(holders) - told:
-            console.print(f"  waiting: {it}", soft_wrap=True)
-        told |= set(holders)
-        if time.monotonic() > until:
-            raise RunFailedError(
-                f"{'; '.join(map(str, holders))}. Wait until it has ended, or end it: `make dev`, "
-                f"{_run_url(holders[0].run_id)}, Terminate, then in its menu "
-                "Free concurrency slots. Then repeat this"
-            )
-        time.sleep(_LOOK_EVERY_S)
-
-
-def _free_what_dead_commands_hold(instance: dg.DagsterInstance) -> None:
-    """Close the runs of commands that were killed: their slots in the pools would never be free.
-
-    Only for the holder of the lock: no other command is alive.
-    """
-    unfinished = dg.RunsFilter(
-        tags={_TAG: "true"},
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING],
-    )
-    for it in instance.get_runs(unfinished):
-        bury(instance, it.run_id)

@@ -1,3 +1,1 @@
-"""Everything that knows Dagster."""
-
 """Everything that knows Dagster: assets, checks, their results, and how they run."""

@@ -20,10 +20,11 @@ from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.instance.ref import InstanceRef
 
 from stock_platform.orchestration.dagster_internals.partition_hash import cache_partition_hashes
+from stock_platform.orchestration.dagster_internals.pool_holders import PoolWaitingInstance
 from stock_platform.orchestration.partitions import require_sessions
 
 
-class HolidayRejectingInstance(dg.DagsterInstance):
+class HolidayRejectingInstance(PoolWaitingInstance):
     """A `DagsterInstance` that rejects backfills of days that are not trading days."""
 
     @classmethod

@@ -1,0 +1,93 @@
+"""A lock shows whether its process is alive, whatever its number."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from stock_platform.orchestration import process_locks
+
+HOLD = """
+import sys
+from pathlib import Path
+from stock_platform.orchestration import process_locks
+process_locks.acquire(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.readline()
+process_locks.release(Path(sys.argv[1]))
+print("released", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "locks" / "run"
+
+
+@contextmanager
+def process(path):
+    with subprocess.Popen(  # noqa: S603 - our own words
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def test_lock_is_held_until_its_process_is_killed(path):
+    with process(path) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert process_locks.is_held(path)
+        assert process_locks.holder_pid(path) == holder.pid
+        assert not process_locks.acquire(path, timeout_s=0)
+        holder.kill()
+        holder.wait()
+        assert not process_locks.is_held(path)
+
+
+def test_number_of_living_process_does_not_hold_lock(path):
+    path.parent.mkdir()
+    path.write_text(str(os.getpid()))
+    assert process_locks.holder_pid(path) == os.getpid()
+    assert not process_locks.is_held(path)
+
+
+def test_process_sees_its_own_lock(path):
+    assert not process_locks.is_held(path)
+    assert process_locks.acquire(path)
+    assert process_locks.is_held(path)
+    assert not process_locks.acquire(path)
+    process_locks.release(path)
+    assert not process_locks.is_held(path)
+    assert not path.exists()
+
+
+def test_waiting_process_holds_lock_after_file_was_deleted(path):
+    with process(path) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with process(path) as waiting:
+            holder.communicate("\n")
+            assert waiting.stdout.readline() == "held\n"
+            assert process_locks.holder_pid(path) == waiting.pid
+            assert process_locks.is_held(path)
+
+
+def test_lock_of_living_process_is_not_deleted(path):
+    with process(path) as holder:
+        assert holder.stdout.readline() == "held\n"
+        process_locks.release(path)
+        assert process_locks.is_held(path)
+
+
+def test_lock_file_of_dead_process_is_deleted(path):
+    with process(path) as holder:
+        assert holder.stdout.readline() == "held\n"
+    process_locks.release(path)
+    assert not path.exists()
