@@ -1,25 +1,21 @@
 """stock_platform: daily stock prices from Yahoo Finance to a star schema, as one asset graph.
 
-The way of the data, and the room for each step::
+The packages, each of which imports only from those above it::
 
-    sources/      the outside world: Yahoo (or the bundled sample), ERP files
-    lake/         where every object lies, and how a partition is published
-    spark/        running the job of spark_jobs/ on Sail, local Spark or Dataproc
-    warehouse/    the star schema behind a few verbs; SQL written once, in GoogleSQL
-    settings/     the only reader of the environment
-    google/       credentials and error remedies of Google Cloud
-    orchestration/  partitions, resources and metadata of Dagster
-    io_managers/  how an asset's value becomes lake objects or warehouse rows
-    assets/       the graph: raw, processed, dimensions, facts
-    quality/      rules (pure) and the checks that bind them to assets
-    automation/   jobs, schedules, sensors
-    orchestration/dagster_internals/  code that depends on private parts of Dagster
-    quality/      rules (pure), the measurements they evaluate, and the report
-    orchestration/ the registry of checks, how Dagster executes them, and their results
-    automation/   jobs, schedules, guards against days that are no session
-    contracts/    each table once: columns, types, units, key
-    definitions   the table of contents that Dagster loads
+    errors, plain_text   the base class of all exceptions; escaping of outside text
+    contracts/           table contracts: columns, types, units, keys
+    settings/            the only reader of the environment
+    google/              credentials and error remedies of Google Cloud
+    calendars            trading sessions of exchanges
+    market_data/         the Yahoo client, the bundled sample, raw price records
+    lake/                paths, atomic file operations, publication of partitions
+    spark/               runners of the Spark job: Sail, local Spark, Dataproc
+    warehouse/           the star schema in DuckDB or BigQuery; SQL in GoogleSQL
+    erp/                 ERP exports, from CSV to company history
+    quality/             rules (pure), measurements and the data quality page
+    orchestration/       everything that knows Dagster: assets, checks, automation, monitoring
+    definitions          the asset graph that Dagster loads
+    cli/                 the command `stock-platform`
 
-Imports point from definitions down this list to settings, never back. This package's
-``__init__`` imports nothing.
+This module imports nothing.
 """

@@ -9,22 +9,22 @@ from typing import Any
 
 import dagster as dg
 
-from stock_platform.assets.dimensions import dimension_assets
-from stock_platform.assets.erp import erp_assets
-from stock_platform.assets.facts import fact_assets
-from stock_platform.assets.processed import processed_stock_prices_asset
-from stock_platform.assets.raw import raw_stock_prices_asset
-from stock_platform.automation.jobs import JOBS
-from stock_platform.automation.pruning import prune_event_logs
-from stock_platform.automation.rebuild import rebuild_warehouse_job
-from stock_platform.automation.schedules import schedules
-from stock_platform.automation.sensors import SENSORS
-from stock_platform.io_managers.processed_parquet import ProcessedParquetIOManager
-from stock_platform.io_managers.raw_json import RawJsonIOManager
-from stock_platform.io_managers.warehouse_table import WarehouseTableIOManager
 from stock_platform.lake import files
+from stock_platform.orchestration.assets.dimensions import dimension_assets
+from stock_platform.orchestration.assets.erp import erp_assets
+from stock_platform.orchestration.assets.facts import fact_assets
+from stock_platform.orchestration.assets.processed import processed_stock_prices_asset
 from stock_platform.orchestration.assets.quality import asset_check_result, quality_report_asset
+from stock_platform.orchestration.assets.raw import raw_stock_prices_asset
+from stock_platform.orchestration.automation.jobs import JOBS
+from stock_platform.orchestration.automation.pruning import prune_event_logs
+from stock_platform.orchestration.automation.rebuild import rebuild_warehouse_job
+from stock_platform.orchestration.automation.schedules import schedules
+from stock_platform.orchestration.automation.sensors import SENSORS
 from stock_platform.orchestration.checks.factory import build_asset_checks
+from stock_platform.orchestration.io_managers.processed_parquet import ProcessedParquetIOManager
+from stock_platform.orchestration.io_managers.raw_json import RawJsonIOManager
+from stock_platform.orchestration.io_managers.warehouse_table import WarehouseTableIOManager
 from stock_platform.orchestration.monitoring.notifications import AlertsResource
 from stock_platform.orchestration.monitoring.sensors import monitoring_sensors
 from stock_platform.orchestration.partitions import trading_days
@@ -36,7 +36,7 @@ from stock_platform.orchestration.resources import (
 )
 from stock_platform.orchestration.resources.local import DuckDBResource, LocalSparkResource
 from stock_platform.settings import BigQueryDataset, Settings, load_settings
-from stock_platform.warehouse.statements import check_dialects
+from stock_platform.warehouse.sql_dialect import check_dialects
 
 
 def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  # noqa: ANN401

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from stock_platform.contracts import TABLES
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
-from stock_platform.warehouse.statements import view_sql
+from stock_platform.warehouse.sql_dialect import view_sql
 from stock_platform_tests.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ import pytest
 
 from stock_platform.contracts import TABLES
 from stock_platform.lake import files
-from stock_platform.warehouse.port import WarehouseError
+from stock_platform.warehouse.interface import WarehouseError
 from stock_platform_tests.platform import SAMPLE_COMPANIES, Platform
 
 # Two dividends lie in the first days; the last is published and fails a check of its own.
@@ -135,7 +135,7 @@ def dying(platform, monkeypatch, session):
         raise RuntimeError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("stock_platform.lake.loaded.keep", die)
+        patch.setattr("stock_platform.lake.load_ledger.keep", die)
         assert not platform.materialize("fact_stock_price", first=session).success
 
 

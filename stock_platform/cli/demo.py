@@ -16,7 +16,6 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table as Grid
 
-from stock_platform.automation.sensors import erp_csv_sensor
 from stock_platform.cli import run_job
 from stock_platform.cli.progress import terminal
 from stock_platform.cli.run_job import RunFailedError
@@ -24,10 +23,11 @@ from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.erp.landing import list_unprocessed
 from stock_platform.lake import files
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
+from stock_platform.orchestration.automation.sensors import erp_csv_sensor
 from stock_platform.orchestration.partitions import RANGE_RUNS, require_sessions
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.settings import load_settings
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 SAMPLE_ERP: Final = Path(__file__).resolve().parents[2] / "data" / "sample" / "erp"
 _QUESTION: Final = """\

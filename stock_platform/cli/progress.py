@@ -22,7 +22,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from stock_platform.assets.common import PROGRESS
+from stock_platform.orchestration.assets.common import PROGRESS
 from stock_platform.orchestration.monitoring.json_logs import process_stdout
 
 # The name of Dagster's default logger: the configuration of a run that names it is valid for

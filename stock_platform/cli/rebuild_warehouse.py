@@ -7,12 +7,12 @@ launches as well.
 import dagster as dg
 from rich.table import Table as Grid
 
-from stock_platform.automation.rebuild import NAME, RESTORED_ROWS
 from stock_platform.cli import run_job
 from stock_platform.cli.progress import terminal
 from stock_platform.contracts import TABLES
+from stock_platform.orchestration.automation.rebuild import NAME, RESTORED_ROWS
 from stock_platform.settings import load_settings
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 
 @run_job.errors_in_one_line()

@@ -24,7 +24,7 @@ from stock_platform.orchestration.dagster_internals.dead_runs import (
 from stock_platform.orchestration.partitions import NotATradingDayError
 from stock_platform.orchestration.resources import WarehouseResource
 from stock_platform.settings import Settings, load_settings
-from stock_platform.warehouse.port import Warehouse, WarehouseError
+from stock_platform.warehouse.interface import Warehouse, WarehouseError
 
 _SHOWN_REASONS: Final = 10
 

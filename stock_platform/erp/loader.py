@@ -23,7 +23,7 @@ from stock_platform.erp.landing import LandedFile
 from stock_platform.erp.ledger import Ledger, LoadRecord
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake import files
-from stock_platform.lake.loaded import DamagedError
+from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.plain_text import plain_text
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from stock_platform.erp.ledger import LoadRecord
 from stock_platform.lake import files
-from stock_platform.lake.loaded import DamagedError
+from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import files
-from stock_platform.lake.loaded import DamagedError
+from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.lake.paths import LakePaths
 
 _SCHEMA = arrow_schema(ASSET_CHECK_RESULT)

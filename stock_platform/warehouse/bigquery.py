@@ -23,8 +23,8 @@ from stock_platform.warehouse.bigquery_jobs import (
     with_default_timeout,
 )
 from stock_platform.warehouse.bigquery_tables import contract_table, differences, staging_table
-from stock_platform.warehouse.port import Load, WarehouseError
-from stock_platform.warehouse.statements import rows_query
+from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.sql_dialect import rows_query
 
 # Scripts have no parameters for tables; the names are the contract's and a digest.
 _REPLACE: Final = """\

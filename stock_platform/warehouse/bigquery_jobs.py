@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from stock_platform.google.errors import remedy_for
 from stock_platform.settings.google import BigQuerySettings
-from stock_platform.warehouse.port import WarehouseError
+from stock_platform.warehouse.interface import WarehouseError
 
 # On-demand price of a TiB in US and EU, 2026-11 (cloud.google.com/bigquery/pricing).
 _USD_PER_TIB: Final = 6.25

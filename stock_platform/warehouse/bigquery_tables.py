@@ -14,7 +14,7 @@ from google.cloud.bigquery.table import (
 
 from stock_platform.contracts import Table
 from stock_platform.contracts.render import bigquery_schema
-from stock_platform.warehouse.statements import qualified_view_sql
+from stock_platform.warehouse.sql_dialect import qualified_view_sql
 
 # Removes the staging tables of processes that died.
 _STAGING_LIFETIME: Final = timedelta(days=1)

@@ -13,8 +13,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import arrow_schema, create_table
 from stock_platform.warehouse.duckdb_tables import INCOMING, Scope, differences, replace
-from stock_platform.warehouse.port import Load, WarehouseError
-from stock_platform.warehouse.statements import duckdb_sql, rows_query, view_sql
+from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.sql_dialect import duckdb_sql, rows_query, view_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

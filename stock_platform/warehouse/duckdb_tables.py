@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stock_platform.contracts import Table
 from stock_platform.contracts.render import create_table
-from stock_platform.warehouse.port import Load, WarehouseError
-from stock_platform.warehouse.statements import duckdb_sql
+from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.sql_dialect import duckdb_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

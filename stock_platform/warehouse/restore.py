@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from stock_platform.contracts import ASSET_CHECK_RESULT, Table
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake import check_results, files, loaded
-from stock_platform.lake.loaded import DamagedError, Loaded
+from stock_platform.lake import check_results, files
+from stock_platform.lake import load_ledger as loaded
+from stock_platform.lake.load_ledger import DamagedError, Loaded
 from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.publish import expected_rows, published_sessions, read_published
-from stock_platform.warehouse.port import Warehouse, WarehouseError
+from stock_platform.warehouse.interface import Warehouse, WarehouseError
 
 # Check results per load: BigQuery takes ten seconds per load, whatever its size.
 _RESULTS_PER_LOAD: Final = 50_000

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from stock_platform.assets.processed import _batch_id
 from stock_platform.lake import files
+from stock_platform.orchestration.assets.processed import _batch_id
 
 DAYS = ["2012-01-03", "2012-01-04"]
 

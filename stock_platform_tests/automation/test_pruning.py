@@ -8,8 +8,8 @@ from dagster import DagsterEventType as Event
 from dagster._core.events import EngineEventData
 from dagster_shared.error import SerializableErrorInfo
 
-from stock_platform.automation.pruning import prune_events
 from stock_platform.lake import check_results
+from stock_platform.orchestration.dagster_internals.event_pruning import prune_events
 from stock_platform_tests import postgres
 
 DAYS = dg.StaticPartitionsDefinition(["a", "b", "c"])
@@ -135,7 +135,9 @@ def test_why_a_run_could_not_be_launched_stays(instance):
 
 
 def test_pages_of_runs_are_pruned_to_the_last(instance, runs, monkeypatch):
-    monkeypatch.setattr("stock_platform.automation.pruning._RUNS_A_PAGE", 1)
+    monkeypatch.setattr(
+        "stock_platform.orchestration.dagster_internals.event_pruning._RUNS_PER_PAGE", 1
+    )
     assert prune_events(instance, SOON) > 0
     for key in ("a", "b"):
         assert Event.ASSET_CHECK_EVALUATION not in types(instance, runs[key])
@@ -159,7 +161,9 @@ def test_young_runs_and_runs_that_go_on_keep_everything(instance, runs):
 
 def test_nothing_is_pruned_before_its_verdicts_are_collected(platform, monkeypatch):
     platform.load_sample_dimensions()
-    monkeypatch.setattr("stock_platform.automation.pruning._KEPT_FOR", timedelta(days=-1))
+    monkeypatch.setattr(
+        "stock_platform.orchestration.automation.pruning._RETENTION", timedelta(days=-1)
+    )
     before = sum(len(all_(platform.instance, it.run_id)) for it in platform.instance.get_runs())
     result = platform.run("prune_event_logs")
     assert result.success

@@ -5,8 +5,8 @@ import os
 import dagster as dg
 import pytest
 
-from stock_platform.automation.sensors import erp_csv_sensor, quality_report_sensor
 from stock_platform.lake import files
+from stock_platform.orchestration.automation.sensors import erp_csv_sensor, quality_report_sensor
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform_tests.platform import SAMPLE_COMPANIES
 

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from stock_platform.assets.common import PROGRESS
 from stock_platform.cli import run_job
+from stock_platform.orchestration.assets.common import PROGRESS
 
 
 @dg.op

@@ -15,7 +15,7 @@ from stock_platform.google.errors import remedy_for
 from stock_platform.settings.google import DataprocSettings
 from stock_platform.spark.dataproc_batch import failure
 from stock_platform.warehouse.bigquery_jobs import translate_google_errors
-from stock_platform.warehouse.port import WarehouseError
+from stock_platform.warehouse.interface import WarehouseError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

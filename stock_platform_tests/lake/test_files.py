@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stock_platform.lake import check_results, files, loaded, publish, raw_prices
+from stock_platform.lake import check_results, files, publish, raw_prices
+from stock_platform.lake import load_ledger as loaded
 from stock_platform.lake.paths import LakePaths
 from stock_platform_tests.lake.failing_disk import FailingDisk, full_disk
 

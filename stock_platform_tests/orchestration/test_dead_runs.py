@@ -15,8 +15,8 @@ from dagster._core.remote_origin import (
 )
 from dagster._daemon.types import DaemonHeartbeat
 
-from stock_platform.automation.sensors import quality_report_sensor
 from stock_platform.orchestration import process_locks
+from stock_platform.orchestration.automation.sensors import quality_report_sensor
 from stock_platform.orchestration.dagster_internals.dead_runs import (
     is_underway,
     queued_without_daemon,

@@ -11,7 +11,8 @@ import pytest
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake.paths import LakePaths
-from stock_platform.quality.report import charts, page, read
+from stock_platform.quality.report import charts, page
+from stock_platform.quality.report import load as read
 from stock_platform.quality.report.model import DagsterState, RunSummary
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 

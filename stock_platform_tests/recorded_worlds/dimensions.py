@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from stock_platform.assets.dimensions import dimension_assets
 from stock_platform.contracts import TABLES
 from stock_platform.erp import store
 from stock_platform.erp.export import COMPANIES, EXCHANGES, ExportSchema, read_export
@@ -14,6 +13,7 @@ from stock_platform.erp.ledger import LoadRecord
 from stock_platform.erp.row_rules import RowRule, company_rule, exchange_rule, listings
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.paths import ErpKind, LakePaths
+from stock_platform.orchestration.assets.dimensions import dimension_assets
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform_tests.recorded_worlds.files import RecordedFile, exchanges
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import orjson
 
-from stock_platform.assets.facts import build_session_load
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
 from stock_platform.lake import files, raw_prices
 from stock_platform.lake.paths import LakePaths
@@ -22,6 +21,7 @@ from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
 from stock_platform.market_data.reconcile import choose_record
 from stock_platform.market_data.yahoo_client import YahooClient
+from stock_platform.orchestration.assets.facts import build_session_load
 from stock_platform.spark.batch import SparkBatch
 from stock_platform.spark.sail import SailRunner
 from stock_platform.warehouse.duckdb import DuckDBWarehouse

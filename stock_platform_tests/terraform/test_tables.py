@@ -7,7 +7,7 @@ from google.cloud import bigquery
 
 from stock_platform.contracts import TABLES
 from stock_platform.warehouse.bigquery_tables import contract_table
-from stock_platform.warehouse.statements import qualified_view_sql
+from stock_platform.warehouse.sql_dialect import qualified_view_sql
 from stock_platform.warehouse.terraform_files import TERRAFORM_SCHEMAS
 
 PROJECT, DATASET = "a-rather-long-project-name-1234", "stock_platform"

@@ -16,7 +16,7 @@ from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse import bigquery_jobs
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.bigquery_jobs import BigQueryJobs
-from stock_platform.warehouse.port import WarehouseError
+from stock_platform.warehouse.interface import WarehouseError
 from stock_platform_tests.google.proxy import proxy
 
 pytestmark = pytest.mark.integration

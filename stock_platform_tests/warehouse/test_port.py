@@ -19,7 +19,7 @@ from stock_platform.lake import files
 from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
-from stock_platform.warehouse.port import Load, WarehouseError
+from stock_platform.warehouse.interface import Load, WarehouseError
 
 MONDAY, TUESDAY = date(2012, 1, 9), date(2012, 1, 10)
 FETCHED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

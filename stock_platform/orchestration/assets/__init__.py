@@ -1,1 +1,1 @@
-"""Asset definitions."""
+"""The assets of the graph: raw, processed, dimensions, facts and quality."""

@@ -6,17 +6,18 @@ from typing import Final
 
 import dagster as dg
 
-from stock_platform.assets.common import OWNERS, table_description, table_metadata
 from stock_platform.contracts import (
     ASSET_CHECK_RESULT,
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
 )
-from stock_platform.display import link, rows_table, table_preview
 from stock_platform.lake import files
+from stock_platform.orchestration.assets.common import OWNERS, table_description, table_metadata
 from stock_platform.orchestration.check_results.collect import collect_check_results
+from stock_platform.orchestration.metadata import link, rows_table, table_preview
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
-from stock_platform.quality.report import page, read
+from stock_platform.quality.report import load as read
+from stock_platform.quality.report import page
 from stock_platform.quality.report.model import DagsterState, RunSummary
 from stock_platform.settings import Settings
 

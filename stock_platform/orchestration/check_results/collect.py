@@ -26,7 +26,7 @@ from stock_platform.orchestration.check_results.restore_days import (
     restore_missing_days,
     warehouse_days,
 )
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 _FINISHED: Final = [
     dg.DagsterRunStatus.SUCCESS,

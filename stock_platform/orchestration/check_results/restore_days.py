@@ -16,7 +16,7 @@ from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import check_results
 from stock_platform.lake.paths import LakePaths
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 _DAYS: Final = """
 SELECT DATE(EvaluatedAt) AS Day, MAX(EvaluatedAt) AS Newest FROM asset_check_result GROUP BY Day

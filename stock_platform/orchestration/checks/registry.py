@@ -31,7 +31,7 @@ from stock_platform.quality.rules import bars, erp, processed, raw, tables
 from stock_platform.quality.rules.result import RuleResult
 from stock_platform.settings import Settings
 from stock_platform.settings.quality import QualityLimits
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 
 @dataclass(frozen=True)

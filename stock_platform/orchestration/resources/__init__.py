@@ -23,7 +23,7 @@ from stock_platform.market_data.recording_session import RecordingHttpSession
 from stock_platform.market_data.sample import SampleHttpSession
 from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.spark.batch import BatchRun, SparkBatch
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -20,7 +20,7 @@ from stock_platform.orchestration.resources import LakeResource, SparkResource, 
 from stock_platform.settings import BigQueryDataset, Settings
 from stock_platform.settings.google import BigQuerySettings, DataprocSettings
 from stock_platform.spark.batch import BatchRun, SparkBatch
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 if TYPE_CHECKING:
     import google.cloud.dataproc_v1 as dataproc

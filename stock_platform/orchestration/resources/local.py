@@ -9,7 +9,7 @@ from pydantic import Field
 from stock_platform.orchestration.resources import SparkResource, WarehouseResource
 from stock_platform.spark.batch import BatchRun, SparkBatch
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 
 class DuckDBResource(WarehouseResource):

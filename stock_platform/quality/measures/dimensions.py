@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from stock_platform.contracts import DIM_COMPANY, DIM_COMPANY_HISTORY, DIM_DATE, Table
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 _WRONG_DAYS: Final = """
 SELECT FullDate FROM dim_date

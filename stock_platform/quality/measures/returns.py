@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from stock_platform.quality.measures.bars import BarSessions
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 # A bar is compared with the previous bar of the same response: AdjClose is adjusted for the actions
 # known at its FetchedAt, and those may differ between two fetches.

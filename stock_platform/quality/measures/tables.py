@@ -18,7 +18,7 @@ from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.publish import SessionMetrics, expected_rows, read_published
 from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 # Listed symbols without a price, by session of their exchange: between the first and the last price
 # of a symbol there, or until today while the ERP calls it active.

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from stock_platform.quality.report.model import Bars, OpenFailure
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 # Their samples begin with "SYMBOL: ".
 _BAR_CHECKS: Final = frozenset(

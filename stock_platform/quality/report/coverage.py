@@ -5,7 +5,7 @@ from typing import Final
 from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.report.model import Coverage
 from stock_platform.quality.report.quarantine import quarantined
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 # Expected: sessions of the exchange that the symbol was on, from its first price there to its
 # last, or to the last that was processed while the ERP calls it active, as far as they were

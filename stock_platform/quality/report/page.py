@@ -9,8 +9,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from stock_platform.quality.report import charts
+from stock_platform.quality.report.chart_captions import in_words
 from stock_platform.quality.report.model import CheckFailures, OpenFailure, Report, counted
-from stock_platform.quality.report.words import in_words
 
 _SHOWN_SESSIONS: Final = 10
 _SHOWN_SYMBOLS: Final = 200

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from stock_platform.automation.pruning import prune_events
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.lake import check_results
-from stock_platform.lake.loaded import DamagedError
+from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.orchestration.check_results import collect
 from stock_platform.orchestration.check_results.collect import collect_check_results
+from stock_platform.orchestration.dagster_internals.event_pruning import prune_events
 
 FIRST, LAST = "2012-08-31", "2012-09-07"
 SESSIONS = {"2012-08-31", "2012-09-04", "2012-09-05", "2012-09-06", "2012-09-07"}

@@ -9,10 +9,10 @@ import dagster as dg
 import pyarrow as pa
 
 from stock_platform.contracts import TABLES, Table
-from stock_platform.display import session_previews, table_preview
-from stock_platform.lake import loaded
+from stock_platform.lake import load_ledger as loaded
+from stock_platform.orchestration.metadata import session_previews, table_preview
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
-from stock_platform.warehouse.port import Load, Warehouse
+from stock_platform.warehouse.interface import Load, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd

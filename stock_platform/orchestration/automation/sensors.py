@@ -7,9 +7,9 @@ from typing import Final
 
 import dagster as dg
 
-from stock_platform.automation.jobs import ERP_LOAD, QUALITY_REPORT
 from stock_platform.erp.landing import list_deleted_rejects, list_unprocessed
 from stock_platform.lake.paths import ERP_KINDS
+from stock_platform.orchestration.automation.jobs import ERP_LOAD, QUALITY_REPORT
 from stock_platform.orchestration.dagster_internals.dead_runs import is_underway, unfinished_runs
 from stock_platform.orchestration.resources import LakeResource
 

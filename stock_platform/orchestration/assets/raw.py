@@ -6,13 +6,13 @@ from typing import Final
 
 import dagster as dg
 
-from stock_platform.assets.common import OWNERS, PROGRESS, session_keys
 from stock_platform.calendars import sessions
 from stock_platform.erp.history import active_days
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
+from stock_platform.orchestration.assets.common import OWNERS, PROGRESS, session_keys
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import MarketDataResource
 

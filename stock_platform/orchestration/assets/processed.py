@@ -8,11 +8,11 @@ from typing import Final
 import dagster as dg
 import orjson
 
-from stock_platform.assets.common import OWNERS, session_keys
-from stock_platform.display import batch_facts
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
+from stock_platform.orchestration.assets.common import OWNERS, session_keys
+from stock_platform.orchestration.metadata import batch_metadata
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import LakeResource, SparkResource
 from stock_platform.spark.batch import JOB_FILE, SparkBatch
@@ -64,7 +64,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
             metadata={
                 "engine": done.engine,
                 "run_spark_seconds": round(done.duration_s, 3),
-                **batch_facts(done.metadata),
+                **batch_metadata(done.metadata),
             },
         )
 

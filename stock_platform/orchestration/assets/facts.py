@@ -5,22 +5,22 @@ from typing import Any, Final
 
 import dagster as dg
 
-from stock_platform.assets.common import (
-    OWNERS,
-    session_keys,
-    table_description,
-    table_metadata,
-)
 from stock_platform.contracts import (
     FACT_CORPORATE_ACTION,
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
     Table,
 )
-from stock_platform.display import table_preview
-from stock_platform.io_managers.warehouse_table import SessionLoad
 from stock_platform.lake.paths import ProcessedTable
 from stock_platform.lake.publish import ProcessedSession, expected_rows
+from stock_platform.orchestration.assets.common import (
+    OWNERS,
+    session_keys,
+    table_description,
+    table_metadata,
+)
+from stock_platform.orchestration.io_managers.warehouse_table import SessionLoad
+from stock_platform.orchestration.metadata import table_preview
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import WarehouseResource
 

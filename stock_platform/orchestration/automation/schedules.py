@@ -4,8 +4,12 @@ from typing import Any
 
 import dagster as dg
 
-from stock_platform.automation.jobs import DAILY_STOCK_PRICES, FRESHNESS, REFERENCE_DATA
-from stock_platform.automation.pruning import prune_event_logs
+from stock_platform.orchestration.automation.jobs import (
+    DAILY_STOCK_PRICES,
+    FRESHNESS,
+    REFERENCE_DATA,
+)
+from stock_platform.orchestration.automation.pruning import prune_event_logs
 
 
 def schedules(*, on: bool) -> list[Any]:

@@ -1,31 +1,19 @@
-"""The job that prunes Dagster's event log.
+"""Delete events that only explain runs from Dagster's event log.
 
-Dagster's own retention covers ticks only. Its API deletes a run with all of its events, including
-the materializations that define partition status and the run keys used by schedules. So this job
-deletes only the events that explain a run, once the run has succeeded long ago: log messages,
-inputs and outputs, and check evaluations, of which the check pages and asset_check_result have
-their own copies (docs/adr/0011). Other runs keep all events: an engine event may be the only
-explanation of a process that did not start, and re-execution needs outputs and evaluations.
-
-This module is the only place that deletes from the storage's table; `test_pruning.py` fails if
-Dagster changes it.
+Dagster 1.13 has no API for it: its own retention covers ticks only, and `delete_run` also deletes
+the materializations that define partition status, and the run keys used by schedules. This module
+is the only place that deletes from the storage's table; `test_pruning.py` fails if Dagster changes
+it.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import dagster as dg
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from sqlalchemy import delete, or_
 
-from stock_platform.lake import check_results
-from stock_platform.orchestration.resources import LakeResource
-
-# People inspect recent runs for weeks, but not for longer than a month.
-_RETENTION: Final = timedelta(days=30)
-# Check results are collected run by run; a run that ended meanwhile is collected the next time.
-_COLLECTION_MARGIN: Final = timedelta(days=1)
 _RUNS_PER_PAGE: Final = 500
 # In addition to log messages, which have no type. LOGS_CAPTURED is kept, because the UI needs it to
 # find the compute logs, which the bucket keeps for longer.
@@ -40,27 +28,6 @@ _PRUNABLE_EVENTS: Final = (
     dg.DagsterEventType.STEP_INPUT,
     dg.DagsterEventType.STEP_OUTPUT,
 )
-
-
-@dg.op(out=dg.Out(dg.Nothing))
-def prune(context: dg.OpExecutionContext, lake: LakeResource) -> None:
-    """Delete prunable events of runs that succeeded a month ago and were collected."""
-    collected = check_results.newest(lake.paths)
-    if collected is None:
-        context.log.info("no check results were collected yet: nothing is pruned")
-        return
-    before = min(datetime.now(UTC) - _RETENTION, collected - _COLLECTION_MARGIN)
-    deleted = prune_events(context.instance, before)
-    context.log.info(f"deleted {deleted} events of runs that succeeded before {before:%Y-%m-%d}")
-
-
-@dg.job(
-    name="prune_event_logs",
-    description="Deletes log events of runs that succeeded a month ago. Keeps partition status.",
-)
-def prune_event_logs() -> None:
-    """Run the single step."""
-    prune()
 
 
 def prune_events(instance: dg.DagsterInstance, before: datetime) -> int:

@@ -7,7 +7,6 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from stock_platform.assets.common import OWNERS, table_description, table_metadata
 from stock_platform.calendars import calendar_code, calendar_version, session_hours
 from stock_platform.contracts import (
     DIM_COMPANY,
@@ -20,6 +19,7 @@ from stock_platform.contracts import (
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.erp.company_dimensions import dim_company_history_rows, dim_company_rows
 from stock_platform.erp.store import ErpSnapshot
+from stock_platform.orchestration.assets.common import OWNERS, table_description, table_metadata
 
 GROUP: Final = "warehouse"
 

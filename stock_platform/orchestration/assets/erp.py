@@ -7,8 +7,6 @@ from typing import Any, Final
 
 import dagster as dg
 
-from stock_platform.assets.common import OWNERS
-from stock_platform.display import link, rows_table
 from stock_platform.erp import store
 from stock_platform.erp.export import COMPANIES, EXCHANGES, Export, read_export
 from stock_platform.erp.ledger import LoadRecord, read_ledger
@@ -16,6 +14,8 @@ from stock_platform.erp.loader import SAMPLE_ROWS, ErpLoader, sentence
 from stock_platform.erp.row_rules import company_rule, exchange_rule, listings, rules_digest
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.paths import ErpKind, LakePaths
+from stock_platform.orchestration.assets.common import OWNERS
+from stock_platform.orchestration.metadata import link, rows_table
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.plain_text import plain_text
 

@@ -10,7 +10,7 @@ from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.report.bars import offending_bars
 from stock_platform.quality.report.coverage import coverage
 from stock_platform.quality.report.model import DagsterState, OpenFailure, Report
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 
 # The newest verdict of each check and partition. A streak begins after the last time it passed.
 _NEWEST: Final = """

@@ -10,16 +10,16 @@ from typing import Final
 
 import dagster as dg
 
-from stock_platform.assets.facts import SOURCES
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.erp import store
 from stock_platform.erp.store import NoErpFileError
-from stock_platform.lake.loaded import DamagedError
+from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
+from stock_platform.orchestration.assets.facts import SOURCES
 from stock_platform.orchestration.partitions import RANGE_RUNS
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse import restore
-from stock_platform.warehouse.port import Warehouse
+from stock_platform.warehouse.interface import Warehouse
 from stock_platform.warehouse.restore import RestoreResult
 
 RESTORED_ROWS: Final = "restored_rows"

@@ -1,1 +1,0 @@
-"""The asset graph. Assets only orchestrate: what they call is pure or stands behind a resource."""

@@ -1,1 +1,0 @@
-"""Jobs, schedules and sensors, and what keeps runs from blocking each other."""
