@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from stock_platform_tests.google import emulators
-from stock_platform_tests.google.emulators import Google
-from stock_platform_tests.market_data.local_yahoo import Yahoo, served
-from stock_platform_tests.platform import Platform
+from stock_platform_tests.support.google import emulators
+from stock_platform_tests.support.google.emulators import Google
+from stock_platform_tests.support.local_yahoo import Yahoo, served
+from stock_platform_tests.support.platform_fixture import Platform
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)

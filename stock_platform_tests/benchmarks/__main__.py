@@ -20,8 +20,8 @@ from stock_platform.definitions import build_definitions
 from stock_platform.orchestration.checks import partitioned_results
 from stock_platform.orchestration.dagster_internals.event_transaction import one_transaction
 from stock_platform_tests.benchmarks.market import ManySymbols, companies
-from stock_platform_tests.platform import Platform
-from stock_platform_tests.postgres import installed, postgres, storage
+from stock_platform_tests.support.platform_fixture import Platform
+from stock_platform_tests.support.postgres import installed, postgres, storage
 
 SYMBOLS = 500
 YEAR = {"first": "2012-01-03", "last": "2012-12-31"}

@@ -12,7 +12,7 @@ from curl_cffi.requests.session import HttpMethod
 from stock_platform.market_data.sample import SampleHttpSession
 from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.orchestration.resources import MarketDataResource
-from stock_platform_tests.platform import SAMPLE_COMPANIES
+from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES
 
 # One a process: yfinance's caches are global.
 _CACHE = TemporaryDirectory(prefix="yfinance-bench-")

@@ -15,7 +15,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from stock_platform_tests.platform import SAMPLE_COMPANIES, Platform
+from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Platform
 
 DAY = "2012-12-03"
 FEW, MANY = 1, 5

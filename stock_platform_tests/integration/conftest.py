@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from stock_platform_tests.containers.image import Image, build
-from stock_platform_tests.webserver import ROOT
+from stock_platform_tests.support.containers.image import Image, build
+from stock_platform_tests.support.webserver import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from stock_platform_tests.debian import need
-from stock_platform_tests.terraform.test_alerts import ALERTS, OURS, query_of
+from stock_platform_tests.support.apt import need
+from stock_platform_tests.unit.terraform.test_alerts import ALERTS, OURS, query_of
 
 pytestmark = pytest.mark.integration
 

@@ -5,10 +5,10 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from stock_platform_tests.browser import chromium, keep
-from stock_platform_tests.platform import Platform
-from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judge
-from stock_platform_tests.webserver import serving
+from stock_platform_tests.support.browser import chromium, keep
+from stock_platform_tests.support.platform_fixture import Platform
+from stock_platform_tests.support.webserver import serving
+from stock_platform_tests.unit.test_market_defects import CHARTS, EX, KEYS, judge
 
 pytestmark = pytest.mark.integration
 

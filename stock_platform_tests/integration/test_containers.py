@@ -5,9 +5,9 @@ import signal
 import pytest
 import yaml
 
-from stock_platform_tests import postgres
-from stock_platform_tests.containers import compose
-from stock_platform_tests.webserver import ROOT, Ui, free_port
+from stock_platform_tests.support import postgres
+from stock_platform_tests.support.containers import compose
+from stock_platform_tests.support.webserver import ROOT, Ui, free_port
 
 pytestmark = pytest.mark.integration
 

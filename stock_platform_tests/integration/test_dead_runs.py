@@ -14,10 +14,10 @@ import yaml
 
 from stock_platform.orchestration import process_locks
 from stock_platform.orchestration.dagster_internals.dead_runs import release_slots_of_dead_runs
-from stock_platform_tests import postgres
 from stock_platform_tests.integration.test_commands import BIN, call, demo, environment
-from stock_platform_tests.orchestration.commands import killed_command
-from stock_platform_tests.webserver import ROOT, serving
+from stock_platform_tests.support import postgres
+from stock_platform_tests.support.commands import killed_command
+from stock_platform_tests.support.webserver import ROOT, serving
 
 pytestmark = pytest.mark.integration
 __all__ = ["environment"]

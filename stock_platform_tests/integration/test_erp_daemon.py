@@ -13,9 +13,9 @@ import dagster as dg
 import pytest
 
 from stock_platform.erp import ledger
-from stock_platform_tests.erp.exports import HEADER
-from stock_platform_tests.platform import SAMPLE_COMPANIES, SAMPLE_ERP, Platform
-from stock_platform_tests.webserver import ROOT
+from stock_platform_tests.support.erp_exports import HEADER
+from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, SAMPLE_ERP, Platform
+from stock_platform_tests.support.webserver import ROOT
 
 pytestmark = pytest.mark.integration
 

@@ -20,9 +20,9 @@ from stock_platform.contracts import TABLES
 from stock_platform.definitions import build_definitions
 from stock_platform.lake import files
 from stock_platform.settings import load_settings
-from stock_platform_tests.google.cloud import cloud
-from stock_platform_tests.google.token_server import TOKEN
-from stock_platform_tests.platform import SAMPLE_ERP, Platform, range_tags
+from stock_platform_tests.support.google.cloud import cloud
+from stock_platform_tests.support.google.token_server import TOKEN
+from stock_platform_tests.support.platform_fixture import SAMPLE_ERP, Platform, range_tags
 
 pytestmark = pytest.mark.integration
 
@@ -33,6 +33,7 @@ OWN = ("FetchedAt", "BatchId", "LoadedAt")
 
 # Sessions that no other test touches.
 SHORT = ("2011-01-03", "2011-01-05")
+CRASH = "stock_platform_tests.support.google.crash_mid_load"
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def orchestrator(production, home):
 
     def start(point, *assets):
         return subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "stock_platform_tests.google.dying", point, *SHORT, *assets],
+            [sys.executable, "-m", CRASH, point, *SHORT, *assets],
             cwd=ROOT,
             env={**os.environ, **production.environment, "DAGSTER_HOME": str(home)},
             stdout=subprocess.DEVNULL,

@@ -6,10 +6,10 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from stock_platform_tests.browser import chromium
-from stock_platform_tests.markdown_attack import IMAGE, VICTIM, drop_attack
-from stock_platform_tests.platform import Platform
-from stock_platform_tests.webserver import serving
+from stock_platform_tests.support.browser import chromium
+from stock_platform_tests.support.markdown_attack import IMAGE, VICTIM, drop_attack
+from stock_platform_tests.support.platform_fixture import Platform
+from stock_platform_tests.support.webserver import serving
 
 pytestmark = pytest.mark.integration
 

@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from stock_platform_tests import postgres
-from stock_platform_tests.orchestration.dagster_internals.test_event_transaction import (
+from stock_platform_tests.support import postgres
+from stock_platform_tests.unit.orchestration.dagster_internals.test_event_transaction import (
     evaluate,
     test_an_error_leaves_nothing_half_stored_and_the_storage_usable,
     test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log,

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
-from stock_platform_tests import postgres
-from stock_platform_tests.containers import compose, machine
-from stock_platform_tests.debian import need
-from stock_platform_tests.google.cloud import cloud
-from stock_platform_tests.google.emulators import PROJECT
 from stock_platform_tests.integration.test_containers import on_loopback, runs
-from stock_platform_tests.webserver import Ui, free_port
+from stock_platform_tests.support import postgres
+from stock_platform_tests.support.apt import need
+from stock_platform_tests.support.containers import compose, machine
+from stock_platform_tests.support.google.cloud import cloud
+from stock_platform_tests.support.google.emulators import PROJECT
+from stock_platform_tests.support.webserver import Ui, free_port
 
 pytestmark = pytest.mark.integration
 

@@ -6,11 +6,11 @@ checkout.
 
 import pytest
 
-from stock_platform_tests.recorded_worlds.evaluate import evaluate, failures
-from stock_platform_tests.recorded_worlds.expected import DEFECTS, LEFT, SHARES
-from stock_platform_tests.recorded_worlds.files import MISSING, present
-from stock_platform_tests.recorded_worlds.tables import markdown
-from stock_platform_tests.recorded_worlds.worlds import AS_SERVED, CLEAN, REPAIRED, worlds
+from stock_platform_tests.support.recorded_worlds.evaluate import evaluate, failures
+from stock_platform_tests.support.recorded_worlds.expected import DEFECTS, LEFT, SHARES
+from stock_platform_tests.support.recorded_worlds.files import MISSING, present
+from stock_platform_tests.support.recorded_worlds.tables import markdown
+from stock_platform_tests.support.recorded_worlds.worlds import AS_SERVED, CLEAN, REPAIRED, worlds
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(not present(), reason=MISSING)]
 

@@ -7,9 +7,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from stock_platform_tests.browser import chromium, keep
-from stock_platform_tests.platform import Platform
-from stock_platform_tests.test_market_defects import CHARTS, EX, KEYS, judged
+from stock_platform_tests.support.browser import chromium, keep
+from stock_platform_tests.support.platform_fixture import Platform
+from stock_platform_tests.unit.test_market_defects import CHARTS, EX, KEYS, judged
 
 pytestmark = pytest.mark.integration
 __all__ = ["judged"]

@@ -5,7 +5,7 @@ import pytest
 
 from stock_platform.spark.local import LocalSparkRunner
 from stock_platform.spark.sail import SailRunner
-from stock_platform_tests.spark_jobs.raw_lake import (
+from stock_platform_tests.support.raw_lake import (
     RawLake,
     files_of,
     metrics_of,
@@ -13,7 +13,7 @@ from stock_platform_tests.spark_jobs.raw_lake import (
     split,
     table_of,
 )
-from stock_platform_tests.spark_jobs.test_reasons import REJECTED
+from stock_platform_tests.unit.spark_jobs.test_reasons import REJECTED
 
 TABLES = ("stock_prices", "corporate_actions", "quarantine")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stock_platform_tests.terraform.code import BOOTSTRAP, ENVIRONMENTS, ROOT
+from stock_platform_tests.support.terraform_code import BOOTSTRAP, ENVIRONMENTS, ROOT
 
 TOOL = Path(__file__).resolve().parents[3] / "shared/tools/terraform-offline/terraform-offline"
 IMAGE = f"europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:{'0' * 64}"

@@ -6,7 +6,7 @@ import pytest
 
 from stock_platform.cli.demo import drop_sample_erp
 from stock_platform.lake.paths import LakePaths
-from stock_platform_tests.webserver import BACKFILL, LAUNCH_BACKFILL, ROOT, serving
+from stock_platform_tests.support.webserver import BACKFILL, LAUNCH_BACKFILL, ROOT, serving
 
 pytestmark = pytest.mark.integration
 

@@ -1,0 +1,143 @@
+"""A lake and a warehouse filled with recorded files, by the functions that the assets call.
+
+No run of Dagster: a world has up to 6,259 sessions, and its events would take longer than the
+work. Everything else is the real thing: yfinance, raw lines, Sail, publication, DuckDB.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
+from stock_platform.lake import files, raw_prices
+from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.publish import ProcessedSession, publish, read_staged
+from stock_platform.lake.raw_prices import RawPriceBuffer
+from stock_platform.market_data.fetch_all import fetch_all
+from stock_platform.market_data.models import PriceRequest
+from stock_platform.market_data.reconcile import choose_record
+from stock_platform.market_data.yahoo_client import YahooClient
+from stock_platform.orchestration.assets.facts import build_session_load
+from stock_platform.spark.batch import SparkBatch
+from stock_platform.spark.sail import SailRunner
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform_tests.support.recorded_worlds.dimensions import load_dimensions
+from stock_platform_tests.support.recorded_worlds.files import RecordedFile
+from stock_platform_tests.support.recorded_worlds.yahoo import Recorded, RecordedSession
+
+# A year's run has 252; the sets are small, and what a batch costs whatever is in it is not.
+_BATCH: Final = 2000
+
+
+@dataclass(frozen=True)
+class World:
+    """One set of files, all the way to the warehouse.
+
+    Attributes:
+        sessions: on which at least one of the exchanges was open while a file tells of it.
+        files: by symbol.
+        asked: the sessions that each symbol was asked for.
+        rows: how many days each symbol's file tells of.
+        closed: by symbol, days in its file on which its exchange was closed.
+        never_asked: those of them that are no session of any exchange here.
+    """
+
+    name: str
+    paths: LakePaths
+    warehouse: DuckDBWarehouse
+    sessions: list[str]
+    files: Mapping[str, RecordedFile]
+    asked: Mapping[str, frozenset[str]]
+    rows: Mapping[str, int]
+    closed: Mapping[str, Sequence[date]]
+    never_asked: Mapping[str, Sequence[date]]
+
+
+def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> World:
+    """Fill a world.
+
+    A symbol is asked for the sessions from its file's first day to its last, as if it had been
+    listed for that long: what lies outside says nothing of the file. It is inactive in the ERP
+    after that, for nobody knows of a price.
+    """
+    recorded = {it.symbol: Recorded(it) for it in recorded_files}
+    days = sorted({day for it in recorded.values() for day in it.sessions})
+    requests = [_request(it, days) for it in recorded.values()]
+    paths = LakePaths(str(folder / "lake"))
+    warehouse = DuckDBWarehouse(folder / "warehouse.duckdb")
+    warehouse.create_tables()
+    load_dimensions(paths, warehouse, recorded_files, days)
+    _fetch(paths, list(recorded.values()), requests, days, folder)
+    sessions = [day.isoformat() for day in days]
+    for at in range(0, len(sessions), _BATCH):
+        processed = _process(paths, f"recorded-{at}", sessions[at : at + _BATCH], list(recorded))
+        _load_facts(warehouse, processed)
+    closed = {s: [day for day in it.days if day not in it.hours] for s, it in recorded.items()}
+    return World(
+        name,
+        paths,
+        warehouse,
+        sessions,
+        {it.symbol: it for it in recorded_files},
+        {it.symbol: frozenset(day.isoformat() for day in it.sessions) for it in requests},
+        {symbol: len(it.days) for symbol, it in recorded.items()},
+        closed,
+        {symbol: sorted(set(found) - set(days)) for symbol, found in closed.items()},
+    )
+
+
+def _request(recorded: Recorded, days: Sequence[date]) -> PriceRequest:
+    first, last = recorded.days[0], recorded.days[-1]
+    asked = [day for day in days if first <= day <= last]
+    if recorded.file.interval == "1wk":
+        asked = recorded.sessions
+    open_sessions = frozenset(asked) & frozenset(recorded.hours)
+    return PriceRequest(
+        recorded.file.symbol, recorded.file.company["mic"], tuple(asked), open_sessions
+    )
+
+
+def _fetch(
+    paths: LakePaths,
+    recorded: Sequence[Recorded],
+    requests: Sequence[PriceRequest],
+    days: Sequence[date],
+    folder: Path,
+) -> None:
+    """Do the work of `raw_stock_prices` and its IO manager."""
+    client = YahooClient(RecordedSession(recorded), folder / "yfinance")
+    with RawPriceBuffer() as buffer:
+        for result in fetch_all(client, requests):
+            buffer.archive(result.responses)
+            buffer.add(result.records)
+        for day in days:
+            session = day.isoformat()
+            raw_prices.publish(paths, session, buffer.records(session), choose_record)
+    client.close()
+
+
+def _process(
+    paths: LakePaths, batch_id: str, sessions: Sequence[str], symbols: Sequence[str]
+) -> dict[str, ProcessedSession]:
+    """What `processed_stock_prices` and its IO manager do."""
+    staging = paths.staging(batch_id, "recorded")
+    inputs = {session: paths.raw_prices(session) for session in sessions}
+    request = {"batch_id": batch_id, "inputs": inputs, "symbols": sorted(symbols)}
+    files.write(f"{staging}/request.json", orjson.dumps(request))
+    SailRunner().run(SparkBatch(batch_id, f"{staging}/request.json", staging), lambda _: None)
+    return dict(publish(paths, read_staged(batch_id, staging)))
+
+
+def _load_facts(warehouse: DuckDBWarehouse, processed: Mapping[str, ProcessedSession]) -> None:
+    """What the assets of the facts and their IO manager do."""
+    for table, source in (
+        (FACT_STOCK_PRICE, "stock_prices"),
+        (FACT_CORPORATE_ACTION, "corporate_actions"),
+    ):
+        load = build_session_load(processed, source)
+        days = [date.fromisoformat(session) for session in load.rows]
+        warehouse.replace_sessions(table, list(load.uris.values()), days, sum(load.rows.values()))

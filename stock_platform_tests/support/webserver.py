@@ -1,0 +1,149 @@
+"""The real webserver and daemon over a folder, and the webserver's GraphQL API."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import orjson
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 240
+
+LAUNCH_RUN = """
+mutation ($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}
+"""
+LAUNCH_BACKFILL = """
+mutation ($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+RUN = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+BACKFILL = """
+query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill { status runs(limit: 10) { status tags { key value } } }
+  }
+}
+"""
+PRICES = ["raw_stock_prices", "processed_stock_prices", "fact_stock_price"]
+
+
+class Ui:
+    """A webserver on a free port, and its GraphQL API."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ask(self, query, **variables):
+        body = orjson.dumps({"query": query, "variables": variables})
+        request = Request(  # noqa: S310 - loopback
+            f"{self.url}/graphql", body, {"Content-Type": "application/json"}
+        )
+        try:
+            with urlopen(request, timeout=60) as answer:  # noqa: S310
+                content = orjson.loads(answer.read())
+        except urllib.error.HTTPError as refused:  # the status of a PythonError; the body tells
+            content = orjson.loads(refused.read())
+        assert "errors" not in content, content
+        return content["data"]
+
+    def launch(self, job, **tags):
+        params = {
+            "selector": {
+                "repositoryName": "__repository__",
+                "repositoryLocationName": "stock_platform",
+                "jobName": job,
+            },
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
+        }
+        launched = self.ask(LAUNCH_RUN, params=params)["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return launched["run"]["runId"]
+
+    def backfill(self, *sessions):
+        params = {
+            "assetSelection": [{"path": [name]} for name in PRICES],
+            "partitionNames": sessions,
+        }
+        return self.ask(LAUNCH_BACKFILL, params=params)["launchPartitionBackfill"]
+
+    def status_of_run(self, run_id):
+        return self.ask(RUN, id=run_id)["runOrError"]["status"]
+
+    def wait_for(self, question, done):
+        deadline = time.monotonic() + PATIENCE_S
+        while (answer := question()) not in done:
+            assert time.monotonic() < deadline, answer
+            time.sleep(1)
+        return answer
+
+    def run_to_the_end(self, job, **tags):
+        run_id = self.launch(job, **tags)
+        return self.wait_for(lambda: self.status_of_run(run_id), {"SUCCESS", "FAILURE"})
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(log: Path, settings: Mapping[str, str], *, daemon: bool) -> Iterator[Ui]:
+    """A webserver, with a daemon or without, until the end of the block."""
+    port = free_port()
+    processes = []
+    with log.open("wb") as file:
+
+        def start(program, *arguments):
+            command = [Path(sys.executable).parent / program, *arguments]
+            process = subprocess.Popen(  # noqa: S603 - our own commands
+                [*command, "-w", ROOT / "workspace.yaml"],
+                env=os.environ | settings,
+                cwd=ROOT,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+            processes.append(process)
+
+        try:
+            start("dagster-webserver", "-h", "127.0.0.1", "-p", str(port))
+            it = Ui(port)
+            it.wait_for(lambda: answers(it), {True})
+            # Not both at once: two that make SQLite's tables of an empty home fail each other.
+            if daemon:
+                start("dagster-daemon", "run")
+            yield it
+        finally:
+            for process in processes:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            print(log.read_text()[-4000:])  # noqa: T201 - shown when a test fails
+
+
+def answers(ui):
+    try:
+        return bool(ui.ask("{ version }"))
+    except (urllib.error.URLError, ConnectionError):
+        return False

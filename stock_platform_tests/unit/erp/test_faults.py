@@ -1,0 +1,315 @@
+"""A load of ERP files that is killed, or whose disk is full, at any of its file operations."""
+
+import logging
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from stock_platform.erp import ledger, store
+from stock_platform.erp.export import COMPANIES, read_export
+from stock_platform.erp.landing import list_deleted_rejects
+from stock_platform.erp.loader import ErpLoader
+from stock_platform.lake.paths import LakePaths
+from stock_platform_tests.support.erp_exports import HEADER, company, rule
+from stock_platform_tests.support.failing_disk import FailingDisk, Killed, full_disk
+
+APPLE = company("C-1", "AAPL", "Apple Inc.", changed="2020-01-05")
+RENAMED = company("C-1", "AAPL", "Apple", changed="2020-03-01")
+MICROSOFT = company("C-2", "MSFT", "Microsoft", changed="2020-04-01")
+OLDER_APPLE = company("C-1", "AAPL", "Apple Computer", changed="2019-01-01")
+UNLISTED = company("C-3", "TSLA", "Tesla", mic="XXXX")
+
+
+class Landing:
+    """A landing folder of companies, its loader, and what a load leaves in the lake."""
+
+    def __init__(self, root):
+        self.paths = LakePaths(str(root / "lake"))
+        self.folder = Path(self.paths.landing("companies"))
+        self.folder.mkdir(parents=True)
+        self.rules = ""
+
+    def drop(self, name, *rows):
+        file = self.folder / name
+        file.write_text("\n".join([HEADER, *rows]) + "\n" if rows else "nothing")
+        long_ago = time.time() - 60
+        os.utime(file, (long_ago, long_ago))
+
+    def delete(self, name):
+        (self.folder / name).unlink()
+
+    def load(self):
+        def read(file):
+            return read_export(file, COMPANIES, rule(), 0.9)
+
+        log = logging.getLogger(__name__)
+        return list(ErpLoader(log, self.paths, "companies", read, self.rules).load_all())
+
+    def ledger(self):
+        return ledger.read_ledger(self.paths, "companies")
+
+    def state(self):
+        """Everything that a load leaves, without moments."""
+        moments = {"generation", "arrived_at", "loaded_at"}
+        entries = [
+            {name: value for name, value in record.to_json().items() if name not in moments}
+            for record in self.ledger().by_arrival()
+        ]
+        names = ledger.entry_names(self.paths.erp_loads("companies"))
+        markers = ledger.entry_names(self.paths.rejected_erp_loads("companies"))
+        known = store.load_if_any(self.paths, "companies")
+        records = known and known.records
+        return {
+            "entries": entries,
+            "entry_files": len(names),
+            "damaged": self.ledger().damaged,
+            "markers": len(markers),
+            "deleted_rejects": list_deleted_rejects(self.paths, "companies"),
+            "records": records and records.drop_columns(["LOADED_AT", "VANISHED_AT"]).to_pylist(),
+            "vanished": records and records["VANISHED_AT"].is_null().to_pylist(),
+            "rejected_rows": known and known.rejected,
+        }
+
+
+def first_file(landing):
+    landing.drop("a.csv", APPLE, UNLISTED)
+
+
+def newer_file(landing):
+    landing.drop("a.csv", APPLE, MICROSOFT)
+    landing.load()
+    landing.drop("b.csv", RENAMED)
+
+
+def late_file(landing):
+    landing.drop("a.csv", APPLE)
+    landing.load()
+    # Its Microsoft is newer than anything known, its Apple older.
+    landing.drop("b.csv", OLDER_APPLE, MICROSOFT)
+
+
+def rejected_file(landing):
+    landing.drop("a.csv", APPLE)
+    landing.load()
+    landing.drop("a.csv")
+
+
+def deleted_reject(landing):
+    landing.drop("a.csv")
+    landing.load()
+    landing.delete("a.csv")
+
+
+def unchanged_file(landing):
+    landing.drop("a.csv", APPLE)
+    landing.load()
+    landing.drop("a.csv", APPLE)
+
+
+def changed_rules(landing):
+    landing.drop("a.csv", APPLE, UNLISTED)
+    landing.load()
+    landing.rules = "others"
+
+
+def two_files(landing):
+    landing.drop("a.csv", APPLE)
+    landing.drop("b.csv", RENAMED, MICROSOFT)
+
+
+SCENARIOS = [
+    *(first_file, newer_file, late_file, rejected_file, deleted_reject),
+    *(unchanged_file, changed_rules),
+]
+
+
+@contextmanager
+def prepared(scenario):
+    """The landing folder of a scenario, in a lake of its own."""
+    with TemporaryDirectory() as folder:
+        landing = Landing(Path(folder))
+        scenario(landing)
+        yield landing
+
+
+def expected(scenario):
+    """The state after an undisturbed load, and the disk that counted its operations."""
+    with prepared(scenario) as landing, FailingDisk().installed() as disk:
+        assert landing.load() or scenario is deleted_reject
+        return landing.state(), disk
+
+
+@pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.__name__)
+def scenario(request):
+    return request.param
+
+
+def test_killed_load_is_completed_by_next(scenario):
+    state, disk = expected(scenario)
+    assert disk.writes
+    for fail_at in range(1, disk.count + 1):
+        with prepared(scenario) as landing:
+            with FailingDisk(fail_at).installed(), pytest.raises(Killed):
+                landing.load()
+            landing.load()
+            assert landing.state() == state, f"killed at operation {fail_at} of {disk.count}"
+            assert landing.load() == []
+
+
+def test_full_disk_is_survived(scenario):
+    state, disk = expected(scenario)
+    for fail_at in disk.writes:
+        with prepared(scenario) as landing:
+            full = FailingDisk(fail_at, full_disk())
+            with full.installed(), pytest.raises(OSError, match="No space"):
+                landing.load()
+            assert not list(landing.folder.parents[2].rglob("*.tmp"))
+            landing.load()
+            assert landing.state() == state, f"full at operation {fail_at} of {disk.count}"
+
+
+def test_second_kill_changes_nothing():
+    state, disk = expected(late_file)
+    points = range(1, disk.count + 1, 3)
+    for kills in zip(points, reversed(points), strict=True):
+        with prepared(late_file) as landing:
+            for fail_at in kills:
+                with FailingDisk(fail_at).installed(), suppress(Killed):
+                    landing.load()
+            landing.load()
+            assert landing.state() == state, f"killed at operations {kills}"
+
+
+@pytest.fixture
+def landing(tmp_path):
+    return Landing(tmp_path)
+
+
+def damage(landing, name, content=b'{"name": '):
+    """Damage the ledger entry of a file, and return it."""
+    (record,) = [record for record in landing.ledger().by_arrival() if record.name == name]
+    entry = Path(landing.paths.erp_load("companies", record.key))
+    entry.write_bytes(content)
+    return entry
+
+
+@pytest.fixture
+def damaged_entry(landing):
+    """A landing folder of two loaded files, and the damaged ledger entry of the older one."""
+    two_files(landing)
+    landing.load()
+    return landing, damage(landing, "a.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"name": ', b"[]", b"null", b"{}", b"\xff\x00"])
+def test_damaged_entry_does_not_stop_others(landing, caplog, content):
+    two_files(landing)
+    landing.load()
+    entry = damage(landing, "a.csv", content)
+    landing.drop("c.csv", RENAMED, MICROSOFT, company("C-4", "AMZN", "Amazon"))
+    assert [record.name for record in landing.load()] == ["c.csv"]
+    assert str(entry) in caplog.text
+    assert "Restore an earlier version" in caplog.text
+    assert list(landing.ledger().damaged) == [str(entry)]
+
+
+def test_file_of_damaged_entry_is_not_reloaded(damaged_entry):
+    landing, _ = damaged_entry
+    before = landing.state()["records"]
+    assert landing.load() == []
+    assert landing.state()["records"] == before
+
+
+def test_deleting_damaged_entry_reloads_its_file(damaged_entry):
+    landing, entry = damaged_entry
+    before = landing.state()["records"]
+    entry.unlink()
+    (again,) = landing.load()
+    assert (again.name, again.status) == ("a.csv", "late")
+    assert landing.state()["records"] == before
+
+
+def test_damaged_entry_of_current_load_heals(landing):
+    two_files(landing)
+    landing.load()
+    before = landing.state()
+    damage(landing, "b.csv")
+    assert [record.name for record in landing.load()] == ["b.csv"]
+    assert landing.state() == before
+
+
+def test_newest_file_is_unknown_with_damaged_entry(damaged_entry):
+    landing, _ = damaged_entry
+    landing.rules = "others"
+    assert landing.load() == []
+
+
+def test_content_before_damaged_entry_loads_again(landing):
+    landing.drop("a.csv", APPLE)
+    landing.load()
+    landing.drop("a.csv", company("C-1", "AAPL", "Apple Corp", changed="2020-01-05"))
+    landing.load()
+    landing.drop("z.csv", APPLE, MICROSOFT)
+    newest = landing.ledger().by_arrival()[-1]
+    landing.load()
+    Path(landing.paths.erp_load("companies", newest.key)).write_bytes(b"")
+    landing.drop("a.csv", APPLE)
+    assert [record.status for record in landing.load()] != ["unchanged"]
+
+
+def test_copied_entry_counts_once(landing):
+    two_files(landing)
+    landing.load()
+    first, *_ = landing.ledger().by_arrival()
+    entry = Path(landing.paths.erp_load("companies", first.key))
+    shutil.copy(entry, entry.with_name("copy.json"))
+    assert len(landing.ledger().records) == 2
+    assert f"it describes {first.key}" in str(landing.ledger().damaged)
+
+
+@pytest.mark.parametrize("name", ["a.json.0123.tmp", ".DS_Store", "a.json.bak"])
+def test_other_names_are_not_entries(landing, name):
+    landing.drop("a.csv")
+    landing.load()
+    for folder in (
+        landing.paths.erp_loads("companies"),
+        landing.paths.rejected_erp_loads("companies"),
+    ):
+        Path(folder, name).write_bytes(b"{")
+    assert landing.load() == []
+    assert landing.ledger().damaged == {}
+    assert list_deleted_rejects(landing.paths, "companies") == []
+
+
+def test_marker_without_entry_is_ignored(landing):
+    """A load died between the two, and the file was deleted before the next."""
+    marker = Path(landing.paths.rejected_erp_load("companies", "a.csv@1"))
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    assert list_deleted_rejects(landing.paths, "companies") == []
+    assert landing.load() == []
+
+
+def test_lost_pointer_with_damaged_entries_stops(landing):
+    landing.drop("a.csv", APPLE)
+    landing.load()
+    damage(landing, "a.csv")
+    Path(landing.paths.current_erp("companies")).unlink()
+    landing.drop("b.csv", RENAMED)
+    with pytest.raises(store.DamagedError, match=r"_current\.json is missing: put it back"):
+        landing.load()
+
+
+def test_pointer_of_version_0_1_is_read(landing):
+    landing.drop("a.csv", APPLE)
+    landing.load()
+    (record,) = landing.ledger().by_arrival()
+    pointer = Path(landing.paths.current_erp("companies"))
+    pointer.write_text(f'{{"load": "{record.key}"}}')
+    landing.drop("b.csv", RENAMED)
+    assert [record.status for record in landing.load()] == ["loaded"]

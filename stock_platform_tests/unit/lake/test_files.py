@@ -1,0 +1,64 @@
+"""Writing whole objects into a directory, and what an interrupted write leaves there."""
+
+from pathlib import Path
+
+import pytest
+
+from stock_platform.lake import check_results, files, publish, raw_prices
+from stock_platform.lake import load_ledger as loaded
+from stock_platform.lake.paths import LakePaths
+from stock_platform_tests.support.failing_disk import FailingDisk, full_disk
+
+DAY, NEXT = "2012-07-02", "2012-07-03"
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return LakePaths(str(tmp_path / "lake"))
+
+
+@pytest.mark.parametrize("fail_at", [2, 3, 4])
+def test_failed_write_leaves_earlier_object(tmp_path, fail_at):
+    uri = f"{tmp_path}/a/b.json"
+    files.write(uri, b"old")
+    with FailingDisk(fail_at, full_disk()).installed(), pytest.raises(OSError, match="No space"):
+        files.write(uri, b"new one")
+    assert [(file.name, file.read_bytes()) for file in Path(tmp_path, "a").iterdir()] == [
+        ("b.json", b"old")
+    ]
+
+
+LISTINGS = {
+    "raw prices": (LakePaths.raw_prices, raw_prices.published_sessions),
+    "processed prices": (
+        lambda paths, day: paths.processed("stock_prices", day),
+        publish.published_sessions,
+    ),
+    "manifests": (LakePaths.manifest, publish.published_sessions),
+    "loaded": (
+        lambda paths, day: paths.loaded("fact_stock_price", day),
+        lambda paths: loaded.sessions(paths, "fact_stock_price"),
+    ),
+    "unfinished loads": (
+        lambda paths, day: paths.unfinished_load("fact_stock_price", day),
+        lambda paths: loaded.unfinished(paths, "fact_stock_price"),
+    ),
+    "check results": (LakePaths.check_results, check_results.days),
+}
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_interrupted_write_is_no_session(paths, name):
+    uri_of, sessions = LISTINGS[name]
+    files.write(uri_of(paths, DAY), b"whole")
+    leftover = Path(f"{uri_of(paths, NEXT)}.0123.tmp")
+    leftover.parent.mkdir(parents=True, exist_ok=True)
+    leftover.write_bytes(b"ha")
+    assert sessions(paths) == [DAY]
+    leftover.unlink()
+    assert sessions(paths) == [DAY]
+
+
+def test_leftover_of_interrupted_write_is_no_stranger(paths):
+    files.write(f"{paths.check_results(DAY)}.0123.tmp", b"ha")
+    assert files.strangers_in(paths.check_results_folder()) == []

@@ -1,0 +1,172 @@
+"""Parsing of chart responses."""
+
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from stock_platform.market_data.chart import (
+    Bar,
+    ChartError,
+    ParsedChart,
+    Split,
+    YahooResponseError,
+    read_chart,
+)
+from stock_platform_tests.support.local_yahoo import MONDAY, chart_body, error_body, opening
+
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+ROW = (10.0, 12.5, 9.5, 11.25, 11.0, 1234)
+OPENING, CLOSING = opening(MONDAY), opening(MONDAY, 20, 0)
+
+
+def read(*args: Any, fetched_at: datetime = LATER, **kwargs: Any) -> ParsedChart:
+    return read_chart(chart_body("T", *args, **kwargs), fetched_at)
+
+
+def period(start: int, end: int) -> dict[str, Any]:
+    return {"regular": {"start": start, "end": end}}
+
+
+def test_numbers_and_nulls_stay_unchanged():
+    chart = read({OPENING: (10, 12.5, None, 522.7000122070312, 11.0, None)})
+    assert chart.bars == {MONDAY: Bar(10, 12.5, None, 522.7000122070312, 11.0, None)}
+    assert isinstance(chart.bars[MONDAY].open, int)
+
+
+def test_infinite_price_becomes_null():
+    text = chart_body("T", {OPENING: (*ROW[:4], "Infinity", 1)})
+    literal = text.replace(b'"Infinity"', b"Infinity")
+    assert {read_chart(body, LATER).bars[MONDAY].adj_close for body in (text, literal)} == {None}
+
+
+def test_missing_metadata_becomes_none():
+    chart = read(currency=None, firstTradeDate=None)
+    assert (chart.currency, chart.first_trade_date) == (None, None)
+
+
+def test_response_without_rows_has_no_bars():
+    body = json.loads(chart_body("T"))
+    result = body["chart"]["result"][0]
+    del result["timestamp"]
+    result["indicators"] = {"quote": [{}], "adjclose": [{}]}
+    assert read_chart(json.dumps(body), LATER).bars == {}
+
+
+def test_bar_has_exchange_local_date():
+    tokyo_opening = opening(date(2024, 6, 10), 0, 0)
+    late_in_new_york = opening(date(2024, 6, 11), 1, 15)
+    assert set(read({tokyo_opening: ROW}, exchangeTimezoneName="Asia/Tokyo").bars) == {MONDAY}
+    assert set(read({late_in_new_york: ROW}).bars) == {MONDAY}
+
+
+def test_row_before_midnight_belongs_to_next_day():
+    slipped = opening(date(2024, 6, 10), 2, 0)  # 23:00 of Sunday the 9th in Sao Paulo
+    assert set(read({slipped: ROW}, exchangeTimezoneName="America/Sao_Paulo").bars) == {MONDAY}
+
+
+def test_later_row_of_a_session_wins():
+    live = (*ROW[:5], 1300)
+    chart = read({CLOSING + 1: live, OPENING: ROW})
+    assert chart.bars == {MONDAY: Bar(*live)}
+
+
+def test_actions_of_one_day_are_combined():
+    events = {
+        "dividends": {
+            "a": {"amount": 0.25, "date": OPENING},
+            "b": {"amount": 3, "date": OPENING + 60},
+        },
+        "capitalGains": {"a": {"amount": 1.5, "date": OPENING}},
+        "splits": {
+            "a": {"numerator": 1046, "denominator": 1000, "date": OPENING, "splitRatio": ""},
+            "b": {"numerator": 2.0, "denominator": 1.0, "date": OPENING + 60},
+        },
+    }
+    chart = read({OPENING: ROW}, events=events)
+    assert chart.dividends == {MONDAY: 3.25}
+    assert chart.capital_gains == {MONDAY: 1.5}
+    assert chart.splits == {MONDAY: Split(2092, 1000)}
+
+
+@pytest.mark.parametrize(
+    ("stamp", "fetched_at", "live"),
+    [
+        (OPENING, OPENING + 3600, True),  # before the close
+        (OPENING + 3600, OPENING + 3600, True),  # stamped with the last trade
+        (CLOSING + 1, CLOSING + 7200, True),  # closed, and not settled yet
+        (OPENING, CLOSING, False),  # settled
+    ],
+)
+def test_last_bar_is_live_until_final(stamp: int, fetched_at: int, live: bool):
+    chart = read(
+        {opening(date(2024, 6, 7)): ROW, stamp: ROW},
+        fetched_at=datetime.fromtimestamp(fetched_at, UTC),
+        currentTradingPeriod=period(OPENING, CLOSING),
+    )
+    assert chart.live_session == (MONDAY if live else None)
+
+
+def test_old_bar_is_never_live():
+    tuesday = opening(date(2024, 6, 11))
+    chart = read(
+        {OPENING + 60: ROW},
+        fetched_at=datetime.fromtimestamp(tuesday + 60, UTC),
+        currentTradingPeriod=period(tuesday, tuesday + 6 * 3600),
+    )
+    assert chart.live_session is None
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"Too Many Requests", "not JSON"),
+        (b"\xff\xfe\xfd", "not JSON"),
+        (chart_body("T", {OPENING: ROW})[:-40], "not JSON"),
+        (b"[]", "ChartJson"),
+        (b'{"finance": {}}', "chart: Field required"),
+        (b'{"chart": {"result": [], "error": null}}', "not the chart of exactly one symbol"),
+        (chart_body("T", exchangeTimezoneName="Nowhere/City"), "exchangeTimezoneName"),
+        (chart_body("T", exchangeTimezoneName=None), "exchangeTimezoneName"),
+        (chart_body("T", dataGranularity="5m"), "bars of 5m"),
+        (chart_body("T", {OPENING: ("ten", *ROW[1:])}), "open"),
+        (chart_body("T", {OPENING: (True, *ROW[1:])}), "open"),
+        (chart_body("T", {OPENING: ROW}).replace(b"[1234]", b"[]"), "1 stamps"),
+        (chart_body("T", {10**14: ROW}), "timestamp"),
+        (chart_body("T", {OPENING: (*ROW[:5], 10**20)}), "volume"),
+        (chart_body("T", {OPENING: (10**20, *ROW[1:])}), "open"),
+        (
+            chart_body("T", events={"dividends": {"a": {"amount": 10**20, "date": OPENING}}}),
+            "amount",
+        ),
+        (
+            chart_body(
+                "T",
+                events={
+                    "splits": {
+                        str(n): {"numerator": 10**6, "denominator": 1, "date": OPENING + n}
+                        for n in range(4)
+                    }
+                },
+            ),
+            "is too large",
+        ),
+        (
+            chart_body(
+                "T", events={"splits": {"a": {"numerator": 2, "denominator": 0, "date": OPENING}}}
+            ),
+            "denominator",
+        ),
+    ],
+)
+def test_other_content_is_rejected_with_reason(body: bytes, reason: str):
+    with pytest.raises(ChartError, match=reason):
+        read_chart(body, LATER)
+
+
+def test_yahoo_error_is_recognised():
+    with pytest.raises(YahooResponseError, match="Not Found: No data found") as refusal:
+        read_chart(error_body("Not Found", "No data found"), LATER)
+    assert refusal.value.code == "Not Found"

@@ -1,0 +1,189 @@
+"""The page is made again after runs have ended, once for all of them."""
+
+import os
+
+import dagster as dg
+import pytest
+
+from stock_platform.lake import files
+from stock_platform.orchestration.automation.sensors import erp_csv_sensor, quality_report_sensor
+from stock_platform.orchestration.resources import LakeResource
+from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES
+
+
+@dg.op
+def nothing() -> None:
+    pass
+
+
+@dg.job
+def some_run() -> None:
+    nothing()
+
+
+@dg.job(name="quality_report")
+def report_run() -> None:
+    nothing()
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as it:
+        yield it
+
+
+def tick(instance, cursor=None):
+    context = dg.build_sensor_context(instance, cursor=cursor)
+    return quality_report_sensor(context)
+
+
+def test_nothing_is_reported_before_a_run_has_ended(instance):
+    assert "no run has ended" in str(tick(instance).skip_message)
+
+
+def test_runs_that_ended_ask_for_one_report(instance):
+    for _ in range(3):
+        some_run.execute_in_process(instance=instance)
+    asked = tick(instance)
+    assert len(asked.run_requests) == 1
+    assert "no run has ended" in str(tick(instance, asked.cursor).skip_message)
+    some_run.execute_in_process(instance=instance)
+    again = tick(instance, asked.cursor)
+    assert again.run_requests[0].run_key != asked.run_requests[0].run_key
+
+
+def test_a_report_does_not_ask_for_another(instance):
+    report_run.execute_in_process(instance=instance)
+    assert "no run has ended" in str(tick(instance).skip_message)
+
+
+def test_a_failed_run_is_reported_too(instance):
+    @dg.op
+    def fails() -> None:
+        raise ValueError
+
+    @dg.job
+    def failing() -> None:
+        fails()
+
+    failing.execute_in_process(instance=instance, raise_on_error=False)
+    assert len(tick(instance).run_requests) == 1
+
+
+def test_while_a_report_is_on_its_way_none_is_asked_for(instance):
+    some_run.execute_in_process(instance=instance)
+    instance.create_run_for_job(report_run, status=dg.DagsterRunStatus.STARTED)
+    assert "on its way" in str(tick(instance).skip_message)
+
+
+def test_a_report_that_failed_is_asked_for_again_but_not_for_ever(instance):
+    @dg.op
+    def fails() -> None:
+        raise ValueError
+
+    @dg.job(name="quality_report")
+    def broken_report() -> None:
+        fails()
+
+    some_run.execute_in_process(instance=instance)
+    cursor, keys = tick(instance).cursor, []
+    for _ in range(2):
+        broken_report.execute_in_process(instance=instance, raise_on_error=False)
+        again = tick(instance, cursor)
+        keys += [it.run_key for it in again.run_requests]
+        assert again.cursor == cursor
+    assert len(set(keys)) == 2
+    broken_report.execute_in_process(instance=instance, raise_on_error=False)
+    assert "no run has ended" in str(tick(instance, cursor).skip_message)
+    some_run.execute_in_process(instance=instance)
+    assert tick(instance, cursor).run_requests
+
+
+def erp_tick(platform):
+    context = dg.build_sensor_context(platform.instance)
+    return erp_csv_sensor(context, lake=LakeResource(root=platform.settings.lake))
+
+
+def launch(platform, asked):
+    return platform.defs.resolve_job_def("erp_load").execute_in_process(
+        instance=platform.instance, tags=dict(asked.tags), raise_on_error=False
+    )
+
+
+def test_files_that_wait_ask_for_one_load_whatever_the_daemon_forgets(platform):
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    asked, again = erp_tick(platform), erp_tick(platform)
+    assert asked.run_key == again.run_key
+    assert launch(platform, asked).success
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    platform.drop_companies(*SAMPLE_COMPANIES[:7])
+    assert erp_tick(platform).run_key != asked.run_key
+
+
+def test_a_file_that_is_still_written_is_not_asked_for(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    for kind in ("companies", "exchanges"):
+        os.utime(f"{platform.paths.landing(kind)}/{kind}.csv")
+    assert "still being written" in erp_tick(platform).skip_message
+
+
+def test_a_load_that_fails_is_asked_for_again_but_not_for_ever(platform):
+    platform.drop_companies("not,a,row")
+    platform.drop("exchanges", "exchanges.csv", "nothing")
+    keys = []
+    for _ in range(3):
+        asked = erp_tick(platform)
+        keys.append(asked.run_key)
+        assert not launch(platform, asked).success
+    assert len(set(keys)) == 3
+
+
+def test_a_load_that_failed_after_its_files_were_taken_is_asked_for_again(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    asked = erp_tick(platform)
+
+    @dg.op
+    def fails():
+        raise RuntimeError
+
+    @dg.job(name="erp_load")
+    def died():
+        fails()
+
+    died.execute_in_process(instance=platform.instance, tags=dict(asked.tags), raise_on_error=False)
+    platform.run("erp_load")
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    died.execute_in_process(instance=platform.instance, raise_on_error=False)
+    assert isinstance(erp_tick(platform), dg.RunRequest)
+
+
+def test_a_load_that_a_person_ended_is_not_asked_for_again(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    assert launch(platform, erp_tick(platform)).success
+    load = platform.defs.resolve_job_def("erp_load")
+    ended = platform.instance.create_run_for_job(load)
+    platform.instance.report_run_canceled(ended)
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    platform.drop_companies(*SAMPLE_COMPANIES[:7])
+    assert isinstance(erp_tick(platform), dg.RunRequest)
+
+
+def test_a_tick_reads_no_record_of_files_dealt_with(platform, monkeypatch):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    platform.drop("companies", "bad.csv", "nothing")
+    launch(platform, erp_tick(platform))
+    read = []
+    monkeypatch.setattr(files, "read", read.append)
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    assert read == []
+
+
+def test_a_rejected_file_that_is_deleted_asks_for_a_look(platform):
+    platform.drop_companies(*SAMPLE_COMPANIES)
+    bad = platform.drop("companies", "bad.csv", "nothing")
+    launch(platform, erp_tick(platform))
+    assert isinstance(erp_tick(platform), dg.SkipReason)
+    bad.unlink()
+    launch(platform, erp_tick(platform))
+    assert isinstance(erp_tick(platform), dg.SkipReason)

@@ -1,0 +1,219 @@
+"""What the job leaves in staging: tables, their schema and order, and the metrics."""
+
+import gzip
+import secrets
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stock_platform_tests.support.raw_lake import (
+    files_of,
+    metrics_of,
+    raw_line,
+    rows_of,
+    table_of,
+)
+
+OTHER = "2012-01-04"
+TRADE = {"DateKey": pa.int64(), "TradeDate": pa.date32(), "Ticker": pa.string()}
+SOURCE = {
+    "Currency": pa.string(),
+    "FetchedAt": pa.timestamp("us", tz="UTC"),
+    "BatchId": pa.string(),
+}
+OHLC = dict.fromkeys(("Open", "High", "Low", "Close"), pa.float64())
+SCHEMAS = {
+    "stock_prices": TRADE
+    | {"ExchangeCode": pa.string(), **OHLC, "Volume": pa.int64(), "AdjClose": pa.float64()}
+    | SOURCE,
+    "corporate_actions": TRADE | {"ActionType": pa.string(), "Value": pa.float64()} | SOURCE,
+    "quarantine": {"SessionDate": pa.date32()}
+    | dict.fromkeys(("Ticker", "Reason", "Record", "BatchId"), pa.string()),
+}
+
+
+@pytest.fixture
+def batch(lake, run_job):
+    lake.add(
+        "2012-01-03",
+        raw_line("MSFT", dividend=0.2, capital_gain=0.1),
+        raw_line("AAPL", dividend=-1, bar_fields={"adj_close": None}),
+        raw_line("AAPL", fetched_at="2026-11-22T21:05:35.123455Z", dividend=0.3),
+        raw_line("NA", outcome="not_listed", bar=None),
+        "no JSON",
+        "  ",
+    )
+    lake.add(OTHER, raw_line("NA", OTHER, fetched_at="2026-11-22T23:05:35+02:00"))
+    lake.add("2012-01-05")
+    batch = lake.batch()
+    run_job(batch)
+    return batch
+
+
+@pytest.mark.parametrize("table", SCHEMAS)
+def test_table_has_its_columns_in_zstd(batch, table):
+    for file in files_of(batch, table).values():
+        parquet = pq.ParquetFile(file)
+        assert {field.name: field.type for field in parquet.schema_arrow} == SCHEMAS[table]
+        assert parquet.schema_arrow.names == list(SCHEMAS[table])
+        assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_session_with_rows_has_one_file(batch):
+    assert set(files_of(batch, "stock_prices")) == {"2012-01-03", OTHER}
+    assert set(files_of(batch, "corporate_actions")) == {"2012-01-03"}
+    assert set(files_of(batch, "quarantine")) == {"2012-01-03"}
+
+
+def test_metrics_account_for_every_line(batch):
+    metrics = metrics_of(batch)
+    assert (metrics["batch_id"], metrics["engine"]) == ("batch-1", "sail")
+    assert metrics["sessions"]["2012-01-03"] == {
+        "lines_read": 5,
+        "valid": 2,
+        "quarantined": {"duplicate": 1, "not_json": 1},
+        "without_bar": {"not_listed": 1},
+        "corporate_actions": 3,
+        "bad_corporate_actions": 1,
+        "adj_close_unusable": 1,
+    }
+    assert metrics["sessions"]["2012-01-05"] == {
+        "lines_read": 0,
+        "valid": 0,
+        "quarantined": {},
+        "without_bar": {},
+        "corporate_actions": 0,
+        "bad_corporate_actions": 0,
+        "adj_close_unusable": 0,
+    }
+
+
+def test_quarantine_keeps_the_records(batch):
+    rows = rows_of(batch, "quarantine")
+    told = {row["Reason"]: (row["Ticker"], row["SessionDate"], row["Record"][:7]) for row in rows}
+    day = date(2012, 1, 3)
+    assert told == {
+        "not_json": (None, day, "no JSON"),
+        "duplicate": ("AAPL", day, '{"symbo'),
+        "bad_corporate_action": ("AAPL", day, '{"symbo'),
+    }
+
+
+def test_fetch_times_are_utc_microseconds(batch):
+    fetched = [row["FetchedAt"] for row in rows_of(batch, "stock_prices")]
+    assert fetched[0] == datetime(2026, 11, 22, 21, 5, 35, 123456, tzinfo=UTC)
+    assert fetched[2] == datetime(2026, 11, 22, 21, 5, 35, tzinfo=UTC)
+
+
+def test_duckdb_reads_prices_with_session(batch):
+    files = f"{batch.output_uri}/stock_prices/*/*.parquet"
+    relation = duckdb.read_parquet(files, hive_partitioning=True)
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    assert types["FetchedAt"] == "TIMESTAMP WITH TIME ZONE"
+    assert types["date"] == types["TradeDate"] == "DATE"
+    mismatched = relation.filter("date <> TradeDate OR DateKey <> strftime(date, '%Y%m%d')::INT")
+    assert mismatched.fetchall() == []
+
+
+def test_rows_are_sorted_by_ticker_and_action(lake, run_job):
+    tickers = ("NA", "AAPL", "MSFT")
+    actions = {"dividend": 1, "capital_gain": 1, "split": {"numerator": 2, "denominator": 1}}
+    for session in ("2012-01-03", OTHER):
+        lake.add(session, *(raw_line(ticker, session, **actions) for ticker in tickers))
+    run_job(batch := lake.batch())
+    for file in files_of(batch, "stock_prices").values():
+        assert pq.ParquetFile(file).read()["Ticker"].to_pylist() == sorted(tickers)
+    for file in files_of(batch, "corporate_actions").values():
+        rows = pq.ParquetFile(file).read(["Ticker", "ActionType"]).to_pylist()
+        assert rows == sorted(rows, key=lambda row: (row["Ticker"], row["ActionType"]))
+
+
+def test_latest_valid_fetch_wins(lake, run_job):
+    times = ("2026-11-22T21:00:00Z", "2026-11-23T21:00:00Z", "2026-11-21T21:00:00+00:00")
+    good = [raw_line(fetched_at=at, bar_fields={"volume": n}) for n, at in enumerate(times)]
+    later_but_bad = raw_line(fetched_at="2026-11-24T21:00:00Z", bar=None)
+    lake.add("2012-01-03", *good, later_but_bad, good[1])
+    run_job(batch := lake.batch())
+    assert [row["Volume"] for row in rows_of(batch, "stock_prices")] == [1]
+    quarantined = metrics_of(batch)["sessions"]["2012-01-03"]["quarantined"]
+    assert quarantined == {"duplicate": 3, "null_bar": 1}
+
+
+def test_repeated_request_gives_equal_rows(lake, run_job):
+    same_time = (raw_line(bar_fields={"volume": v}, dividend=v) for v in range(1, 20))
+    lake.add("2012-01-03", *same_time, "junk")
+    batches = [lake.batch("first"), lake.batch("second")]
+    for batch in (*batches, batches[0]):
+        run_job(batch)
+    for table in SCHEMAS:
+        first, second = (table_of(batch, table) for batch in batches)
+        order = [(name, "ascending") for name in first.column_names]
+        assert first.sort_by(order).equals(second.sort_by(order))
+    assert metrics_of(batches[0]) == metrics_of(batches[1])
+
+
+def test_batch_of_empty_sessions_succeeds(lake, run_job):
+    lake.add("2012-01-03")
+    run_job(batch := lake.batch())
+    assert metrics_of(batch)["sessions"]["2012-01-03"]["lines_read"] == 0
+    assert rows_of(batch, "stock_prices") == []
+
+
+def test_lake_path_may_contain_spaces_and_dates(lake, run_job, tmp_path):
+    (tmp_path / "my lake" / "date=1999-01-01").mkdir(parents=True)
+    inner = type(lake)(tmp_path / "my lake" / "date=1999-01-01")
+    run_job(batch := inner.add("2012-01-03", raw_line()).batch())
+    assert len(rows_of(batch, "stock_prices")) == 1
+
+
+def test_missing_input_fails_without_metrics(lake, run_job):
+    lake.add("2012-01-03", raw_line()).add(OTHER, raw_line(session=OTHER))
+    Path(lake.inputs[OTHER]).unlink()
+    batch = lake.batch()
+    with pytest.raises(FileNotFoundError, match="1 inputs do not exist: 2012-01-04 "):
+        run_job(batch)
+    assert not Path(batch.output_uri, "metrics.json").exists()
+
+
+def test_truncated_input_is_named(lake, run_job):
+    lake.add("2012-01-03", raw_line())
+    file = Path(lake.inputs["2012-01-03"])
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(Exception, match=r"date=2012-01-03/prices.json.gz is not a whole gzip"):
+        run_job(lake.batch())
+
+
+def test_every_gzip_member_is_read(lake, run_job):
+    lake.add("2012-01-03", raw_line())
+    file = Path(lake.inputs["2012-01-03"])
+    file.write_bytes(file.read_bytes() + gzip.compress(raw_line("MSFT").encode()))
+    run_job(batch := lake.batch())
+    assert metrics_of(batch)["sessions"]["2012-01-03"]["valid"] == 2
+
+
+def test_input_in_wrong_session_folder_is_rejected(lake, run_job):
+    lake.add("2012-01-03", raw_line())
+    lake.inputs[OTHER] = lake.inputs["2012-01-03"]
+    with pytest.raises(ValueError, match="The input of 2012-01-04 must lie in a folder"):
+        run_job(lake.batch())
+
+
+def test_missing_request_is_named(lake, run_job):
+    batch = lake.add("2012-01-03").batch()
+    Path(batch.request_uri).unlink()
+    with pytest.raises(ValueError, match="no request at"):
+        run_job(batch)
+
+
+def test_large_file_is_read_once(lake, run_job):
+    # Sail 0.7 answers a binaryFile twice where it cuts a list of megabytes between its cores.
+    sessions = [f"2012-01-{day:02}" for day in range(1, 6)]
+    for session in sessions:
+        lake.add(session, raw_line(session=session, error=secrets.token_hex(700_000)))
+    run_job(batch := lake.batch())
+    read = {session: it["lines_read"] for session, it in metrics_of(batch)["sessions"].items()}
+    assert read == dict.fromkeys(sessions, 1)
