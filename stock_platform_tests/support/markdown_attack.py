@@ -7,7 +7,7 @@ import csv
 import io
 from urllib.parse import quote
 
-from stock_platform_tests.sources.erp_files import HEADER
+from stock_platform_tests.support.erp_exports import HEADER
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, SAMPLE_ERP, Platform
 
 VICTIM = "dim_date"

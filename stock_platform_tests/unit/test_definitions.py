@@ -33,7 +33,14 @@ def test_the_report_is_a_page_in_the_lake_that_tells_the_state(loaded):
     (made,) = result.asset_materializations_for_node("write_quality_report")
     page = Path(made.metadata["page"].value).read_text()
     assert "1 warning open" in page
-    assert "- WARN: `raw_stock_prices` fresh" in made.metadata["state"].value
+    assert made.metadata["state"].value == "1 warning open"
+    (failure,) = made.metadata["open_failures"].value.records
+    assert failure.data == {
+        "severity": "WARN",
+        "asset": "raw_stock_prices",
+        "check": "fresh",
+        "extent": "the whole asset",
+    }
     assert "Prices up to" in page
     assert "7 September 2012" in page
 

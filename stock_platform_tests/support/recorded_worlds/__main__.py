@@ -1,4 +1,6 @@
-"""Evaluate the checks on recorded defects: `python -m stock_platform_tests.support.recorded_worlds`.
+"""Evaluate the checks on recorded defects.
+
+Run as `python -m stock_platform_tests.support.recorded_worlds`.
 
 Prints Markdown, or puts it between the marks of a file: `--write docs/quality.md`.
 """
