@@ -24,7 +24,7 @@ from stock_platform.erp.landing import list_unprocessed
 from stock_platform.lake import files
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.orchestration.automation.sensors import erp_csv_sensor
-from stock_platform.orchestration.partitions import RANGE_RUNS, require_sessions
+from stock_platform.orchestration.partitions import YEARLY_BACKFILL, require_sessions
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.settings import load_settings
 from stock_platform.warehouse.interface import Warehouse
@@ -132,7 +132,7 @@ def _run_all(
         console.print(f"erp_csv_sensor saw {', '.join(landed)}")
         run_one("erp_load")
     run_one("reference_data")
-    size = RANGE_RUNS.max_partitions_per_run or len(sessions)
+    size = YEARLY_BACKFILL.max_partitions_per_run or len(sessions)
     for at in range(0, len(sessions), size):
         year = sessions[at : at + size]
         run_one(

@@ -1,6 +1,6 @@
 """Read a CSV file of any common encoding and delimiter as text records.
 
-Belongs here: what is the same for every CSV file. The columns of an export are in `export`, the
+Belongs here: reading any CSV file. The columns of an export are in `export`, the
 rules for its rows in `row_rules`. Nothing is unpacked, so no archive can expand.
 """
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from charset_normalizer import from_bytes
+
+from stock_platform.errors import StockPlatformError
 
 _DELIMITERS: Final = ",;\t|"
 _HEAD_BYTES: Final = 1 << 20
@@ -40,7 +42,7 @@ _SINGLE_BYTE_ENCODINGS: Final = ["cp1252", "latin_1"]
 _MIN_ZERO_SHARE_OF_UTF_16: Final = 0.25
 
 
-class ErpFileError(ValueError):
+class ErpFileError(StockPlatformError, ValueError):
     """A file that is rejected as a whole; the message says why and what to do."""
 
 

@@ -215,7 +215,7 @@ class ErpLoader:
 
 
 def sentence(record: LoadRecord) -> str:
-    """Describe what became of a file, as plain text."""
+    """Describe the outcome of a file in plain text."""
     name = plain_text(record.name)
     if record.status == "rejected":
         return f"{name} was rejected, nothing of it is used: {plain_text(record.reason)}"

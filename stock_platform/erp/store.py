@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stock_platform.erp.ledger import LoadRecord
+from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.lake.paths import ErpKind, LakePaths
 
 
-class NoErpFileError(FileNotFoundError):
+class NoErpFileError(StockPlatformError, FileNotFoundError):
     """No ERP file of a kind was ever loaded."""
 
     @classmethod

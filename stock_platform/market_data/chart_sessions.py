@@ -1,6 +1,6 @@
 """Sessions of a Yahoo chart: the date of a timestamp, and whether its bar is final.
 
-Belongs here: only what the response itself contains. Exchange calendars are in ``calendars``.
+Belongs here: dates that the response itself contains. Exchange calendars are in ``calendars``.
 """
 
 from datetime import date, datetime, timedelta

@@ -1,6 +1,6 @@
 """Raw price records: one per symbol and session, built from a Yahoo response.
 
-Belongs here: the outcome of each session. What the response as a whole means is decided in
+Belongs here: the outcome of each session. The response as a whole is classified in
 ``classify``. Splits are undone later, by the Spark job.
 """
 

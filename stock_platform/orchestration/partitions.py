@@ -26,20 +26,20 @@ class BackfillPolicy(dg.BackfillPolicy):
     """One run per range from the command line, one run per year from the UI's backfills.
 
     Dagster's CLI accepts a range only if the policy is a single run, and its daemon splits a range
-    only if the policy has a maximum. Both read the same object: the CLI this
-    class, the daemon its serialised fields, which are the parent's. The class keeps its
-    parent's name because that is what it is serialised by.
+    only if the policy has a maximum. Both read the same object: the CLI this class, the daemon its
+    serialised fields, which are the parent's. The class keeps its parent's name, because objects
+    are serialised under their class name.
     """
 
     @property
     def policy_type(self) -> Any:  # noqa: ANN401 - Dagster's enum is not public
-        """What the CLI asks: one run, however long the range."""
+        """Return the single-run policy, which the CLI requires for a range of any length."""
         return dg.BackfillPolicy.single_run().policy_type
 
 
 # 252 sessions are a year of New York; a year at a time bounds Spark's memory (5.1 GB for
 # five years of 5,000 symbols on Sail, against 1.1 GB for one of 3,000).
-RANGE_RUNS: Final = BackfillPolicy(max_partitions_per_run=252)
+YEARLY_BACKFILL: Final = BackfillPolicy(max_partitions_per_run=252)
 
 
 def trading_days(

@@ -17,7 +17,7 @@ _SUITABLE: Final = range(17, 21)
 
 
 class NoSuitableJavaError(StockPlatformError):
-    """No Java that Spark 3.5 runs on was found; the message lists what was."""
+    """No Java supported by Spark 3.5 was found. The message lists the versions found."""
 
 
 def find_java_home() -> Path:

@@ -156,7 +156,7 @@ class BigQueryWarehouse:
     ) -> tuple[str, bigquery.LoadJob | None]:
         """Fill a staging table from objects, bytes or nothing; return its name and the load job.
 
-        Table and jobs are identified by the content and by what it replaces, because loads without
+        Table and jobs are identified by the content and by its scope, because loads without
         rows have the same content and replace different sessions.
         """
         digest = hashlib.sha256(f"{self._name} {table} {identity}".encode()).hexdigest()[:16]

@@ -84,8 +84,8 @@ def test_a_rebuild_from_the_lake_restores_a_table(deployment, rebuilt, table):
 def test_a_rebuild_names_sessions_it_cannot_vouch_for(rebuilt):
     _, (message,) = rebuilt
     _, *problems = message.splitlines()
-    assert [it.partition(";")[0].partition(".")[0] for it in problems] == [
-        "fact_stock_price: 2024-06-17: restored as the load before left it",
+    assert [problem.partition(",")[0] for problem in problems] == [
+        "fact_stock_price: 2024-06-17: restored as of the load before",
         "fact_stock_price: 2024-06-18: 7 rows were published and never loaded",
         "fact_corporate_action: 2024-06-17: not restored",
     ]

@@ -119,14 +119,14 @@ def _metadata(
 ) -> dict[str, Any]:
     loads = [
         {
-            "file": it.name,
-            "generation": it.generation,
-            "status": it.status,
-            "accepted": it.accepted,
-            "rejected": it.rejected,
-            "reason": it.reason,
+            "file": load.name,
+            "generation": load.generation,
+            "status": load.status,
+            "accepted": load.accepted,
+            "rejected": load.rejected,
+            "reason": load.reason,
         }
-        for it in done
+        for load in done
     ]
     shown = {"run_loads": rows_table(loads)} if loads else {}
     if known is None:

@@ -21,7 +21,7 @@ from stock_platform.orchestration.assets.common import (
 )
 from stock_platform.orchestration.io_managers.warehouse_table import SessionLoad
 from stock_platform.orchestration.metadata import table_preview
-from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import WarehouseResource
 
 GROUP: Final = "warehouse"
@@ -44,7 +44,7 @@ def fact_asset(
         kinds={"table"},
         io_manager_key="warehouse_table",
         partitions_def=days,
-        backfill_policy=RANGE_RUNS,
+        backfill_policy=YEARLY_BACKFILL,
         pool="warehouse",
         description=table_description(table),
         metadata=table_metadata(table),

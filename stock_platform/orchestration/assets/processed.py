@@ -13,7 +13,7 @@ from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
 from stock_platform.orchestration.assets.common import OWNERS, session_keys
 from stock_platform.orchestration.metadata import batch_metadata
-from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import LakeResource, SparkResource
 from stock_platform.spark.batch import JOB_FILE, SparkBatch
 
@@ -29,7 +29,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         kinds={"pyspark", "parquet"},
         io_manager_key="processed_parquet",
         partitions_def=days,
-        backfill_policy=RANGE_RUNS,
+        backfill_policy=YEARLY_BACKFILL,
         pool="spark",
         code_version="1",
         metadata={"grain": "one row per ticker and session, in one object per session"},

@@ -13,7 +13,7 @@ from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
 from stock_platform.orchestration.assets.common import OWNERS, PROGRESS, session_keys
-from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import MarketDataResource
 
 GROUP: Final = "raw"
@@ -30,7 +30,7 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
         kinds={"yahoo", "json"},
         io_manager_key="raw_json",
         partitions_def=days,
-        backfill_policy=RANGE_RUNS,
+        backfill_policy=YEARLY_BACKFILL,
         pool="yahoo",
         code_version="1",
         metadata={"grain": "one record per symbol and session, in one object per session"},

@@ -16,7 +16,7 @@ from stock_platform.erp.store import NoErpFileError
 from stock_platform.lake.load_ledger import DamagedError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.orchestration.assets.facts import SOURCES
-from stock_platform.orchestration.partitions import RANGE_RUNS
+from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.warehouse import restore
 from stock_platform.warehouse.interface import Warehouse
@@ -74,7 +74,7 @@ def restore_facts(
     done = {}
     for table, source in SOURCES:
         published = restore.published_rows(lake.paths, source)
-        size = RANGE_RUNS.max_partitions_per_run or len(published)
+        size = YEARLY_BACKFILL.max_partitions_per_run or len(published)
         done[table.name] = restore.fact(lake.paths, store, table, published, size)
     _report(context, done)
 

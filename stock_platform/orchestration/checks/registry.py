@@ -57,7 +57,7 @@ class Check:
 
     Attributes:
         rule: takes a measurement and the thresholds.
-        scope: what is measured: a session, the bars of all sessions, or the asset as a whole.
+        scope: the measured unit: a session, the bars of all sessions, or the asset as a whole.
         blocking: an error stops downstream assets.
     """
 

@@ -1,4 +1,4 @@
-"""Runs of processes that no longer exist: which they are, and what is done about them.
+"""Find runs whose process no longer exists, and fail them.
 
 A process that is killed writes no end of its run. The run would keep its slots in concurrency
 pools, count as running in the queue, and hold back the sensors that wait for its end.

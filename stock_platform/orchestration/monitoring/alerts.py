@@ -1,6 +1,6 @@
 """The conditions under which a person is alerted, and the text of the alerts.
 
-Belongs here: pure functions from what was read to alerts. `notifications` delivers them, and
+Belongs here: pure functions from events to alerts. `notifications` delivers them, and
 `sensors` decides when.
 """
 

@@ -1,4 +1,4 @@
-"""What has happened since a sensor last looked: each event once, none left out."""
+"""Incremental feed of Dagster events: each event exactly once per cursor."""
 
 import time
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class EventCursor(BaseModel):
     def at_present(cls, instance: dg.DagsterInstance) -> Self:
         """Return a cursor after everything that an instance contains.
 
-        What is failing at present is not skipped: it will be read as newly failing.
+        Instigators that fail at present are not skipped: they are reported as newly failing.
         """
         return cls(
             run_events=newest_run_events(instance),

@@ -36,7 +36,7 @@ class FailedTick:
 
 
 def past_failures(instance: dg.DagsterInstance) -> dict[str, float]:
-    """Return the timestamp of the newest failed tick of what has stopped failing, by selector id.
+    """Return the newest failed tick's timestamp of each recovered instigator, by selector id.
 
     A sensor or schedule that is still failing is left out, so that its failure is read next.
     """

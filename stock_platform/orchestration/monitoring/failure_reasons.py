@@ -83,7 +83,7 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[str, Fa
 
 
 def _last_engine_message(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Return what the code server or run monitoring recorded about a dead process."""
+    """Return the message that the code server or run monitoring recorded about a dead process."""
     engine = {dg.DagsterEventType.ENGINE_EVENT}
     events = run_events(instance, run_id, engine, ascending=False, limit=1)
     return next((event.message for event in events if event.message), "no reason was recorded")

@@ -1,4 +1,4 @@
-"""The two monitoring sensors: every minute, what has happened becomes log lines and alerts.
+"""The two monitoring sensors: every minute, new events become log lines and alerts.
 
 They launch no run. Each reports the failed ticks of the other. If neither ticks, the heartbeat is
 missing, and only something outside of Dagster can notice that.
@@ -29,7 +29,7 @@ _MAX_ATTEMPTS: Final = 60
 
 
 class AlertCursor(BaseModel):
-    """What the alert sensor has reported.
+    """The events that the alert sensor has reported.
 
     Attributes:
         events: The last events that were read.
@@ -93,7 +93,7 @@ def _alert_sensor(settings: Settings, now: Clock) -> dg.SensorDefinition:
     ) -> dg.SkipReason:
         """Sends one message about all that went wrong to the deployment's address.
 
-        An undelivered message is sent again by the next tick, with what has happened since.
+        An undelivered message is sent again by the next tick, together with newer events.
         """
         instance = context.instance
         cursor = _parse(context.cursor, AlertCursor) or AlertCursor(

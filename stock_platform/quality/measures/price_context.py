@@ -1,7 +1,7 @@
 """Context of bars: prices, actions and levels around them, adjusted to the bar's own session.
 
-Pure arithmetic on frames; `bars` reads them. A split between two bars changes what a share is, so
-every price that a bar is compared with is adjusted to the shares of the bar:
+Pure arithmetic on frames; `bars` reads them. A split between two bars changes the unit of a
+share, so every price that a bar is compared with is adjusted to the shares of the bar:
 price x (split factor until then) / (split factor until the bar).
 """
 

@@ -14,7 +14,7 @@ from stock_platform.settings.quality import QualityLimits
 
 @dataclass(frozen=True)
 class ErpMeasure:
-    """The accepted ERP records of one kind, and what was wrong with the newest export.
+    """The accepted ERP records of one kind, and the defects of the newest export.
 
     Attributes:
         records: number of accepted records.

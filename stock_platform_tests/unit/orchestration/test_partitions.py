@@ -14,7 +14,7 @@ from stock_platform.calendars import (
     sessions,
 )
 from stock_platform.orchestration.partitions import (
-    RANGE_RUNS,
+    YEARLY_BACKFILL,
     NotATradingDayError,
     require_sessions,
     trading_days,
@@ -95,8 +95,8 @@ def test_venues_share_the_calendar_of_the_exchange_they_follow():
 
 
 def test_the_command_line_takes_ranges_in_one_run_and_the_daemon_cuts_them_into_years():
-    assert RANGE_RUNS.policy_type is BackfillPolicyType.SINGLE_RUN
-    in_the_daemon = deserialize_value(serialize_value(RANGE_RUNS), dg.BackfillPolicy)
+    assert YEARLY_BACKFILL.policy_type is BackfillPolicyType.SINGLE_RUN
+    in_the_daemon = deserialize_value(serialize_value(YEARLY_BACKFILL), dg.BackfillPolicy)
     assert in_the_daemon == dg.BackfillPolicy.multi_run(252)
     assert in_the_daemon.policy_type is BackfillPolicyType.MULTI_RUN
 

@@ -183,7 +183,7 @@ def test_truncated_input_is_named(lake, run_job):
     lake.add("2012-01-03", raw_line())
     file = Path(lake.inputs["2012-01-03"])
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(Exception, match=r"date=2012-01-03/prices.json.gz is not a whole gzip"):
+    with pytest.raises(Exception, match=r"date=2012-01-03/prices.json.gz is not a complete gzip"):
         run_job(lake.batch())
 
 
@@ -198,7 +198,7 @@ def test_every_gzip_member_is_read(lake, run_job):
 def test_input_in_wrong_session_folder_is_rejected(lake, run_job):
     lake.add("2012-01-03", raw_line())
     lake.inputs[OTHER] = lake.inputs["2012-01-03"]
-    with pytest.raises(ValueError, match="The input of 2012-01-04 must lie in a folder"):
+    with pytest.raises(ValueError, match="The input of 2012-01-04 must be in a folder"):
         run_job(lake.batch())
 
 

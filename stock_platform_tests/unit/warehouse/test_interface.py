@@ -304,7 +304,7 @@ def test_what_somebody_changed_by_hand_differs_from_the_contract(warehouse, tmp_
         connection.execute("ALTER TABLE dim_exchange DROP COLUMN City")
         connection.execute("ALTER TABLE dim_exchange ALTER COLUMN Timezone DROP NOT NULL")
     assert list(warehouse.contract_differences(DIM_EXCHANGE)) == [
-        "City: missing, by contract VARCHAR",
-        "Timezone: VARCHAR, by contract VARCHAR NOT NULL",
-        "Note: VARCHAR, by contract no column",
+        "City: missing, expected VARCHAR",
+        "Timezone: VARCHAR, expected VARCHAR NOT NULL",
+        "Note: VARCHAR, expected no such column",
     ]

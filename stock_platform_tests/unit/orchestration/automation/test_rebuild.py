@@ -143,7 +143,7 @@ def test_a_load_that_died_before_it_was_kept_is_named_until_it_is_done_again(pla
     before = tables(played)
     dying(played, monkeypatch, "2012-11-07")
     said = failures(rebuild(played))
-    assert "fact_stock_price: 2012-11-07: restored as the load before left it" in said
+    assert "fact_stock_price: 2012-11-07: restored as of the load before" in said
     assert "Materialize the session" in said
     assert differing(before, tables(played)) == []
     assert played.materialize("fact_stock_price", first="2012-11-07").success
@@ -287,13 +287,13 @@ def test_a_damaged_warehouse_is_told_in_a_line_with_what_to_do(played, command, 
     played.settings.warehouse_file.write_bytes(whole)
     assert refused.returncode == 1
     assert played.settings.warehouse_file.name in said
-    assert "It is damaged: move it away" in said
-    assert "close" not in said
+    assert "The file is damaged: move it" in said
+    assert "close the named one" not in said
     assert "Traceback" not in said
 
 
 def test_a_warehouse_that_another_process_holds_is_told_with_the_process(played, monkeypatch):
-    monkeypatch.setattr("stock_platform.warehouse.duckdb._LOCK_PATIENCE_S", 0)
+    monkeypatch.setattr("stock_platform.warehouse.duckdb._LOCK_TIMEOUT_S", 0)
     file = str(played.settings.warehouse_file)
     hold = f"import duckdb; c = duckdb.connect({file!r}); print(1, flush=True); input()"
     with subprocess.Popen(  # noqa: S603 - our own words
@@ -302,7 +302,7 @@ def test_a_warehouse_that_another_process_holds_is_told_with_the_process(played,
         stdout=subprocess.PIPE,
     ) as holder:
         assert holder.stdout.readline()
-        with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*close the one that is named"):
+        with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*close the named one"):
             played.warehouse.create_tables()
         holder.communicate(b"\n")
 

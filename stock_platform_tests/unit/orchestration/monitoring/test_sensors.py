@@ -83,15 +83,15 @@ def lose_the_lake(monkeypatch):
     def unreadable(*_):
         raise PermissionError("storage.objects.list is denied")
 
-    return lambda: monkeypatch.setattr(price_status, "newest_prices", unreadable)
+    return lambda: monkeypatch.setattr(price_status, "price_freshness", unreadable)
 
 
 def publish(platform, *sessions):
-    """Create folders of sessions, whose names say how fresh the prices are."""
+    """Create raw prices of sessions, whose paths define the freshness."""
     for session in sessions:
-        Path(f"{platform.paths.raw_prices_folder()}/date={session}").mkdir(
-            parents=True, exist_ok=True
-        )
+        file = Path(platform.paths.raw_prices(session))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
 
 
 def run_and_fail(instance):
