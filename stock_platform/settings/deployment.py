@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     )
     warehouse: WarehouseLocation = Field(
         DuckDBFile(Path("warehouse/stock_platform.duckdb")),
-        description="duckdb:///PATH of a file, or bigquery://PROJECT/DATASET.",
+        description="duckdb:///PATH of a file (duckdb:////PATH if it is absolute), or "
+        "bigquery://PROJECT/DATASET.",
     )
     market_data: Literal["sample", "yahoo"] = Field(
         "sample", description="Bundled real prices of 2000-2013, or Yahoo Finance."
@@ -87,8 +88,12 @@ class Settings(BaseSettings):
     alert_url: SecretStr | None = Field(
         None, description="Apprise URL that alerts are sent to; without it they are only logged."
     )
-    dataproc: DataprocSettings = Field(DataprocSettings(), description="Options of batches.")
-    bigquery: BigQuerySettings = Field(BigQuerySettings(), description="Limits of queries.")
+    dataproc: DataprocSettings = Field(
+        DataprocSettings(), description="Options of Dataproc batches."
+    )
+    bigquery: BigQuerySettings = Field(
+        BigQuerySettings(), description="Limits of BigQuery queries."
+    )
     quality: QualityLimits = Field(QualityLimits(), description="Thresholds of the checks.")
 
     @model_validator(mode="before")

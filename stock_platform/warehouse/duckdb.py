@@ -12,7 +12,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import arrow_schema, create_table
-from stock_platform.warehouse.duckdb_tables import INCOMING, Scope, differences, replace
+from stock_platform.warehouse.duckdb_tables import (
+    INCOMING,
+    Scope,
+    differences,
+    replace,
+    write_comments,
+)
 from stock_platform.warehouse.interface import Load, WarehouseError
 from stock_platform.warehouse.sql_dialect import duckdb_sql, rows_query, view_sql
 
@@ -40,7 +46,7 @@ class DuckDBWarehouse:
         self._file = file
 
     def create_tables(self) -> None:
-        """Create missing tables of the contracts, and create or replace their views."""
+        """Create missing tables of the contracts, replace their views, and update all comments."""
         with self._transaction() as connection:
             for table in TABLES.values():
                 if not table.view:
@@ -49,6 +55,7 @@ class DuckDBWarehouse:
                 if table.view:
                     query = duckdb_sql(view_sql(table))
                     connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
+            write_comments(connection)
 
     def replace_sessions(
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from stock_platform.contracts import Table
+from sqlglot import exp
+
+from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import create_table
 from stock_platform.warehouse.interface import Load, WarehouseError
 from stock_platform.warehouse.sql_dialect import duckdb_sql
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 # Temporary table with the rows of a load.
 INCOMING: Final = "incoming_rows"
+_COMMENTS_SQL: Final = """
+    SELECT 'TABLE ' || table_name, comment FROM duckdb_tables()
+    UNION ALL SELECT 'VIEW ' || view_name, comment FROM duckdb_views()
+    UNION ALL SELECT 'COLUMN ' || table_name || '.' || column_name, comment FROM duckdb_columns()
+"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,22 @@ def replace(
             f"{present} in the replaced scope; nothing was changed"
         )
     return Load(rows=present, replaced=replaced)
+
+
+def write_comments(connection: "DuckDBPyConnection") -> None:
+    """Comment tables, views and columns with the descriptions of the contracts, where they differ.
+
+    A column that the database lacks is skipped: `differences` reports it.
+    """
+    wanted: dict[str, str] = {}
+    for table in TABLES.values():
+        wanted[f"{'VIEW' if table.view else 'TABLE'} {table.name}"] = table.description
+        for column in table.columns:
+            wanted[f"COLUMN {table.name}.{column.name}"] = column.documentation
+    for target, comment in connection.execute(_COMMENTS_SQL).fetchall():
+        if comment != wanted.get(target, comment):
+            literal = exp.Literal.string(wanted[target]).sql(dialect="duckdb")
+            connection.execute(f"COMMENT ON {target} IS {literal}")
 
 
 def _require_contract(connection: "DuckDBPyConnection", table: Table) -> None:
