@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a local Yahoo, and a platform in a temporary folder."""
+"""Fixtures for all tests: a local Yahoo, a platform in a folder, and Google's emulators."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,26 +11,26 @@ from stock_platform_tests.support.google.emulators import Google
 from stock_platform_tests.support.local_yahoo import Yahoo, served
 from stock_platform_tests.support.platform_fixture import Platform
 
-# How long an example takes says how busy the machine is.
+# How long an example takes depends on how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    with Platform(tmp_path) as it:
-        yield it
+    with Platform(tmp_path) as platform:
+        yield platform
 
 
 @pytest.fixture(scope="session")
 def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Google]:
     with (
-        emulators.google(tmp_path_factory.mktemp("google")) as it,
+        emulators.google(tmp_path_factory.mktemp("google")) as emulated,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in it.environment.items():
+        for name, value in emulated.environment.items():
             patch.setenv(name, value)
-        yield it
+        yield emulated
 
 
 @pytest.fixture

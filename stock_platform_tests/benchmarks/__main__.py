@@ -1,4 +1,4 @@
-"""`make bench`: what the year 2012 of 500 symbols costs, stage by stage, and what checks add.
+"""`make bench`: the duration of 500 symbols in 2012, per stage and with checks.
 
 Belongs here: timings of the whole graph, with Dagster's storage in SQLite and in PostgreSQL.
 Nothing is asserted.
@@ -25,16 +25,11 @@ from stock_platform_tests.support.postgres import installed, postgres, storage
 
 SYMBOLS = 500
 YEAR = {"first": "2012-01-03", "last": "2012-12-31"}
-STAGES = (
-    "raw_stock_prices",
-    "processed_stock_prices",
-    "fact_stock_price",
-    "fact_corporate_action",
-)
+STAGES = ("raw_stock_prices", "processed_stock_prices", "fact_stock_price", "fact_corporate_action")
 
 
-class Writing:
-    """Seconds that storing verdicts took."""
+class WriteTimer:
+    """Seconds spent on storing check results."""
 
     seconds = 0.0
 
@@ -47,7 +42,7 @@ class Writing:
 
 
 def check_seconds(result: Any) -> float:
-    """Seconds of a run's steps that are checks."""
+    """Seconds spent on a run's check steps."""
     milliseconds = (
         event.step_success_data.duration_ms
         for event in result.all_events
@@ -57,7 +52,7 @@ def check_seconds(result: Any) -> float:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and the run."""
+    """Return the seconds that a run took, and the run."""
     started = time.perf_counter()
     result = work()
     if not result.success:
@@ -66,26 +61,28 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def measure(platform: Platform) -> Table:
-    """A line a stage, and their sum."""
+    """One line per stage, and their sum."""
     grid = Table("stage", "own s", "checks s", "computing s", "writing s", "events")
     total = [0.0] * 4
     for stage in STAGES:
         platform.materialize(stage, first=YEAR["first"])  # imports and first connections
-        writing = Writing()
+        writing = WriteTimer()
         with patch.object(partitioned_results, "one_transaction", writing.transaction):
-            seconds, result = timed(lambda it=stage: platform.materialize(it, **YEAR))
+            seconds, result = timed(lambda name=stage: platform.materialize(name, **YEAR))
         checks = check_seconds(result)
         row = [seconds - checks, checks, checks - writing.seconds, writing.seconds]
         total = [a + b for a, b in zip(total, row, strict=True)]
-        grid.add_row(stage, *(f"{it:.1f}" for it in row), f"{len(result.all_events):,}")
-    grid.add_row("all", *(f"{it:.1f}" for it in total), f"checks / own {total[1] / total[0]:.2f}")
+        grid.add_row(stage, *(f"{value:.1f}" for value in row), f"{len(result.all_events):,}")
+    grid.add_row(
+        "all", *(f"{value:.1f}" for value in total), f"checks / own {total[1] / total[0]:.2f}"
+    )
     seconds, _ = timed(lambda: platform.run("quality_report"))
     grid.add_row("quality_report", f"{seconds:.1f}")
     return grid
 
 
 def bench(name: str, overrides: dict[str, Any]) -> None:
-    """The year in a folder and on a storage of its own."""
+    """Run the year in its own folder and storage."""
     with (
         TemporaryDirectory() as folder,
         Platform(Path(folder)) as platform,
@@ -102,7 +99,7 @@ def bench(name: str, overrides: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Both storages, or SQLite where no PostgreSQL is installed."""
+    """Measure both storages, or only SQLite if PostgreSQL is not installed."""
     bench("SQLite", {})
     if installed():
         with postgres() as url:

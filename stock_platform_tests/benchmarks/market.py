@@ -1,4 +1,4 @@
-"""A market of many symbols: the sample's five under other names, over and over."""
+"""A market of many symbols: repeated copies of the sample's five under other names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,13 @@ from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.orchestration.resources import MarketDataResource
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES
 
-# One a process: yfinance's caches are global.
+# One per process: yfinance's caches are global.
 _CACHE = TemporaryDirectory(prefix="yfinance-bench-")
 
 
 def companies(count: int) -> list[str]:
-    """Rows of the ERP's companies, each of a symbol such as AAPL-017."""
-    active = [it for it in SAMPLE_COMPANIES if ",Y," in it]
+    """ERP rows of companies with symbols such as AAPL-017."""
+    active = [row for row in SAMPLE_COMPANIES if ",Y," in row]
     rows = []
     for number in range(count):
         _, ticker, rest = active[number % len(active)].split(",", 2)
@@ -29,7 +29,7 @@ def companies(count: int) -> list[str]:
 
 
 class ManySymbols(MarketDataResource):
-    """The yfinance client in front of such a market."""
+    """The yfinance client of this market."""
 
     @contextmanager
     def client(self) -> Iterator[YahooClient]:
@@ -47,6 +47,6 @@ class _ManySymbolsSession(SampleHttpSession):
             return super().send(method, url, *args, **options)
         response = super().send(method, chart, *args, **options)
         symbol = chart.rpartition("/")[2]
-        told, asked = f'"symbol":"{symbol}"', f'"symbol":"{symbol}-{number}"'
-        response.content = response.content.replace(told.encode(), asked.encode())
+        original, renamed = f'"symbol":"{symbol}"', f'"symbol":"{symbol}-{number}"'
+        response.content = response.content.replace(original.encode(), renamed.encode())
         return response

@@ -1,8 +1,8 @@
-"""What a trading day adds to the lake: the sizes that docs/cost.md counts on.
+"""Bytes that a trading day adds to the lake, as used in docs/cost.md.
 
 `python -m stock_platform_tests.benchmarks.sizes`: a session of the sample, with its ERP export and
-its quality report, of one company and of five. What five have more than one is the symbols' share;
-the rest is the session's own. Nothing is asserted.
+its quality report, for one company and for five. The difference is the symbols' share; the rest is
+the session's own. Nothing is asserted.
 """
 
 import gzip
@@ -19,35 +19,35 @@ from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Plat
 
 DAY = "2012-12-03"
 FEW, MANY = 1, 5
-ANSWER, FETCHED, PARQUET = "answer over the network", "verbatim answers", "Parquet, twice"
+RESPONSE, FETCHED, PARQUET = "response over the network", "verbatim responses", "Parquet, twice"
 PARTS = {
     "raw/stock_prices/responses": FETCHED,
-    "raw/stock_prices": "raw lines and outcomes",
+    "raw/stock_prices": "raw records",
     "raw/erp": "ERP export",
-    "processed/check_results": "verdicts",
+    "processed/check_results": "check results",
     "processed/_staging": "",  # gone within a day
     "processed": PARQUET,
 }
 
 
 def part_of(file: str) -> str:
-    """What an object is counted for; nothing for what does not stay or is not a session's."""
+    """The part that an object counts towards, or "" if it is temporary or not a session's."""
     return next((part for folder, part in PARTS.items() if file.startswith(f"{folder}/")), "")
 
 
 def sizes(root: Path) -> Counter[str]:
     """Bytes of each object."""
-    files = (it for it in root.rglob("*") if it.is_file())
-    return Counter({it.relative_to(root).as_posix(): it.stat().st_size for it in files})
+    files = (path for path in root.rglob("*") if path.is_file())
+    return Counter({path.relative_to(root).as_posix(): path.stat().st_size for path in files})
 
 
 def weights(companies: Sequence[str]) -> Counter[str]:
-    """Bytes that a day adds to the lake, by part, and of its answers before they are packed."""
+    """Bytes that a day adds to the lake, by part, and bytes of its uncompressed responses."""
     with TemporaryDirectory() as folder, Platform(Path(folder)) as platform:
         root = Path(platform.settings.lake)
         platform.load_dimensions(*companies)
         before = sizes(root)
-        # A name has changed, so that the facts do.
+        # A renamed company, so that the ERP records change.
         platform.drop_companies(companies[0].replace("Apple Inc.", "Apple"), *companies[1:])
         for job, day in (("erp_load", None), ("daily_stock_prices", DAY), ("quality_report", None)):
             if not platform.run(job, day).success:
@@ -56,22 +56,24 @@ def weights(companies: Sequence[str]) -> Counter[str]:
         for file, size in (sizes(root) - before).items():
             found[part_of(file)] += size
             if part_of(file) == FETCHED:
-                answers = gzip.decompress((root / file).read_bytes()).splitlines()
-                found[ANSWER] += sum(len(orjson.loads(it)["body"]) for it in answers)
+                responses = gzip.decompress((root / file).read_bytes()).splitlines()
+                found[RESPONSE] += sum(
+                    len(orjson.loads(response)["body"]) for response in responses
+                )
         return found
 
 
 def main() -> None:
-    """Print a line a part: of a session, and of each symbol in it."""
+    """Print one line per part: bytes of a session, and of each symbol in it."""
     few, many = weights(SAMPLE_COMPANIES[:FEW]), weights(SAMPLE_COMPANIES[:MANY])
-    grid = Table("bytes", "a session", "a symbol and session")
+    grid = Table("bytes", "per session", "per symbol and session")
     total = [0.0, 0.0]
     for part in filter(None, many):
         symbol = (many[part] - few[part]) / (MANY - FEW)
         grid.add_row(part, f"{few[part] - FEW * symbol:,.0f}", f"{symbol:,.0f}")
-        if part != ANSWER:
+        if part != RESPONSE:
             total = [total[0] + few[part] - FEW * symbol, total[1] + symbol]
-    grid.add_row("lake", *(f"{it:,.0f}" for it in total), style="bold")
+    grid.add_row("lake", *(f"{value:,.0f}" for value in total), style="bold")
     Console().print(grid)
 
 

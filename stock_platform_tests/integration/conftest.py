@@ -1,21 +1,20 @@
-"""What tests of containers share: the image, built once."""
+"""The container image, built once."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from stock_platform_tests.support.containers.image import Image, build
+from stock_platform_tests.support.containers.image import build
 from stock_platform_tests.support.webserver import ROOT
 
 
 @pytest.fixture(scope="session")
-def image() -> Iterator[Image]:
-    """The Dockerfile's last stage; it lies beside `clean`, the system that it began with."""
+def image():
+    """The Dockerfile's last stage, next to `clean`, its initial system."""
     if os.geteuid():
         pytest.skip("needs root for a root filesystem; with a container engine: docker compose up")
     uv = str(shutil.which("uv", path=ROOT / ".venv/bin"))

@@ -1,4 +1,4 @@
-"""What a person sees of the checks in Dagster's own UI, in a real browser."""
+"""Check results in Dagster's UI, in a real browser."""
 
 import dagster as dg
 import pytest
@@ -8,7 +8,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from stock_platform_tests.support.browser import chromium, keep
 from stock_platform_tests.support.platform_fixture import Platform
 from stock_platform_tests.support.webserver import serving
-from stock_platform_tests.unit.test_market_defects import CHARTS, EX, KEYS, judge
+from stock_platform_tests.unit.test_market_defects import EX, KEYS, run_graph
 
 pytestmark = pytest.mark.integration
 
@@ -17,7 +17,7 @@ GROUPS = ("raw", "processed", "warehouse", "quality")
 
 @pytest.fixture
 def ui(tmp_path, yahoo):
-    """The UI over a range run whose prices have planted defects, and over the page of it."""
+    """The UI after a range run with planted defects, and its quality report."""
     home = tmp_path / "home"
     home.mkdir()
     with (
@@ -25,44 +25,44 @@ def ui(tmp_path, yahoo):
         dg.instance_for_test({"nux": {"enabled": False}}, temp_dir=str(home)) as instance,
     ):
         platform.instance = instance
-        assert judge(platform, yahoo, CHARTS).success
+        assert run_graph(platform, yahoo).success
         assert platform.run("quality_report").success
     settings = {
         "DAGSTER_HOME": str(home),
         "STOCK_PLATFORM_LAKE": platform.settings.lake,
         "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
-        # The trading days that were judged; nothing is fetched.
+        # The trading days of the run; nothing is fetched.
         "STOCK_PLATFORM_MARKET_DATA": "yahoo",
         "STOCK_PLATFORM_START_DATE": KEYS[0],
         "STOCK_PLATFORM_END_DATE": KEYS[-1],
     }
-    with serving(tmp_path / "log", settings, daemon=False) as it:
-        yield it
+    with serving(tmp_path / "log", settings, daemon=False) as ui:
+        yield ui
 
 
-def test_each_session_of_a_range_has_its_own_verdict_in_the_checks_tab(ui):
+def test_checks_tab_shows_each_session(ui):
     with chromium(1500, 900) as browser:
 
         def text():
             return browser.find_element(By.TAG_NAME, "body").text
 
         def wait_for(*wanted):
-            WebDriverWait(browser, 60).until(lambda _: all(it in text() for it in wanted))
+            WebDriverWait(browser, 60).until(lambda _: all(part in text() for part in wanted))
 
         browser.get(f"{ui.url}/assets/processed_stock_prices?view=checks&checkDetail=unit_scale")
         wait_for("unit_scale", "split_applied", "dividend_plausible", f"1 of {len(KEYS)} sessions")
         tab = browser.find_elements(By.XPATH, "//*[text()='Partitions']")[-1]
-        browser.execute_script("arguments[0].click()", tab)  # it slides into place
+        browser.execute_script("arguments[0].click()", tab)  # it is animated
         wait_for("Failed (1)", f"Passed ({len(KEYS) - 1})", "Missing (0)")
         sessions = browser.find_elements(By.XPATH, f"//*[text()='{KEYS[EX]}']")
-        next(it for it in sessions if it.is_displayed()).click()
+        next(found for found in sessions if found.is_displayed()).click()
         wait_for("1 of 10 bars failed")
         keep(browser, "check-by-session")
         browser.get(f"{ui.url}/assets/quality_report")
         wait_for("quality.html", "errors")
         keep(browser, "quality-report-asset")
         browser.set_window_size(2200, 2300)
-        groups = "%2C".join(f"global%40global%3A{it}" for it in GROUPS)
+        groups = "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
         browser.get(f"{ui.url}/asset-groups?expanded={groups}")
         wait_for("fact_stock_price", "dim_company", "quality_report", "raw_erp_exchanges")
         panel = browser.find_element(By.XPATH, "//button[./*[@aria-label='panel_show_right']]")

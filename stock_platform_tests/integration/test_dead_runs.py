@@ -1,4 +1,4 @@
-"""Commands and daemons that are killed: whatever is started next does its work."""
+"""Killed commands and daemons do not block those that start next."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ __all__ = ["environment"]
 
 MATERIALIZE = (BIN / "dagster", "asset", "materialize", "-m", "stock_platform.definitions")
 DIM_DATE = (*MATERIALIZE, "--select", "dim_date")
-# Dies when the run of its first job is stored and not started.
+# Killed after storing the run of its first job, before starting it.
 DYING_DEMO = """
 import os, signal, sys
 import dagster as dg
@@ -70,7 +70,7 @@ def wait_until(is_so):
 
 @contextmanager
 def materializing(environment, instance, tmp_path):
-    """A command in the middle of a step: it holds the pool, and waits for the warehouse's file."""
+    """A command that holds the pool and waits for the warehouse's file."""
     with duckdb.connect(tmp_path / "w.duckdb"), started(environment, *DIM_DATE) as process:
         storage = instance.event_log_storage
         wait_until(lambda: storage.get_concurrency_info("warehouse").claimed_slots)
@@ -86,7 +86,7 @@ def statuses(instance):
     return [run.status.name for run in instance.get_runs()]
 
 
-def test_materialize_after_a_killed_one_finishes(environment, instance, tmp_path):
+def test_materialize_succeeds_after_killed_materialize(environment, instance, tmp_path):
     killed_materialize(environment, instance, tmp_path)
     assert statuses(instance) == ["STARTED"]
     again = call(environment, *DIM_DATE)
@@ -95,7 +95,7 @@ def test_materialize_after_a_killed_one_finishes(environment, instance, tmp_path
     assert statuses(instance) == ["SUCCESS", "FAILURE"]
 
 
-def test_daemon_launches_what_was_queued_beside_a_dead_run(environment, instance, tmp_path):
+def test_daemon_launches_queued_run_despite_dead_one(environment, instance, tmp_path):
     killed_materialize(environment, instance, tmp_path)
     with serving(tmp_path / "log", environment, daemon=False) as ui:
         run_id = ui.launch("reference_data")
@@ -108,7 +108,7 @@ def test_daemon_launches_what_was_queued_beside_a_dead_run(environment, instance
     assert statuses(instance)[-1] == "FAILURE"
 
 
-def test_demo_after_one_killed_before_its_run_started(environment, instance):
+def test_demo_succeeds_after_killed_demo(environment, instance):
     killed = call(environment, sys.executable, "-c", DYING_DEMO)
     assert killed.returncode == -signal.SIGKILL
     assert statuses(instance) == ["NOT_STARTED"]
@@ -118,7 +118,7 @@ def test_demo_after_one_killed_before_its_run_started(environment, instance):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_materialize_waits_aloud_and_hears_signals(environment, instance, tmp_path, number):
+def test_waiting_materialize_logs_and_obeys_signals(environment, instance, tmp_path, number):
     with (
         materializing(environment, instance, tmp_path) as holder,
         started(environment, *DIM_DATE) as waiting,
@@ -131,7 +131,7 @@ def test_materialize_waits_aloud_and_hears_signals(environment, instance, tmp_pa
         assert statuses(instance) == ["FAILURE", "STARTED"]
 
 
-def test_second_demo_waits_aloud_and_hears_signals(environment, instance):
+def test_waiting_demo_logs_and_obeys_signals(environment, instance):
     lock = instance.lock_path("command")
     process_locks.acquire(lock)
     with started(environment, sys.executable, "-m", "stock_platform.demo", "2012-08-06") as demo:
@@ -142,7 +142,7 @@ def test_second_demo_waits_aloud_and_hears_signals(environment, instance):
     process_locks.release(lock)
 
 
-def test_dead_run_in_postgres_is_left_to_run_monitoring(tmp_path, monkeypatch):
+def test_run_monitoring_handles_dead_runs_in_postgres(tmp_path, monkeypatch):
     settings = yaml.safe_load((ROOT / "dagster.yaml").read_text())
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with postgres.postgres() as url:

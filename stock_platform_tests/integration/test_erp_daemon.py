@@ -1,4 +1,4 @@
-"""The real daemon over a landing folder, killed and started again: each generation loads once."""
+"""A killed and restarted daemon loads each file of the landing folder once."""
 
 import os
 import shutil
@@ -19,14 +19,14 @@ from stock_platform_tests.support.webserver import ROOT
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 180
+TIMEOUT_S = 180
 
 
 @pytest.fixture
 def platform(tmp_path):
-    with Platform(tmp_path) as it:
-        it.drop("exchanges", "exchanges.csv", (SAMPLE_ERP / "exchanges.csv").read_bytes())
-        yield it
+    with Platform(tmp_path) as platform:
+        platform.drop("exchanges", "exchanges.csv", (SAMPLE_ERP / "exchanges.csv").read_bytes())
+        yield platform
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def daemon(platform, home):
             process.wait()
 
 
-def wait_for(question, home):
-    deadline = time.monotonic() + PATIENCE_S
-    while not question():
+def wait_for(is_done, home):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not is_done():
         assert time.monotonic() < deadline, (home / "log").read_text()[-3000:]
         time.sleep(0.2)
 
@@ -71,11 +71,11 @@ def companies(*rows):
     return "\n".join([HEADER, *rows]) + "\n"
 
 
-def test_each_generation_is_loaded_once_whenever_the_daemon_is_killed(platform, home):
+def test_killed_daemon_loads_each_file_once(platform, home):
     def loads():
         return [
-            (it.name, it.status)
-            for it in ledger.read_ledger(platform.paths, "companies").by_arrival()
+            (record.name, record.status)
+            for record in ledger.read_ledger(platform.paths, "companies").by_arrival()
         ]
 
     def runs():
@@ -89,7 +89,7 @@ def test_each_generation_is_loaded_once_whenever_the_daemon_is_killed(platform, 
     platform.drop("companies", "c.csv", companies(*SAMPLE_COMPANIES[:7]))
     before = runs()
     with daemon(platform, home):
-        wait_for(lambda: runs() > before, home)  # asked for, and killed before it could note it
+        wait_for(lambda: runs() > before, home)  # killed between request and record
     with daemon(platform, home):
         wait_for(lambda: len(loads()) == 2, home)
         file.unlink()
@@ -102,7 +102,7 @@ def test_each_generation_is_loaded_once_whenever_the_daemon_is_killed(platform, 
     assert loads() == [*[("c.csv", "loaded")] * 3, ("d.csv", "loaded")]
     with dg.DagsterInstance.from_config(str(home)) as instance:
         found = instance.fetch_observations(dg.AssetKey("raw_erp_companies"), limit=100).records
-        generations = [it.asset_observation.metadata["generation"].value for it in found]
+        generations = [record.asset_observation.metadata["generation"].value for record in found]
         assert sorted(generations) == sorted(set(generations))
         assert len(generations) == 4
         wait_for(

@@ -27,8 +27,8 @@ from stock_platform_tests.support.platform_fixture import SAMPLE_ERP, Platform, 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
-# When and by what it was loaded is each deployment's own.
-OWN = ("FetchedAt", "BatchId", "LoadedAt")
+# These differ between deployments.
+DEPLOYMENT_COLUMNS = ("FetchedAt", "BatchId", "LoadedAt")
 
 
 # Sessions that no other test touches.
@@ -38,10 +38,10 @@ CRASH = "stock_platform_tests.support.google.crash_mid_load"
 
 @pytest.fixture(scope="module")
 def production(google):
-    with cloud(google) as it, pytest.MonkeyPatch.context() as patch:
-        for name, value in it.environment.items():
+    with cloud(google) as deployment, pytest.MonkeyPatch.context() as patch:
+        for name, value in deployment.environment.items():
             patch.setenv(name, value)
-        yield it
+        yield deployment
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +73,21 @@ def warehouse(definitions):
     return definitions.resources["warehouse"].open()
 
 
-def test_every_job_succeeds_and_no_check_fails(year):
+def test_every_job_and_check_succeeds(year):
     for job, result in year.items():
         assert result.success, job
-        failed = [it for it in result.get_asset_check_evaluations() if not it.passed]
+        failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
         assert failed == [], job
 
 
-@pytest.mark.parametrize("table", [it for it in TABLES if it != "asset_check_result"])
-def test_every_row_is_the_local_deployments(year, definitions, local, table):
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "asset_check_result"])
+def test_rows_equal_local_deployment(year, definitions, local, table):
     assert year
     rows = warehouse(definitions).read(TABLES[table]).to_pandas()
     expected = local[table]
-    own = [name for name in OWN if name in rows]
+    own = [name for name in DEPLOYMENT_COLUMNS if name in rows]
     assert len(rows) > 0
-    # Sail reads one in ten numbers of 17 digits as the double beside the nearest one.
+    # Sail reads one in ten numbers of 17 digits as a neighbour of the nearest double.
     pd.testing.assert_frame_equal(
         rows.drop(columns=own), expected.drop(columns=own), check_exact=False, rtol=3e-16, atol=0
     )
@@ -122,7 +122,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def orchestrator(production, home):
-    """Starts an orchestrator in a process of its own."""
+    """Start an orchestrator in its own process."""
 
     def start(point, *assets):
         return subprocess.Popen(  # noqa: S603 - our own command
@@ -146,16 +146,14 @@ def fetched(year, production, orchestrator):
 
 
 def short_batches(production):
-    return [it for it in production.dataproc.batches if "20110103" in it]
+    return [name for name in production.dataproc.batches if "20110103" in name]
 
 
-def test_an_orchestrator_killed_while_its_batch_runs_finds_it_again(
-    fetched, production, orchestrator, definitions, local
-):
+def test_restart_adopts_running_batch(fetched, production, orchestrator, definitions, local):
     assert fetched
     killed = orchestrator("never", "processed_stock_prices")
     while not short_batches(production):
-        assert killed.poll() is None, "it ended without a batch"
+        assert killed.poll() is None, "the orchestrator ended without a batch"
         time.sleep(0.05)
     killed.kill()
     assert killed.wait(60) == -signal.SIGKILL
@@ -164,12 +162,10 @@ def test_an_orchestrator_killed_while_its_batch_runs_finds_it_again(
     assert prices(warehouse(definitions)).equals(local["short"])
 
 
-def test_an_orchestrator_killed_between_staging_and_publish_publishes_from_the_same_batch(
-    fetched, production, orchestrator, definitions
-):
+def test_restart_publishes_finished_batch(fetched, production, orchestrator, definitions):
     assert fetched
     before = len(short_batches(production))
-    # Another universe makes another batch of the same sessions.
+    # Another universe gives the same sessions another batch.
     extra = "C-9999,ZZZZ,Another,XNAS,Tech,US,USD,,N,2012-01-01"
     content = (SAMPLE_ERP / "companies.csv").read_text() + f"{extra}\n"
     files.write(f"{production.paths.landing('companies')}/more.csv", content.encode())
@@ -180,9 +176,7 @@ def test_an_orchestrator_killed_between_staging_and_publish_publishes_from_the_s
     assert len(prices(warehouse(definitions))) == 12
 
 
-def test_an_orchestrator_killed_between_load_and_commit_takes_the_load_over(
-    year, production, orchestrator, definitions
-):
+def test_restart_commits_unfinished_load(year, production, orchestrator, definitions):
     assert year
     store = warehouse(definitions)
     before, rows = production.jobs("load-fact_corporate_action-"), prices(store)
@@ -198,13 +192,13 @@ ENDLESS = "import time; print('working', flush=True); time.sleep(600)"
 
 @pytest.fixture
 def script(production):
-    """Puts a script in the place of the job."""
+    """Run a script instead of the job."""
     driver = production.dataproc.driver
     yield lambda text: setattr(production.dataproc, "driver", replace(driver, script=text))
     production.dataproc.driver = driver
 
 
-def test_a_failing_driver_is_told_in_the_run_with_its_last_lines(fetched, definitions, script):
+def test_run_shows_last_lines_of_failed_driver(fetched, definitions, script):
     assert fetched
     script(FAILS)
     job = dg.define_asset_job("failing", dg.AssetSelection.assets("processed_stock_prices"))
@@ -213,24 +207,24 @@ def test_a_failing_driver_is_told_in_the_run_with_its_last_lines(fetched, defini
         tags=range_tags(*SHORT), raise_on_error=False
     )
     (failure,) = result.get_step_failure_events()
-    told = failure.step_failure_data.error.cause.message
-    assert "Driver exited with code 1" in told
-    assert told.rstrip().endswith("reading prices\nprices.json.gz is no whole gzip file")
+    message = failure.step_failure_data.error.cause.message
+    assert "Driver exited with code 1" in message
+    assert message.rstrip().endswith("reading prices\nprices.json.gz is no whole gzip file")
 
 
 @pytest.fixture
 def endless(fetched, production, orchestrator, script):
-    """An orchestrator whose batch never ends, and that batch."""
+    """An orchestrator whose batch never ends, and the batch."""
     assert fetched
     script(ENDLESS)
     before = set(production.dataproc.batches)
     process = orchestrator("never", "processed_stock_prices")
 
     def new_batches():
-        return [it for name, it in production.dataproc.batches.items() if name not in before]
+        return [batch for name, batch in production.dataproc.batches.items() if name not in before]
 
     while not new_batches() or new_batches()[0].state.name != "RUNNING":
-        assert process.poll() is None, "it ended without a batch"
+        assert process.poll() is None, "the orchestrator ended without a batch"
         time.sleep(0.05)
     (batch,) = new_batches()
     yield process, batch
@@ -238,14 +232,12 @@ def endless(fetched, production, orchestrator, script):
     production.dataproc.cancel_operation(request)
 
 
-@pytest.mark.parametrize(("by_a_person", "state"), [(True, "CANCELLED"), (False, "RUNNING")])
-def test_a_run_that_is_interrupted_cancels_its_batch_only_for_a_person(
-    endless, home, by_a_person, state
-):
+@pytest.mark.parametrize(("canceled", "state"), [(True, "CANCELLED"), (False, "RUNNING")])
+def test_only_canceled_runs_cancel_their_batch(endless, home, canceled, state):
     process, batch = endless
     with dg.DagsterInstance.from_config(str(home)) as instance:
         run = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=1)[0]
-        if by_a_person:
+        if canceled:
             instance.report_run_canceling(run)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) != 0
@@ -253,30 +245,30 @@ def test_a_run_that_is_interrupted_cancels_its_batch_only_for_a_person(
     assert batch.state.name == state
 
 
-def test_no_secret_is_in_events_or_snapshots(year, production, definitions):
+def test_events_and_snapshots_contain_no_secrets(year, production, definitions):
     snapshot = definitions.get_repository_def().get_all_jobs()
     texts = [str(event) for result in year.values() for event in result.all_events]
     texts += [dg.serialize_value(job.get_job_snapshot()) for job in snapshot]
     secrets = [TOKEN, *production.google.private_key.splitlines()[1:-1]]
     assert texts
-    assert [it for it in secrets if any(it in text for text in texts)] == []
+    assert [secret for secret in secrets if any(secret in text for text in texts)] == []
 
 
-def test_a_batch_tells_what_it_cost_and_where_it_is_seen(year):
+def test_batch_reports_cost_and_console_link(year):
     (done,) = [
-        it.step_materialization_data.materialization.metadata
-        for it in year["daily_stock_prices"].all_events
-        if it.is_step_materialization
-        and it.asset_key.to_user_string() == "processed_stock_prices"
-        and "run_dcu_seconds" in it.step_materialization_data.materialization.metadata
+        event.step_materialization_data.materialization.metadata
+        for event in year["daily_stock_prices"].all_events
+        if event.is_step_materialization
+        and event.asset_key.to_user_string() == "processed_stock_prices"
+        and "run_dcu_seconds" in event.step_materialization_data.materialization.metadata
     ][:1]
     assert done["run_dcu_seconds"].value > 0
     assert done["run_estimated_usd"].value > 0
     assert done["run_dataproc_console"].value.startswith("https://console.cloud.google.com/")
 
 
-def test_an_asset_of_ones_own_gets_a_spark_frame_by_the_connector(definitions, monkeypatch, year):
-    """The connector is Google's jar; what it is asked for is asked of BigQuery here."""
+def test_custom_asset_receives_spark_frame(definitions, monkeypatch, year):
+    """The connector is a jar of Google: its query is sent to BigQuery directly here."""
     assert year
     asked = {}
 
@@ -291,7 +283,9 @@ def test_an_asset_of_ones_own_gets_a_spark_frame_by_the_connector(definitions, m
 
         def load(self, query):
             asked["query"] = query
-            return FakeFrame([it.name for it in bigquery.Client().query(query).result().schema])
+            return FakeFrame(
+                [field.name for field in bigquery.Client().query(query).result().schema]
+            )
 
     class FakeFrame:
         def __init__(self, columns):
@@ -317,7 +311,7 @@ def test_an_asset_of_ones_own_gets_a_spark_frame_by_the_connector(definitions, m
     assert frame.columns == list(TABLES["fact_stock_price"].column_names)
 
 
-def test_a_dataset_that_was_emptied_is_restored_from_the_lake(year, production, definitions):
+def test_rebuild_restores_emptied_dataset(year, production, definitions):
     assert year
     store = warehouse(definitions)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -325,7 +319,7 @@ def test_a_dataset_that_was_emptied_is_restored_from_the_lake(year, production, 
         def run(job):
             return definitions.resolve_job_def(job).execute_in_process(instance=instance)
 
-        # Another test has dropped a file, and loaded it into the lake alone.
+        # Another test dropped a file, and loaded it only into the lake.
         assert run("erp_load").success
         before = {name: store.read(TABLES[name]).to_pandas() for name in TABLES}
         for name in TABLES:

@@ -1,4 +1,4 @@
-"""ERP text in Dagster's own UI, in a real browser: shown as it is, and never run."""
+"""ERP text in Dagster's UI, in a real browser: shown unchanged, and never executed."""
 
 import dagster as dg
 import orjson
@@ -13,7 +13,7 @@ from stock_platform_tests.support.webserver import serving
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 EVENTS = """
 query ($path: [String!]!) {
   assetOrError(assetKey: {path: $path}) {
@@ -37,7 +37,7 @@ query {
 
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory):
-    """The UI over dimensions that were loaded from an attacker's ERP files."""
+    """The UI of dimensions that were loaded from an attacker's ERP files."""
     folder = tmp_path_factory.mktemp("attack")
     home = folder / "home"
     home.mkdir()
@@ -54,14 +54,14 @@ def ui(tmp_path_factory):
         "STOCK_PLATFORM_LAKE": platform.settings.lake,
         "STOCK_PLATFORM_WAREHOUSE": platform.settings.warehouse,
     }
-    with serving(folder / "log", settings, daemon=False) as it:
-        yield it
+    with serving(folder / "log", settings, daemon=False) as ui:
+        yield ui
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with chromium(1600, 1600) as it:
-        yield it
+    with chromium(1600, 1600) as browser:
+        yield browser
 
 
 def materializations(ui):
@@ -69,16 +69,26 @@ def materializations(ui):
 
 
 def mutations(browser):
-    """Addresses that pages asked for, if they carry a mutation."""
-    messages = [orjson.loads(it["message"])["message"] for it in browser.get_log("performance")]
-    sent = [it["params"] for it in messages if it["method"] == "Network.requestWillBeSent"]
-    return [it["request"]["url"] for it in sent if "query=mutation" in it["request"]["url"]]
+    """Addresses with a mutation that pages requested."""
+    messages = [
+        orjson.loads(entry["message"])["message"] for entry in browser.get_log("performance")
+    ]
+    sent = [
+        message["params"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    return [
+        request["request"]["url"]
+        for request in sent
+        if "query=mutation" in request["request"]["url"]
+    ]
 
 
 def assert_harmless(ui, browser, page):
-    """Open a page and all that it hides behind "Show", until the attack is visible.
+    """Open a page and everything behind "Show" until the attack is visible.
 
-    It may be visible as text, and not as what it would be: an image that asks for a mutation.
+    It must be visible as text, and not as an image that requests a mutation.
     """
 
     def visible(_):
@@ -90,8 +100,8 @@ def assert_harmless(ui, browser, page):
 
     before = materializations(ui)
     browser.get(f"{ui.url}/assets/{page}")
-    wait = WebDriverWait(browser, PATIENCE_S)
-    wait.until(lambda it: actions(it) or visible(it))
+    wait = WebDriverWait(browser, TIMEOUT_S)
+    wait.until(lambda driver: actions(driver) or visible(driver))
     for action in actions(browser):
         browser.execute_script("arguments[0].click()", action)
     wait.until(visible)
@@ -101,11 +111,11 @@ def assert_harmless(ui, browser, page):
 
 def test_api_has_no_markdown_metadata(ui):
     nodes = ui.ask(METADATA)["assetsOrError"]["nodes"]
-    events = [it for node in nodes for kind in node.values() for it in kind]
+    events = [event for node in nodes for kind in node.values() for event in kind]
     entries = [entry for event in events for entry in event["metadataEntries"]]
-    assert "TableMetadataEntry" in {it["__typename"] for it in entries}
-    assert [it for it in entries if it["__typename"] == "MarkdownMetadataEntry"] == []
-    assert [it for it in events if "![" in (it["description"] or "")] == []
+    assert "TableMetadataEntry" in {entry["__typename"] for entry in entries}
+    assert [entry for entry in entries if entry["__typename"] == "MarkdownMetadataEntry"] == []
+    assert [event for event in events if "![" in (event["description"] or "")] == []
 
 
 @pytest.mark.parametrize("view", ["overview", "events"])
@@ -118,7 +128,7 @@ def test_failed_check_runs_no_mutation(ui, browser):
     assert_harmless(ui, browser, "raw_erp_companies?view=checks&checkDetail=files_accepted")
 
 
-def test_loaded_and_rejected_files_run_no_mutation(ui, browser):
+def test_file_metadata_runs_no_mutation(ui, browser):
     loads = ui.ask(EVENTS, path=["raw_erp_companies"])["assetOrError"]["assetObservations"]
     assert len(loads) == 2
     for load in loads:

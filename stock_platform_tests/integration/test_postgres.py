@@ -1,4 +1,4 @@
-"""Verdicts on PostgreSQL, Dagster's storage in production, are stored as on SQLite."""
+"""Check results are stored on PostgreSQL, the storage in production, as on SQLite."""
 
 import dagster as dg
 import pytest
@@ -6,32 +6,29 @@ import pytest
 from stock_platform_tests.support import postgres
 from stock_platform_tests.unit.orchestration.dagster_internals.test_event_transaction import (
     evaluate,
-    test_an_error_leaves_nothing_half_stored_and_the_storage_usable,
-    test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log,
+    test_error_rolls_back_every_evaluation,
+    test_evaluations_are_stored_and_logged,
 )
 
 pytestmark = pytest.mark.integration
-__all__ = [
-    "test_an_error_leaves_nothing_half_stored_and_the_storage_usable",
-    "test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log",
-]
+__all__ = ["test_error_rolls_back_every_evaluation", "test_evaluations_are_stored_and_logged"]
 
 
 @pytest.fixture
 def instance(tmp_path):
     with (
         postgres.postgres() as url,
-        dg.instance_for_test(postgres.storage(url), temp_dir=str(tmp_path)) as it,
+        dg.instance_for_test(postgres.storage(url), temp_dir=str(tmp_path)) as instance,
     ):
-        yield it
+        yield instance
 
 
-def test_evaluations_of_a_check_are_one_transaction(instance):
+def test_check_evaluations_share_one_transaction(instance):
     storage = instance.event_log_storage
     commits = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'postgres'"
 
     def committed():
-        with storage._connect() as connection:  # noqa: SLF001 - what is counted is Dagster's
+        with storage._connect() as connection:  # noqa: SLF001 - Dagster's commits are counted
             connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
         with storage._connect() as connection:  # noqa: SLF001
             return connection.exec_driver_sql(commits).scalar()

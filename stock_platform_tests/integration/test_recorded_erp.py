@@ -1,6 +1,6 @@
-"""Real companies in clean and dirty exports end as they deserve, as docs/erp.md says.
+"""Real companies in clean and dirty exports are accepted or rejected as docs/erp.md says.
 
-They are not part of this repository: where a folder `../shared/data` has them, this judges them.
+The exports are not part of this repository; without `../shared/data`, the tests are skipped.
 """
 
 import subprocess
@@ -24,10 +24,7 @@ EXPECTED = {
     "companies_clean.csv": (67, {}),
     "d01_utf8_bom.csv": (67, {}),
     "d02_latin1_semicolon_dd.mm.yyyy.csv": (11, {}),
-    "d03_duplicate_keys_exact_and_conflicting.csv": (
-        65,
-        {"conflicting_key": 4, "repeated_row": 2},
-    ),
+    "d03_duplicate_keys_exact_and_conflicting.csv": (65, {"conflicting_key": 4, "repeated_row": 2}),
     "d04_missing_column_EXCH_CODE.csv": "the header lacks EXCH_CODE",
     "d05_unknown_exchange_codes.csv": (63, {"unknown_exchange": 3, "missing_value": 1}),
     "d06_quoted_commas_quotes_newlines.csv": (67, {}),
@@ -52,7 +49,7 @@ def rule():
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_export_ends_as_it_deserves(rule, name):
+def test_export_is_classified_as_documented(rule, name):
     expected = EXPECTED[name]
     if isinstance(expected, str):
         with pytest.raises(ErpFileError, match=expected):
@@ -63,7 +60,7 @@ def test_an_export_ends_as_it_deserves(rule, name):
     assert (found.accepted.num_rows, dict(reasons)) == expected
 
 
-def test_a_million_rows_are_read(rule, tmp_path):
+def test_million_row_export_is_read(rule, tmp_path):
     big = tmp_path / "big.csv"
     subprocess.run([sys.executable, FOLDER / "gen_big.py", big], check=True)  # noqa: S603
     found = read_export(big, COMPANIES, rule, 0.2)

@@ -1,7 +1,6 @@
-"""Real history that Yahoo served broken: the right check finds each defect, and nothing else.
+"""Checks find each defect of recorded history that Yahoo served broken, and nothing else.
 
-About two minutes for 12,000 sessions of 100 files. Skipped where the files are not beside the
-checkout.
+About two minutes for 12,000 sessions of 100 files. Skipped without the recorded files.
 """
 
 import pytest
@@ -16,55 +15,55 @@ pytestmark = [pytest.mark.integration, pytest.mark.skipif(not present(), reason=
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
-    """By name: each world, and what the checks say of it."""
+def evaluated(tmp_path_factory):
+    """Each world with its check results, by name."""
     folder = tmp_path_factory.mktemp("worlds")
     return {world.name: (world, evaluate(world)) for world in worlds(folder)}
 
 
 @pytest.mark.parametrize("file", DEFECTS)
-def test_what_is_wrong_with_a_file_is_found_by_the_right_checks(judged, file):
-    failed = failures([judged[AS_SERVED][1]])
+def test_defect_fails_expected_checks(evaluated, file):
+    failed = failures([evaluated[AS_SERVED][1]])
     assert DEFECTS[file].checks - set(failed.loc[failed["file"] == file, "check"]) == set()
 
 
-def test_every_broken_file_is_judged(judged):
-    world, _ = judged[AS_SERVED]
-    assert {it.name for it in world.files.values() if it.kind == "broken"} == set(DEFECTS)
+def test_every_broken_file_has_expectations(evaluated):
+    world, _ = evaluated[AS_SERVED]
+    assert {file.name for file in world.files.values() if file.kind == "broken"} == set(DEFECTS)
 
 
-def test_a_control_is_found_faultless(judged):
-    world, evaluation = judged[AS_SERVED]
-    controls = {it.name for it in world.files.values() if it.kind == "control"}
+def test_controls_pass_every_check(evaluated):
+    world, evaluation = evaluated[AS_SERVED]
+    controls = {file.name for file in world.files.values() if file.kind == "control"}
     assert len(controls) == 6
     assert controls & set(failures([evaluation])["file"]) == set()
 
 
 @pytest.mark.parametrize("world", [REPAIRED, *CLEAN])
-def test_what_is_right_is_called_no_error(judged, world):
-    failed = failures([judged[world][1]])
+def test_correct_files_have_no_errors(evaluated, world):
+    failed = failures([evaluated[world][1]])
     errors = failed[(failed["severity"] == "ERROR") & ~failed["check"].isin(SHARES)]
     assert set(zip(errors["file"], errors["check"], strict=True)) - LEFT == set()
 
 
 @pytest.mark.parametrize("world", CLEAN)
-def test_a_clean_set_warns_of_one_dividend_that_was_adjusted_for_twice(judged, world):
+def test_clean_set_warns_only_of_known_dividend(evaluated, world):
     """V paid 0.14 on 2016-02-10; its adjusted close steps by it again on 2016-02-17."""
-    failed = failures([judged[world][1]])
+    failed = failures([evaluated[world][1]])
     found = list(zip(failed["symbol"], failed["session"], failed["check"], strict=True))
     assert found == [("V", "2016-02-17", "dividend_plausible")] * (world == "us_2012_2017")
 
 
 @pytest.mark.parametrize("world", [AS_SERVED, REPAIRED, *CLEAN])
-def test_no_day_of_a_file_is_left_out(judged, world):
-    """Every day is a session of its exchange: a price, or a record in the quarantine."""
-    built, _ = judged[world]
+def test_every_recorded_day_is_a_session(evaluated, world):
+    """Each is a price or a quarantined record."""
+    built, _ = evaluated[world]
     assert not any(built.closed.values())
     for symbol, file in built.files.items():
         assert built.rows[symbol] <= len(built.asked[symbol]), file.name
 
 
-def test_the_tables_name_every_file(judged):
-    built, evaluations = zip(*judged.values(), strict=True)
+def test_tables_name_every_file(evaluated):
+    built, evaluations = zip(*evaluated.values(), strict=True)
     text = markdown(built, evaluations)
     assert all(f"`{file}`" in text for file in DEFECTS)

@@ -9,15 +9,15 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from stock_platform_tests.support.browser import chromium, keep
 from stock_platform_tests.support.platform_fixture import Platform
-from stock_platform_tests.unit.test_market_defects import CHARTS, EX, KEYS, judged
+from stock_platform_tests.unit.test_market_defects import CHARTS, EX, KEYS, checked_run
 
 pytestmark = pytest.mark.integration
-__all__ = ["judged"]
+__all__ = ["checked_run"]
 
 
 @pytest.fixture
-def page(platform: Platform, judged) -> Path:
-    assert judged.success
+def page(platform: Platform, checked_run) -> Path:
+    assert checked_run.success
     assert platform.run("quality_report").success
     return Path(platform.paths.quality_report())
 

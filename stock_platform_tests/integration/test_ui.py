@@ -1,4 +1,4 @@
-"""The real webserver, daemon and code server: what a person can do from the UI's API."""
+"""Jobs and backfills by the UI's API, with a real webserver, daemon and code server."""
 
 import shutil
 
@@ -35,11 +35,11 @@ def ui(tmp_path_factory):
         "STOCK_PLATFORM_LAKE": str(folder / "lake"),
         "STOCK_PLATFORM_WAREHOUSE": f"duckdb:///{folder}/w.duckdb",
     }
-    with serving(folder / "log", settings, daemon=True) as it:
-        yield it
+    with serving(folder / "log", settings, daemon=True) as ui:
+        yield ui
 
 
-def test_a_person_loads_dimensions_one_session_and_a_backfill_over_a_holiday(ui):
+def test_jobs_and_backfill_over_holiday_succeed(ui):
     assert ui.run_to_the_end("erp_load") == "SUCCESS"
     assert ui.run_to_the_end("reference_data") == "SUCCESS"
     one = {"dagster/partition": "2012-08-30"}
@@ -62,19 +62,19 @@ def test_a_person_loads_dimensions_one_session_and_a_backfill_over_a_holiday(ui)
 
 
 @pytest.mark.parametrize("day", ["2012-09-03", "2012-09-01", "1999-12-31", "2013-03-04"])
-def test_a_backfill_of_a_day_that_is_no_session_is_refused_with_its_name(ui, day):
+def test_backfill_rejects_holiday_by_date(ui, day):
     refused = ui.backfill("2012-09-04", day)
     assert refused["__typename"] == "PythonError"
     assert f"{day}: not a trading day" in refused["message"]
 
 
-def test_a_range_that_ends_on_a_holiday_is_refused_with_its_name(ui):
+def test_range_ending_on_holiday_is_rejected(ui):
     partitions = {"range": {"start": "2012-08-31", "end": "2012-09-03"}}
     by_asset = [{"assetKey": {"path": ["raw_stock_prices"]}, "partitions": partitions}]
     refused = ui.ask(LAUNCH_BACKFILL, params={"partitionsByAssets": by_asset})
     assert "2012-09-03: not a trading day" in refused["launchPartitionBackfill"]["message"]
 
 
-def test_a_run_tagged_with_a_holiday_fails_and_writes_nothing(ui):
+def test_run_tagged_with_holiday_fails(ui):
     one = {"dagster/partition": "2012-09-03"}
     assert ui.run_to_the_end("daily_stock_prices", **one) == "FAILURE"

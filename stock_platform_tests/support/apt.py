@@ -1,4 +1,4 @@
-"""Programs of Debian's packages, installed where they are not and the tests may."""
+"""Programs of Debian packages, installed if they are missing and the tests run as root."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 
 def need(program: str, package: str, path: str | None = None) -> str:
-    """Where a program is; the test is skipped where it is not and cannot be installed."""
+    """Return a program's path; skip the test if it is missing and cannot be installed."""
     if found := shutil.which(program, path=path):
         return found
     if os.geteuid() or not shutil.which("apt-get"):
@@ -21,7 +21,7 @@ def need(program: str, package: str, path: str | None = None) -> str:
 
 
 def install(package: str) -> None:
-    """Install a package, and what it needs; of workers that test side by side, one at a time."""
+    """Install a package and its dependencies, one test worker at a time."""
     with FileLock(Path(tempfile.gettempdir(), "stock-platform-tests-apt.lock")):
         for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
             subprocess.run(  # noqa: S603

@@ -1,4 +1,4 @@
-"""Headless Chromium, and where its screenshots are kept."""
+"""Headless Chromium and its screenshots."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-backgrou
 
 @contextmanager
 def chromium(width_px: int, height_px: int) -> Iterator[webdriver.Chrome]:
-    """A browser that logs what its pages say and ask for; see `need` for where there is none."""
+    """A browser that logs the console and requests of its pages; see `need` if it is missing."""
     program, driver_program = need("chromium", "chromium"), need("chromedriver", "chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
@@ -29,6 +29,6 @@ def chromium(width_px: int, height_px: int) -> Iterator[webdriver.Chrome]:
 
 
 def keep(browser: webdriver.Chrome, name: str) -> None:
-    """Keep a screenshot where SCREENSHOTS says, such as docs/images."""
+    """Save a screenshot in the folder SCREENSHOTS, such as docs/images."""
     if folder := os.environ.get("SCREENSHOTS"):
         browser.save_screenshot(str(Path(folder) / f"{name}.png"))

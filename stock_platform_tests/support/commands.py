@@ -1,4 +1,4 @@
-"""Processes that execute a run on the instance of DAGSTER_HOME, as a command does.
+"""Processes that execute a run on the instance of DAGSTER_HOME, like a command.
 
 ``python -m stock_platform_tests.support.commands STATE``: ``executing`` holds a slot of the
 pool `warehouse` until a line arrives on its standard input, ``created`` has not started its run.

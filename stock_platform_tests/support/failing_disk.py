@@ -1,4 +1,4 @@
-"""A disk on which one file operation of the lake fails, by its number."""
+"""A disk on which one file operation of the lake fails, selected by number."""
 
 import errno
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ class Killed(BaseException):
 
 
 class FailingDisk:
-    """Counts the file operations, and fails at one of them.
+    """Counts file operations, and fails at one of them.
 
-    A write counts twice: it fails before its first byte, or with half of them written. The
-    numbers of the latter are in `writes`.
+    A write counts twice, because it can fail before the first byte or with half of the bytes
+    written. The numbers of the latter are in `writes`.
     """
 
     def __init__(self, fail_at=None, error=None):
@@ -58,7 +58,7 @@ class FailingDisk:
 
     @contextmanager
     def installed(self):
-        """Route the lake's operations on directories through here."""
+        """Route the lake's operations on local files through this object."""
         with pytest.MonkeyPatch.context() as patch:
             for name in OPERATIONS:
                 patch.setattr(

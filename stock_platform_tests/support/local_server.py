@@ -1,4 +1,4 @@
-"""A server of a test's own on a port of 127.0.0.1, for as long as a block lasts."""
+"""HTTP servers on a port of 127.0.0.1 until the end of a block."""
 
 import threading
 from abc import abstractmethod
@@ -8,14 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers requests of any method, and says nothing of them on the terminal."""
+    """Answers requests of any method without logging."""
 
     @abstractmethod
     def respond(self, content: bytes) -> None:
-        """Answer a request that has this content."""
+        """Answer a request with this content."""
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """Send an answer; headers may say another length than the body's."""
+        """Send a response; headers may contain another length than the body's."""
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         """Keep the tests' output quiet."""
 
     def read_and_respond(self) -> None:
-        """Take a request, of whatever method."""
+        """Read a request of any method."""
         self.respond(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
 
@@ -36,7 +36,7 @@ for _method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
 
 @contextmanager
 def local_server(handler: type[Handler]) -> Iterator[str]:
-    """The address of a server."""
+    """Serve, and yield the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

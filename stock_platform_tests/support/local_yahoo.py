@@ -69,8 +69,8 @@ class SampleYahoo(Yahoo):
         self.asked.append(path)
         parts = urlsplit(path)
         params = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        said = SampleHttpSession().send("GET", f"https:/{unquote(parts.path)}", params=params)
-        return Served(said.status_code, said.content)
+        response = SampleHttpSession().send("GET", f"https:/{unquote(parts.path)}", params=params)
+        return Served(response.status_code, response.content)
 
 
 _Server = TypeVar("_Server", bound=Yahoo)
@@ -82,9 +82,9 @@ def served(local: _Server) -> Iterator[_Server]:
 
     class Answering(Handler):
         def respond(self, _: bytes) -> None:
-            said = local.answer(self.path)
-            length = {} if said.length is None else {"Content-Length": str(said.length)}
-            self.answer(said.status, said.body, {**length, **said.headers})
+            served = local.answer(self.path)
+            length = {} if served.length is None else {"Content-Length": str(served.length)}
+            self.answer(served.status, served.body, {**length, **served.headers})
 
     with local_server(Answering) as local.url:
         yield local
@@ -129,7 +129,7 @@ def error_body(code: str, description: str) -> bytes:
 
 
 def opening(day: date, hour: int = 13, minute: int = 30) -> int:
-    """The stamp of a session: 13:30 UTC is New York's opening in summer."""
+    """The stamp of a session; 13:30 UTC is New York's opening in summer."""
     return int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC).timestamp())
 
 

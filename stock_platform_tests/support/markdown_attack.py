@@ -1,6 +1,6 @@
-"""Text of an attacker: where Dagster's UI renders it as Markdown, it deletes an asset's events.
+"""An attacker's text: if Dagster's UI rendered it as Markdown, it would delete an asset's events.
 
-The image's address is a mutation, which Dagster's webserver runs for a GET request.
+The image's address is a mutation, which Dagster's webserver executes for a GET request.
 """
 
 import csv
@@ -14,15 +14,14 @@ VICTIM = "dim_date"
 _ASSET = f'{{assetKey:{{path:["{VICTIM}"]}}}}'
 _MUTATION = f"mutation{{wipeAssets(assetPartitionRanges:[{_ASSET}]){{__typename}}}}"
 IMAGE = f"![x](/graphql?query={quote(_MUTATION)})"
-# A bidirectional override, a control sequence of terminals, and a separator of columns.
+# A bidirectional override, a terminal control sequence and a column separator.
 DISGUISED = "\u202e\x9b31m|.cnI"
 
 
 def drop_attack(platform: Platform) -> None:
-    """Drop ERP files with the image and a disguised text wherever a sender may put text.
+    """Drop ERP files with the image and a disguised text wherever a sender controls text.
 
-    That is in accepted and rejected rows, in the header of a rejected file, and in that file's
-    name as far as a name can.
+    That is in accepted and rejected rows, and in the header and name of a rejected file.
     """
     platform.drop("exchanges", "exchanges.csv", (SAMPLE_ERP / "exchanges.csv").read_bytes())
     apple, facebook, google, *others = csv.reader(SAMPLE_COMPANIES)

@@ -27,11 +27,11 @@ _CACHE = TemporaryDirectory(prefix="yfinance-tests-")
 
 
 class ImpatientYahoo(MarketDataResource):
-    """The Yahoo client without the waiting between attempts."""
+    """The Yahoo client without waiting between attempts."""
 
     @contextmanager
     def client(self) -> Iterator[YahooClient]:
-        """A client that asks twice."""
+        """A client with two attempts per request."""
         session = YahooHttpSession(1000, self.yahoo_url, attempts=2, sleep=lambda _: None)
         client = YahooClient(session, Path(_CACHE.name))
         try:
@@ -41,7 +41,7 @@ class ImpatientYahoo(MarketDataResource):
 
 
 class Platform:
-    """A deployment in a folder, and the verbs that tests use of it."""
+    """A deployment in a folder, and operations for tests."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.settings = Settings(
@@ -74,7 +74,7 @@ class Platform:
         self.drop("companies", "companies.csv", "\n".join([header, *rows]) + "\n")
 
     def drop(self, kind: ErpKind, name: str, content: str | bytes) -> Path:
-        """Drop a file that nobody is still writing."""
+        """Drop a file that is old enough to be loaded."""
         file = Path(self.paths.landing(kind)) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -93,7 +93,7 @@ class Platform:
         self.run("reference_data")
 
     def run(self, job: str, first: str | None = None, last: str | None = None) -> Any:
-        """Run a job, of one session or of a range, and return its result."""
+        """Run a job for no session, one session or a range."""
         return self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance, tags=range_tags(first, last), raise_on_error=False
         )
@@ -108,13 +108,13 @@ class Platform:
         return self.run_selection(dg.AssetSelection.assets(*assets))
 
     def run_own(self, asset: Any, first: str | None = None, last: str | None = None) -> Any:
-        """Materialize an asset that somebody adds to the graph."""
+        """Materialize an asset that is added to the graph."""
         defs = dg.Definitions.merge(self.defs, dg.Definitions(assets=[asset]))
         job = dg.define_asset_job("own", selection=dg.AssetSelection.assets(asset))
         return self._execute(defs, job, range_tags(first, last))
 
     def run_selection(self, selection: Any, first: str | None = None) -> Any:
-        """Run what is selected, of one session or of none."""
+        """Run a selection for one session or without a partition."""
         job = dg.define_asset_job("some", selection=selection)
         return self._execute(self.defs, job, range_tags(first, None))
 
@@ -141,23 +141,20 @@ class Platform:
 
 
 def range_tags(first: str | None, last: str | None) -> dict[str, str]:
-    """The tags of a run: of no partition, of one, or of a range."""
+    """The tags of a run for no partition, one partition or a range."""
     if first is None:
         return {}
     if last is None:
         return {"dagster/partition": first}
-    return {
-        "dagster/asset_partition_range_start": first,
-        "dagster/asset_partition_range_end": last,
-    }
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-def verdicts(
+def check_results(
     result: Any, check: str, asset: str | None = None
 ) -> dict[str | None, tuple[bool, str]]:
-    """By session: whether a check passed, and its severity."""
+    """Whether a check passed, and its severity, by session."""
     return {
-        it.partition: (it.passed, it.severity.value)
-        for it in result.get_asset_check_evaluations()
-        if it.check_name == check and asset in {None, it.asset_key.to_user_string()}
+        evaluation.partition: (evaluation.passed, evaluation.severity.value)
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == check and asset in {None, evaluation.asset_key.to_user_string()}
     }

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own, on a free port of loopback, for as long as it is needed."""
+"""PostgreSQL servers on a free port of loopback until the end of a block."""
 
 import os
 import pwd
@@ -13,45 +13,45 @@ from typing import Any
 from stock_platform_tests.support.apt import need
 from stock_platform_tests.support.webserver import free_port
 
-# PostgreSQL refuses to be run by root.
+# PostgreSQL does not run as root.
 _USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a new, empty database, which ends with the block."""
+    """The URL of a new, empty database."""
     with _server("postgres", "trust") as port:
         yield f"postgresql://{_USER}@127.0.0.1:{port}/postgres"
 
 
 @contextmanager
 def as_in_compose() -> Iterator[int]:
-    """The port of a server as docker-compose.yml has it: whoever reaches it is `dagster`."""
+    """The port of a server as in docker-compose.yml: every client is `dagster`."""
     with _server("dagster", "trust") as port:
         yield port
 
 
 @contextmanager
 def as_in_production(password: str) -> Iterator[int]:
-    """The port of a server as Cloud SQL is: it wants `dagster`'s password, and encryption."""
+    """The port of a server like Cloud SQL: requires a password for `dagster`, and encryption."""
     with _server("dagster", "scram-sha-256", password) as port:
         yield port
 
 
 def installed() -> bool:
-    """Whether PostgreSQL's programs are there."""
+    """Whether PostgreSQL is installed."""
     return shutil.which("pg_ctl", path=_programs()) is not None
 
 
 def require() -> None:
-    """Skip the test where there is no PostgreSQL, and none can be installed."""
+    """Skip the test if PostgreSQL is missing and cannot be installed."""
     need("pg_ctl", "postgresql", path=_programs())
 
 
 @contextmanager
 def _server(database: str, auth: str, password: str = "") -> Iterator[int]:
     require()
-    # Not in pytest's own folder, which only the user of the tests may enter.
+    # Not in pytest's folder, which only the tests' user may enter.
     with TemporaryDirectory(prefix="postgres-") as folder:
         shutil.chown(folder, _USER)
         user = _USER if database == "postgres" else database
@@ -77,12 +77,12 @@ def _server(database: str, auth: str, password: str = "") -> Iterator[int]:
 
 
 def storage(url: str) -> dict[str, Any]:
-    """A setting of Dagster's instance: all its storage in the database, as production has it."""
+    """Settings of a Dagster instance with all its storage in the database, as in production."""
     return {"storage": {"postgres": {"postgres_url": url}}}
 
 
 def _certificate(data: Path) -> None:
-    """One that nobody has signed, as good as Cloud SQL's own to a client that only encrypts."""
+    """Make a self-signed certificate; it suffices for clients that only encrypt."""
     key, certificate = data / "server.key", data / "server.crt"
     _call("openssl", "req", "-new", "-x509", "-days", "1", "-nodes", "-subj", "/CN=localhost",
           "-keyout", str(key), "-out", str(certificate))  # fmt: skip
@@ -90,7 +90,9 @@ def _certificate(data: Path) -> None:
 
 
 def _programs() -> str:
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda it: float(it.parent.name))
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name)
+    )
     return ":".join([os.environ.get("PATH", ""), *map(str, reversed(debian))])
 
 

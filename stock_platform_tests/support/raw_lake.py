@@ -1,4 +1,4 @@
-"""Raw price lines and a lake of them, made for the job's tests, and reading what it wrote."""
+"""Raw price records and lakes for tests of the Spark job, and readers of its output."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ BAR = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "adj_close": 10.5,
 
 
 def raw_line(symbol: str | None = "AAPL", session: str | None = SESSION, **fields: Any) -> str:
-    """A good line as the source writes it, with the given fields in place of its own."""
+    """A good raw record as JSON, with the given fields replaced."""
     bar = BAR | fields.pop("bar_fields", {})
     line = {
         "symbol": symbol,
@@ -39,7 +39,7 @@ def raw_line(symbol: str | None = "AAPL", session: str | None = SESSION, **field
 
 
 def split(numerator: Any, denominator: Any, day: str = "2014-06-09") -> dict[str, Any]:
-    """A later split as a raw line holds it."""
+    """A later split as in a raw record."""
     return {"date": day, "numerator": numerator, "denominator": denominator}
 
 
@@ -49,13 +49,13 @@ class RawLake:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.inputs: dict[str, str] = {}
-        # A sibling that partition discovery would stumble over.
+        # A sibling folder that would break partition discovery.
         responses = folder / "raw" / "stock_prices" / "responses" / "run"
         responses.mkdir(parents=True)
         (responses / "responses.json.gz").write_bytes(gzip.compress(b"{}\n"))
 
     def add(self, session: str, *lines: str) -> Self:
-        """Writes a session's file of these lines."""
+        """Write a session's file of these lines."""
         file = self.folder / "raw" / "stock_prices" / f"date={session}" / "prices.json.gz"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
@@ -63,7 +63,7 @@ class RawLake:
         return self
 
     def batch(self, name: str = "batch-1") -> SparkBatch:
-        """Writes the request for all sessions."""
+        """Write the request for all sessions."""
         staging = self.folder / "processed" / "_staging" / name
         staging.mkdir(parents=True)
         request = {"batch_id": "batch-1", "inputs": self.inputs, "symbols": SYMBOLS}
@@ -72,7 +72,7 @@ class RawLake:
 
 
 def metrics_of(batch: SparkBatch) -> dict[str, Any]:
-    """The batch's metrics by session, proven to account for every line."""
+    """The batch's metrics, after checking that they account for every record."""
     (part,) = Path(batch.output_uri, "metrics.json").glob("[!._]*")
     metrics: dict[str, Any] = json.loads(part.read_text())
     for measured in metrics["sessions"].values():

@@ -1,4 +1,4 @@
-"""Ticks, stored like the daemon stores them."""
+"""Ticks, stored as the daemon stores them."""
 
 from datetime import UTC, datetime
 
@@ -43,7 +43,7 @@ def fail_tick(instance, name, in_a_row=1, due=None):
 
 
 def fail_again(instance, tick, in_a_row):
-    """Fail a tick, as the scheduler repeats it in place while the code server is away."""
+    """Fail a tick that the scheduler repeats in place while the code server is unavailable."""
     failed = tick.with_status(TickStatus.FAILURE, error=ERROR, consecutive_failure_count=in_a_row)
     instance.update_tick(failed)
     return failed

@@ -13,13 +13,13 @@ SECRET = "token-1f2e3d4c"  # noqa: S105 - opens nothing
 
 @dataclass
 class Webhook:
-    """What was received.
+    """The state of a receiver.
 
     Attributes:
         address: for Apprise.
-        statuses: of the next answers; then all is well.
-        received: titles and messages of what was answered with success.
-        asked: how many requests came, whatever they were answered.
+        statuses: of the next responses; later ones succeed.
+        received: titles and messages of the successful requests.
+        asked: number of all requests.
     """
 
     address: str = ""
@@ -29,8 +29,8 @@ class Webhook:
 
     @property
     def titles(self) -> list[str]:
-        """Of the messages that were taken."""
-        return [it["title"] for it in self.received]
+        """The titles of the successful requests."""
+        return [message["title"] for message in self.received]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The real webserver and daemon over a folder, and the webserver's GraphQL API."""
+"""The real webserver and daemon, and the webserver's GraphQL API."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import orjson
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 240
+TIMEOUT_S = 240
 
 LAUNCH_RUN = """
 mutation ($params: ExecutionParams!) {
@@ -61,7 +61,7 @@ class Ui:
         try:
             with urlopen(request, timeout=60) as answer:  # noqa: S310
                 content = orjson.loads(answer.read())
-        except urllib.error.HTTPError as refused:  # the status of a PythonError; the body tells
+        except urllib.error.HTTPError as refused:  # the body contains the PythonError
             content = orjson.loads(refused.read())
         assert "errors" not in content, content
         return content["data"]
@@ -90,9 +90,9 @@ class Ui:
     def status_of_run(self, run_id):
         return self.ask(RUN, id=run_id)["runOrError"]["status"]
 
-    def wait_for(self, question, done):
-        deadline = time.monotonic() + PATIENCE_S
-        while (answer := question()) not in done:
+    def wait_for(self, ask, done):
+        deadline = time.monotonic() + TIMEOUT_S
+        while (answer := ask()) not in done:
             assert time.monotonic() < deadline, answer
             time.sleep(1)
         return answer
@@ -129,12 +129,12 @@ def serving(log: Path, settings: Mapping[str, str], *, daemon: bool) -> Iterator
 
         try:
             start("dagster-webserver", "-h", "127.0.0.1", "-p", str(port))
-            it = Ui(port)
-            it.wait_for(lambda: answers(it), {True})
-            # Not both at once: two that make SQLite's tables of an empty home fail each other.
+            ui = Ui(port)
+            ui.wait_for(lambda: answers(ui), {True})
+            # One after the other: concurrent creation of SQLite's tables fails.
             if daemon:
                 start("dagster-daemon", "run")
-            yield it
+            yield ui
         finally:
             for process in processes:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Everything wrong that can come in ends as an outcome or a quarantined record, and is seen."""
+"""Bad responses and records become outcomes or quarantined records, and checks report them."""
 
 import gzip
 import json
@@ -8,14 +8,8 @@ import pytest
 
 from stock_platform.lake import files
 from stock_platform.lake.publish import read_published
-from stock_platform_tests.support.local_yahoo import (
-    MONDAY,
-    Served,
-    chart_body,
-    error_body,
-    opening,
-)
-from stock_platform_tests.support.platform_fixture import verdicts
+from stock_platform_tests.support.local_yahoo import MONDAY, Served, chart_body, error_body, opening
+from stock_platform_tests.support.platform_fixture import check_results
 
 SESSION = MONDAY.isoformat()
 GOOD = (10.0, 11.0, 9.0, 10.5, 10.5, 1000)
@@ -30,46 +24,57 @@ def chart(symbol, bar=GOOD, **options):
     return Served(body=chart_body(symbol, {opening(MONDAY): bar}, **options))
 
 
-SERVED = {
-    "GOOD": [chart("GOOD")],
-    "NULLS": [chart("NULLS", (None,) * 6)],
-    "HALF": [chart("HALF", (10.0, None, 9.0, 10.0, 10.0, 5))],
-    "NEGATIVE": [chart("NEGATIVE", (10.0, 11.0, -9.0, 10.0, 10.0, 5))],
-    "LOWHIGH": [chart("LOWHIGH", (10.0, 8.0, 9.0, 10.0, 10.0, 5))],
-    "NOCURR": [chart("NOCURR", currency=None)],
-    "UNKNOWN": [Served(404, error_body("Not Found", "No data found, symbol may be delisted"))],
-    "LIMITED": [Served(429, b"Too Many Requests")],
-    "BROKEN": [Served(500, b"<html>oops</html>")],
-    "EMPTY": [Served(200, b"")],
+UNKNOWN = error_body("Not Found", "No data found, symbol may be delisted")
+CASES = {
+    "GOOD": ("ok", chart("GOOD")),
+    "NULLS": ("null_bar", chart("NULLS", (None,) * 6)),
+    "HALF": ("null_bar", chart("HALF", (10.0, None, 9.0, 10.0, 10.0, 5))),
+    "NEGATIVE": ("ok", chart("NEGATIVE", (10.0, 11.0, -9.0, 10.0, 10.0, 5))),
+    "LOWHIGH": ("ok", chart("LOWHIGH", (10.0, 8.0, 9.0, 10.0, 10.0, 5))),
+    "NOCURR": ("ok", chart("NOCURR", currency=None)),
+    "UNKNOWN": ("unknown_symbol", Served(404, UNKNOWN)),
+    "LIMITED": ("throttled", Served(429, b"Too Many Requests")),
+    "BROKEN": ("upstream_error", Served(500, b"<html>oops</html>")),
+    "EMPTY": ("upstream_error", Served(200, b"")),
 }
-OUTCOMES = {
-    "GOOD": "ok",
-    "NULLS": "null_bar",
-    "HALF": "null_bar",
-    "NEGATIVE": "ok",
-    "LOWHIGH": "ok",
-    "NOCURR": "ok",
-    "UNKNOWN": "unknown_symbol",
-    "LIMITED": "throttled",
-    "BROKEN": "upstream_error",
-    "EMPTY": "upstream_error",
-}
+OUTCOMES = {symbol: outcome for symbol, (outcome, _) in CASES.items()}
+SERVED = {symbol: [response] for symbol, (_, response) in CASES.items()}
 
 
 @pytest.fixture
-def fetched(platform, yahoo):
-    platform.use_yahoo(yahoo.url, **RANGE)
-    for symbol, answers in SERVED.items():
-        yahoo.serve(symbol, *answers)
-    platform.drop_companies(*map(company, SERVED))
-    platform.run("erp_load")
-    platform.run("reference_data")
+def list_symbols(platform, yahoo):
+    """Serve each symbol's responses, and load its company."""
+
+    def serve(served):
+        platform.use_yahoo(yahoo.url, **RANGE)
+        for symbol, responses in served.items():
+            yahoo.serve(symbol, *responses)
+        platform.load_dimensions(*map(company, served))
+
+    return serve
+
+
+@pytest.fixture
+def fetched(platform, list_symbols):
+    list_symbols(SERVED)
     return platform, platform.materialize("raw_stock_prices", first=SESSION)
 
 
-def raw_lines(platform):
+@pytest.fixture
+def good(platform, list_symbols):
+    """A platform with raw prices of one good symbol."""
+    list_symbols({"GOOD": SERVED["GOOD"]})
+    platform.materialize("raw_stock_prices", first=SESSION)
+    return platform
+
+
+def raw_records(platform):
     content = gzip.decompress(files.read(platform.paths.raw_prices(SESSION)))
     return [json.loads(line) for line in content.splitlines()]
+
+
+def outcomes(platform):
+    return [record["outcome"] for record in raw_records(platform)]
 
 
 def quarantine(platform):
@@ -78,18 +83,18 @@ def quarantine(platform):
     return {(row["Ticker"], row["Reason"]) for row in rows}
 
 
-def test_each_bad_answer_has_its_outcome(fetched):
+def test_bad_responses_have_outcomes(fetched):
     platform, _ = fetched
-    assert {it["symbol"]: it["outcome"] for it in raw_lines(platform)} == OUTCOMES
+    assert {record["symbol"]: record["outcome"] for record in raw_records(platform)} == OUTCOMES
 
 
-def test_half_of_the_symbols_failing_is_taken_for_an_outage_and_stops_downstream(fetched):
+def test_failing_half_of_symbols_is_error(fetched):
     _, result = fetched
-    assert verdicts(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
-    assert verdicts(result, "complete_for_session") == {SESSION: (True, "ERROR")}
+    assert check_results(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
+    assert check_results(result, "complete_for_session") == {SESSION: (True, "ERROR")}
 
 
-def test_bad_bars_are_quarantined_and_good_ones_go_on(fetched):
+def test_bad_bars_are_quarantined(fetched):
     platform, _ = fetched
     platform.materialize("processed_stock_prices", first=SESSION)
     result = platform.materialize("fact_stock_price", first=SESSION)
@@ -101,16 +106,16 @@ def test_bad_bars_are_quarantined_and_good_ones_go_on(fetched):
         ("NOCURR", "missing_currency"),
     }
     assert platform.table("fact_stock_price")["Ticker"].tolist() == ["GOOD"]
-    assert verdicts(result, "rows_reconcile") == {SESSION: (True, "ERROR")}
+    assert check_results(result, "rows_reconcile") == {SESSION: (True, "ERROR")}
 
 
-def test_damaged_lines_are_quarantined_counted_and_seen(fetched):
+def test_damaged_records_are_quarantined(fetched):
     platform, _ = fetched
     uri = platform.paths.raw_prices(SESSION)
-    (good,) = [it for it in raw_lines(platform) if it["symbol"] == "GOOD"]
+    (good,) = [record for record in raw_records(platform) if record["symbol"] == "GOOD"]
     older = {**good, "fetched_at": "2020-01-01T00:00:00+00:00"}
-    stranger = {**good, "symbol": "STRANGER"}
-    lines = [json.dumps(it).encode() for it in (good, older, stranger)]
+    foreign = {**good, "symbol": "FOREIGN"}
+    lines = [json.dumps(record).encode() for record in (good, older, foreign)]
     files.write(uri, gzip.compress(b"\n".join([*lines, b"{not json", b'"text"'])))
     result = platform.materialize("processed_stock_prices", first=SESSION)
     assert {reason for _, reason in quarantine(platform)} == {
@@ -120,81 +125,54 @@ def test_damaged_lines_are_quarantined_counted_and_seen(fetched):
     }
     metrics = read_published(platform.paths, SESSION).manifest["metrics"]
     assert (metrics["lines_read"], metrics["valid"]) == (5, 1)
-    assert verdicts(result, "every_line_accounted_for") == {SESSION: (True, "ERROR")}
-    assert verdicts(result, "quarantine_share") == {SESSION: (False, "ERROR")}
+    assert check_results(result, "every_line_accounted_for") == {SESSION: (True, "ERROR")}
+    assert check_results(result, "quarantine_share") == {SESSION: (False, "ERROR")}
 
 
-def test_one_bad_bar_warns_and_stops_nothing(platform, yahoo):
-    platform.use_yahoo(yahoo.url, **RANGE)
+def test_one_bad_bar_only_warns(platform, list_symbols):
     symbols = [f"OK{n}" for n in range(5)]
-    for symbol in symbols:
-        yahoo.serve(symbol, chart(symbol))
-    yahoo.serve("NULLS", *SERVED["NULLS"])
-    platform.drop_companies(*map(company, [*symbols, "NULLS"]))
-    platform.run("erp_load")
-    platform.run("reference_data")
+    list_symbols({symbol: [chart(symbol)] for symbol in symbols} | {"NULLS": SERVED["NULLS"]})
     result = platform.run("daily_stock_prices", SESSION)
     assert result.success
-    assert verdicts(result, "no_upstream_errors") == {SESSION: (False, "WARN")}
-    assert verdicts(result, "quarantine_share") == {SESSION: (False, "WARN")}
+    assert check_results(result, "no_upstream_errors") == {SESSION: (False, "WARN")}
+    assert check_results(result, "quarantine_share") == {SESSION: (False, "WARN")}
     assert platform.table("fact_stock_price")["Ticker"].tolist() == symbols
 
 
-def test_an_answer_of_yesterday_survives_a_throttled_day(platform, yahoo):
-    platform.use_yahoo(yahoo.url, **RANGE)
-    platform.drop_companies(company("GOOD"))
-    platform.run("erp_load")
-    yahoo.serve("GOOD", chart("GOOD"))
-    platform.materialize("raw_stock_prices", first=SESSION)
+def test_throttling_keeps_earlier_record(good, yahoo):
     yahoo.serve("GOOD", *SERVED["LIMITED"])
-    result = platform.materialize("raw_stock_prices", first=SESSION)
-    assert [it["outcome"] for it in raw_lines(platform)] == ["ok"]
+    result = good.materialize("raw_stock_prices", first=SESSION)
+    assert outcomes(good) == ["ok"]
     (materialization,) = result.asset_materializations_for_node("raw_stock_prices")
     assert materialization.metadata["change_kept_earlier"].value == 1
 
 
-def test_an_outage_that_lost_nothing_is_still_seen(platform, yahoo):
-    platform.use_yahoo(yahoo.url, **RANGE)
-    platform.drop_companies(company("GOOD"))
-    platform.run("erp_load")
-    yahoo.serve("GOOD", chart("GOOD"))
-    platform.materialize("raw_stock_prices", first=SESSION)
+def test_harmless_outage_is_reported(good, yahoo):
     for failure in ("BROKEN", "UNKNOWN"):
         yahoo.serve("GOOD", *SERVED[failure])
-        result = platform.materialize("raw_stock_prices", first=SESSION)
-        assert [it["outcome"] for it in raw_lines(platform)] == ["ok"]
-        assert verdicts(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
+        result = good.materialize("raw_stock_prices", first=SESSION)
+        assert outcomes(good) == ["ok"]
+        assert check_results(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
 
 
-def test_a_session_whose_raw_lines_are_gone_does_not_empty_the_fact(fetched):
+def test_empty_raw_session_fails_check(fetched):
     platform, _ = fetched
     files.write(platform.paths.raw_prices(SESSION), gzip.compress(b""))
     result = platform.materialize("processed_stock_prices", first=SESSION)
-    assert verdicts(result, "every_line_accounted_for") == {SESSION: (False, "ERROR")}
+    assert check_results(result, "every_line_accounted_for") == {SESSION: (False, "ERROR")}
 
 
-def test_a_dividend_in_its_own_currency_is_not_taken_for_the_quotes(platform, yahoo):
-    platform.use_yahoo(yahoo.url, **RANGE)
-    platform.drop_companies(company("GOOD"))
-    platform.run("erp_load")
-    platform.run("reference_data")
-    paid = {"amount": 0.25, "date": opening(MONDAY), "currency": "EUR"}
-    yahoo.serve("GOOD", chart("GOOD", events={"dividends": {"x": paid}}))
+def test_dividend_keeps_its_currency(platform, list_symbols):
+    dividend = {"amount": 0.25, "date": opening(MONDAY), "currency": "EUR"}
+    list_symbols({"GOOD": [chart("GOOD", events={"dividends": {"x": dividend}})]})
     assert platform.run("daily_stock_prices", SESSION).success
     (action,) = platform.table("fact_corporate_action").to_dict("records")
     assert (action["Value"], action["Currency"]) == (0.25, "EUR")
 
 
-def test_a_ban_is_not_prolonged_by_asking_for_the_rest(platform, yahoo):
-    platform.use_yahoo(yahoo.url, **RANGE)
-    symbols = [f"S{n}" for n in range(6)]
-    for symbol in symbols:
-        yahoo.serve(symbol, *SERVED["LIMITED"])
-    platform.drop_companies(*map(company, symbols))
-    platform.run("erp_load")
+def test_throttling_stops_further_requests(platform, yahoo, list_symbols):
+    list_symbols({f"S{n}": SERVED["LIMITED"] for n in range(6)})
     platform.materialize("raw_stock_prices", first=SESSION)
-    assert [it["outcome"] for it in raw_lines(platform)] == ["throttled"] * 3 + [
-        "upstream_error"
-    ] * 3
-    assert "not asked" in raw_lines(platform)[-1]["error"]
+    assert outcomes(platform) == ["throttled"] * 3 + ["upstream_error"] * 3
+    assert "not requested" in raw_records(platform)[-1]["error"]
     assert not yahoo.data_requests("S5")

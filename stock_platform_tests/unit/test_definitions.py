@@ -1,4 +1,4 @@
-"""The graph on real prices: single sessions, ranges, repetitions, and what the checks say."""
+"""The graph on real prices: single sessions, ranges, repetitions and check results."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from stock_platform.contracts import FACT_STOCK_PRICE
-from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, verdicts
+from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, check_results
 
 pytestmark = pytest.mark.usefixtures("platform")
 
@@ -22,19 +22,26 @@ def loaded(platform):
     return platform
 
 
-def test_the_graph_loads_as_a_code_location(platform):
+def error_text(result):
+    """The error of the only failed step."""
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    return str(failure.event_specific_data)
+
+
+def test_definitions_load(platform):
     dg.Definitions.validate_loadable(platform.defs)
 
 
-def test_the_report_is_a_page_in_the_lake_that_tells_the_state(loaded):
+def test_report_shows_current_state(loaded):
     loaded.run("daily_stock_prices", FIRST, LAST)
     result = loaded.run("quality_report")
     assert result.success
-    (made,) = result.asset_materializations_for_node("write_quality_report")
-    page = Path(made.metadata["page"].value).read_text()
+    (report,) = result.asset_materializations_for_node("write_quality_report")
+    page = Path(report.metadata["page"].value).read_text()
     assert "1 warning open" in page
-    assert made.metadata["state"].value == "1 warning open"
-    (failure,) = made.metadata["open_failures"].value.records
+    assert report.metadata["state"].value == "1 warning open"
+    (failure,) = report.metadata["open_failures"].value.records
     assert failure.data == {
         "severity": "WARN",
         "asset": "raw_stock_prices",
@@ -45,7 +52,7 @@ def test_the_report_is_a_page_in_the_lake_that_tells_the_state(loaded):
     assert "7 September 2012" in page
 
 
-def test_a_range_over_a_holiday_is_one_run_with_a_partition_for_each_session(loaded):
+def test_range_run_materializes_each_session(loaded):
     result = loaded.run("daily_stock_prices", FIRST, LAST)
     assert result.success
     facts = loaded.table("fact_stock_price")
@@ -56,34 +63,35 @@ def test_a_range_over_a_holiday_is_one_run_with_a_partition_for_each_session(loa
         assert sorted(materialized) == SESSIONS
 
 
-def test_every_check_has_a_verdict_for_each_session_of_a_range(loaded):
+def test_range_run_has_result_per_session(loaded):
     result = loaded.run("daily_stock_prices", FIRST, LAST)
     for check in ("complete_for_session", "every_line_accounted_for"):
-        assert verdicts(result, check) == {
+        assert check_results(result, check) == {
             **dict.fromkeys(SESSIONS, (True, "ERROR")),
             None: (True, "ERROR"),
         }
-    failed = {it.check_name for it in result.get_asset_check_evaluations() if not it.passed}
-    assert failed == {"fresh"}  # the sample goes on to 2013
+    failed = {
+        check.check_name for check in result.get_asset_check_evaluations() if not check.passed
+    }
+    assert failed == {"fresh"}  # the sample ends in 2013
 
 
-def test_the_same_session_twice_changes_no_row(loaded):
+def test_repeated_session_changes_nothing(loaded):
     loaded.run("daily_stock_prices", "2012-08-09")
-    before = loaded.table("fact_stock_price"), loaded.table("fact_corporate_action")
-    assert before[1]["Ticker"].tolist() == ["AAPL"]  # its dividend of 2.65
-    again = loaded.run("daily_stock_prices", "2012-08-09")
-    assert again.success
-    pd.testing.assert_frame_equal(before[0], loaded.table("fact_stock_price"))
-    pd.testing.assert_frame_equal(before[1], loaded.table("fact_corporate_action"))
+    before = {name: loaded.table(name) for name in ("fact_stock_price", "fact_corporate_action")}
+    assert before["fact_corporate_action"]["Ticker"].tolist() == ["AAPL"]  # a dividend of 2.65
+    assert loaded.run("daily_stock_prices", "2012-08-09").success
+    for name, rows in before.items():
+        pd.testing.assert_frame_equal(rows, loaded.table(name))
 
 
-def test_one_session_says_what_it_did_in_its_metadata(loaded):
+def test_metadata_describes_session(loaded):
     result = loaded.run("daily_stock_prices", "2012-08-09")
     (fact,) = result.asset_materializations_for_node("fact_stock_price")
     assert fact.metadata["dagster/row_count"].value == 5
     preview = fact.metadata["preview"].value
-    assert [it.data["Ticker"] for it in preview.records] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
-    assert tuple(it.name for it in preview.schema.columns) == FACT_STOCK_PRICE.column_names
+    assert [row.data["Ticker"] for row in preview.records] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
+    assert tuple(column.name for column in preview.schema.columns) == FACT_STOCK_PRICE.column_names
     (raw,) = result.asset_materializations_for_node("raw_stock_prices")
     assert raw.metadata["outcome_ok"].value == 5
     assert raw.metadata["change_new"].value == 5
@@ -95,29 +103,20 @@ def test_one_session_says_what_it_did_in_its_metadata(loaded):
     ("first", "last"),
     [("2012-09-03", None), ("2012-09-02", "2012-09-05"), ("2012-09-07", "2012-09-04")],
 )
-def test_a_day_that_is_no_session_is_refused_by_name(loaded, first, last):
-    result = loaded.materialize("raw_stock_prices", first=first, last=last)
-    assert not result.success
-    (failure,) = result.get_step_failure_events()
-    assert first in str(failure.event_specific_data)
+def test_non_trading_days_are_rejected(loaded, first, last):
+    assert first in error_text(loaded.materialize("raw_stock_prices", first=first, last=last))
 
 
-def test_a_stage_without_the_one_before_it_says_what_to_do(loaded):
-    result = loaded.materialize("processed_stock_prices", first=FIRST)
-    assert not result.success
-    assert "raw_stock_prices has no partition 2012-08-31: materialize it first" in str(
-        result.get_step_failure_events()[0].event_specific_data
-    )
+def test_missing_upstream_has_remedy(loaded):
+    error = error_text(loaded.materialize("processed_stock_prices", first=FIRST))
+    assert "raw_stock_prices has no partition 2012-08-31: materialize it first" in error
 
 
-def test_without_an_erp_file_the_graph_says_where_to_drop_one(platform):
-    result = platform.run("erp_load")
-    assert not result.success
-    (failure,) = result.get_step_failure_events()
-    assert "landing/erp/exchanges" in failure.step_failure_data.error.cause.message
+def test_missing_erp_file_names_landing_folder(platform):
+    assert "landing/erp/exchanges" in error_text(platform.run("erp_load"))
 
 
-def test_a_session_that_was_not_processed_again_does_not_reconcile(platform):
+def test_unprocessed_session_does_not_reconcile(platform):
     platform.drop_companies(*SAMPLE_COMPANIES[:3])
     platform.run("erp_load")
     platform.run("daily_stock_prices", FIRST)
@@ -125,44 +124,41 @@ def test_a_session_that_was_not_processed_again_does_not_reconcile(platform):
     platform.materialize_assets("raw_erp_companies")
     platform.materialize("raw_stock_prices", first=FIRST)
     result = platform.materialize("fact_stock_price", first=FIRST)
-    assert verdicts(result, "rows_reconcile") == {FIRST: (False, "ERROR")}
-    assert verdicts(result, "foreign_keys_resolve") == {FIRST: (False, "ERROR")}  # no dim_date
+    assert check_results(result, "rows_reconcile") == {FIRST: (False, "ERROR")}
+    assert check_results(result, "foreign_keys_resolve") == {FIRST: (False, "ERROR")}  # no dim_date
 
 
-def test_a_company_that_left_or_broke_keeps_its_history(loaded):
+def test_removed_companies_keep_history(loaded):
     loaded.run("daily_stock_prices", FIRST)
     before = loaded.table("fact_stock_price")
     inactive = SAMPLE_COMPANIES[2].replace(",Y,", ",N,")
     broken = SAMPLE_COMPANIES[0].replace("2000-03-01", "first of March")
-    loaded.drop_companies(broken, inactive, *SAMPLE_COMPANIES[3:])  # and FB vanished
+    loaded.drop_companies(broken, inactive, *SAMPLE_COMPANIES[3:])  # without FB
     erp = loaded.run("erp_load")
-    assert verdicts(erp, "every_row_accepted", "raw_erp_companies")[None] == (False, "WARN")
+    assert check_results(erp, "every_row_accepted", "raw_erp_companies")[None] == (False, "WARN")
     again = loaded.run("daily_stock_prices", FIRST)
     assert again.success
     pd.testing.assert_frame_equal(before, loaded.table("fact_stock_price"))
     assert set(before["Ticker"]) <= set(loaded.table("dim_company")["Symbol"])
 
 
-def test_a_session_alone_and_in_a_range_has_the_same_rows(loaded):
+def test_single_session_equals_range(loaded):
     loaded.run("daily_stock_prices", FIRST, LAST)
     before = loaded.table("fact_stock_price")
     loaded.run("daily_stock_prices", "2012-09-05")
     pd.testing.assert_frame_equal(before, loaded.table("fact_stock_price"))
 
 
-def test_checks_alone_judge_a_named_session_and_refuse_none(loaded):
+def test_checks_alone_need_a_session(loaded):
     loaded.run("daily_stock_prices", FIRST)
     selection = dg.AssetSelection.checks_for_assets("fact_stock_price")
-    assert verdicts(loaded.run_selection(selection, FIRST), "rows_reconcile") == {
+    assert check_results(loaded.run_selection(selection, FIRST), "rows_reconcile") == {
         FIRST: (True, "ERROR")
     }
-    refused = loaded.run_selection(selection)
-    assert "execute them for a partition" in str(
-        refused.get_step_failure_events()[0].event_specific_data
-    )
+    assert "execute them for a partition" in error_text(loaded.run_selection(selection))
 
 
-def test_somebodys_own_asset_gets_frames_as_it_annotates_them(loaded):
+def test_custom_asset_receives_annotated_frames(loaded):
     loaded.run("daily_stock_prices", FIRST, LAST)
 
     @dg.asset(partitions_def=loaded.days)

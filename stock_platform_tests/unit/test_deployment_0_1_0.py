@@ -1,4 +1,4 @@
-"""A deployment that version 0.1.0 made is read, rebuilt and continued by present code."""
+"""The current code reads, rebuilds and continues a deployment of version 0.1.0."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ from stock_platform_tests.support.fixtures.deployment import (
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = expected(V0_1_0)
-# The package whose calendars a rebuild computes from may be a newer one.
+# A rebuild may use a newer version of the calendar package.
 COMPUTED = {"dim_trading_session": "CalendarVersion"}
 
 
@@ -32,11 +32,13 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory):
-    """Another copy after its warehouse was lost and rebuilt, and the messages of the rebuild."""
+    """Another copy whose warehouse was deleted and rebuilt, and the messages of the rebuild."""
     copy = unpack(V0_1_0, tmp_path_factory.mktemp("rebuilt"))
     copy.settings.warehouse_file.unlink()
     result = run(copy, "rebuild_warehouse")
-    return copy, [it.step_failure_data.error.message for it in result.get_step_failure_events()]
+    return copy, [
+        failure.step_failure_data.error.message for failure in result.get_step_failure_events()
+    ]
 
 
 def run(deployment, job):
@@ -46,7 +48,7 @@ def run(deployment, job):
 
 
 def without(column, table_rows):
-    return [{name: it[name] for name in it if name != column} for it in table_rows]
+    return [{name: row[name] for name in row if name != column} for row in table_rows]
 
 
 def test_every_table_has_its_rows(deployment):
@@ -54,34 +56,36 @@ def test_every_table_has_its_rows(deployment):
 
 
 @pytest.mark.parametrize("table", EXPECTED["tables"])
-def test_values_of_a_table_are_kept(deployment, table):
+def test_table_values_are_kept(deployment, table):
     assert rows(deployment, table) == EXPECTED["tables"][table]
 
 
 @pytest.mark.parametrize("table", LONG_TABLES)
-def test_values_of_a_long_table_are_kept(deployment, table):
+def test_long_table_values_are_kept(deployment, table):
     found = rows(deployment, table)
-    assert [it for it in EXPECTED["some_rows"][table] if it not in found] == []
+    assert [row for row in EXPECTED["some_rows"][table] if row not in found] == []
 
 
 @pytest.mark.parametrize("part", EXPECTED["lake"])
-def test_the_lake_keeps_its_contents(deployment, part):
+def test_lake_contents_are_kept(deployment, part):
     assert lake(deployment)[part] == EXPECTED["lake"][part]
 
 
 def test_tables_satisfy_their_contracts(deployment):
-    differences = {it.name: deployment.warehouse.contract_differences(it) for it in TABLES.values()}
+    differences = {
+        table.name: deployment.warehouse.contract_differences(table) for table in TABLES.values()
+    }
     assert {name: found for name, found in differences.items() if found} == {}
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_rebuild_from_the_lake_restores_a_table(deployment, rebuilt, table):
+def test_rebuild_restores_table(deployment, rebuilt, table):
     copy, _ = rebuilt
     computed = COMPUTED.get(table)
     assert without(computed, rows(copy, table)) == without(computed, rows(deployment, table))
 
 
-def test_a_rebuild_names_sessions_it_cannot_vouch_for(rebuilt):
+def test_rebuild_names_uncertain_sessions(rebuilt):
     _, (message,) = rebuilt
     _, *problems = message.splitlines()
     assert [problem.partition(",")[0] for problem in problems] == [
@@ -91,14 +95,14 @@ def test_a_rebuild_names_sessions_it_cannot_vouch_for(rebuilt):
     ]
 
 
-def test_files_in_the_landing_folder_change_no_dimension(tmp_path):
+def test_landing_folder_changes_no_dimension(tmp_path):
     copy = unpack(V0_1_0, tmp_path)
     assert run(copy, "erp_load").success
     for table in ("dim_company", "dim_company_history", "dim_exchange"):
         assert rows(copy, table) == EXPECTED["tables"][table]
 
 
-def test_dagster_storage_opens_with_the_present_configuration(deployment):
+def test_current_configuration_opens_dagster_storage(deployment):
     shutil.copy(ROOT / "dagster.yaml", deployment.home)
     with dg.DagsterInstance.from_config(str(deployment.home)) as instance:
         assert dagster_storage(instance) == EXPECTED["dagster_storage"]

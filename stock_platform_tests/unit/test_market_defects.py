@@ -1,4 +1,4 @@
-"""What is wrong with prices that look right one by one: the whole graph finds it, and where."""
+"""Checks find defects of series whose single bars look right, in the whole graph."""
 
 from datetime import date
 
@@ -21,9 +21,9 @@ def chart(symbol, closes, adjusted=None, volume=1000, **events):
     return Served(body=chart_body(symbol, rows, events=events))
 
 
-def dividends(cash, *at):
-    stamps = [opening(DAYS[n]) for n in at]
-    return {str(it): {"amount": cash, "date": it} for it in stamps}
+def dividends(cash, *positions):
+    stamps = [opening(DAYS[n]) for n in positions]
+    return {str(stamp): {"amount": cash, "date": stamp} for stamp in stamps}
 
 
 def split(numerator, denominator):
@@ -47,7 +47,7 @@ CHARTS = {
     "PENCE": chart("PENCE", walk((EX, 10_000.0))),
     "JUMP": chart("JUMP", [close * (2 if n >= EX else 1) for n, close in enumerate(walk())]),
     "PRINT": chart("PRINT", walk((EX, 180.0))),
-    # Yahoo knows of the split on EX, and left the two sessions before it as they traded.
+    # Yahoo reports the split on EX, but has not adjusted the two sessions before it.
     "LATE": chart("LATE", walk((EX - 2, 500.0), (EX - 1, 502.0)), splits=split(5, 1)),
     "STILL": chart("STILL", [100.0] * len(DAYS), volume=0),
     "HUGE": chart("HUGE", walk(), adjusted(walk(), 25.0), dividends=dividends(25.0, EX)),
@@ -76,74 +76,80 @@ EXPECTED = {
 }
 
 
-def judge(platform, yahoo, charts):
+def run_graph(platform, yahoo):
     """Run the graph over the charts, from the ERP on, as one range."""
     platform.use_yahoo(yahoo.url, start_date=date(2024, 1, 2), end_date=date(2024, 12, 31))
-    platform.drop_companies(*map(company, charts))
-    for symbol, served in charts.items():
+    for symbol, served in CHARTS.items():
         yahoo.serve(symbol, served)
-    platform.run("erp_load")
-    platform.run("reference_data")
+    platform.load_dimensions(*map(company, CHARTS))
     return platform.run("daily_stock_prices", KEYS[0], KEYS[-1])
 
 
 @pytest.fixture
-def judged(platform, yahoo):
-    return judge(platform, yahoo, CHARTS)
+def checked_run(platform, yahoo):
+    return run_graph(platform, yahoo)
+
+
+def session_results(result, check):
+    return [
+        evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == check and evaluation.partition
+    ]
+
+
+def errors(result, check):
+    """The sessions on which a check failed with an error."""
+    failed = [found for found in session_results(result, check) if not found.passed]
+    return {found.partition for found in failed if found.severity.value == "ERROR"}
 
 
 def found(result, check):
+    """The symbols and positions of sessions that a check flagged."""
     return {
-        (text.partition(":")[0], KEYS.index(it.partition))
-        for it in result.get_asset_check_evaluations()
-        if it.check_name == check and it.partition and not it.passed
-        for text in it.metadata["sample"].value
+        (text.partition(":")[0], KEYS.index(evaluation.partition))
+        for evaluation in session_results(result, check)
+        if not evaluation.passed
+        for text in evaluation.metadata["sample"].value
     }
 
 
-def test_each_defect_is_found_by_the_right_check_on_the_right_session(judged):
-    assert judged.success
+def test_checks_find_each_defect(checked_run):
+    assert checked_run.success
     for check, expected in EXPECTED.items():
-        assert found(judged, check) == {(symbol, at) for symbol, at, _ in expected}, check
+        assert found(checked_run, check) == {(symbol, at) for symbol, at, _ in expected}, check
 
 
-def test_a_session_is_an_error_where_one_of_its_bars_is(judged):
+def test_one_bad_bar_fails_its_session(checked_run):
     for check, expected in EXPECTED.items():
-        errors = {KEYS[at] for _, at, severity in expected if severity == "ERROR"}
-        assert errors == {
-            it.partition
-            for it in judged.get_asset_check_evaluations()
-            if it.check_name == check
-            and it.partition
-            and not it.passed
-            and it.severity.value == "ERROR"
-        }, check
+        failing = {KEYS[at] for _, at, severity in expected if severity == "ERROR"}
+        assert errors(checked_run, check) == failing, check
 
 
-def test_a_mended_bar_closes_what_it_caused_beside_it(judged, platform, yahoo):
-    assert found(judged, "unexplained_move") >= {("PENCE", EX), ("PENCE", EX + 1)}
+def test_corrected_bar_clears_neighbours(checked_run, platform, yahoo):
+    assert found(checked_run, "unexplained_move") >= {("PENCE", EX), ("PENCE", EX + 1)}
     yahoo.serve("PENCE", chart("PENCE", walk()))
-    mended = platform.run("daily_stock_prices", KEYS[EX])
-    after = {
-        it.partition: it.metadata.get("sample")
-        for it in mended.get_asset_check_evaluations()
-        if it.check_name == "unexplained_move"
+    corrected = platform.run("daily_stock_prices", KEYS[EX])
+    examples = {
+        evaluation.partition: evaluation.metadata.get("sample")
+        for evaluation in corrected.get_asset_check_evaluations()
+        if evaluation.check_name == "unexplained_move"
     }
-    assert set(after) == {KEYS[EX - 1], KEYS[EX], KEYS[EX + 1]}
-    assert "PENCE" not in str(after)
-    assert "PRINT" in str(after[KEYS[EX + 1]])
+    assert set(examples) == {KEYS[EX - 1], KEYS[EX], KEYS[EX + 1]}
+    assert "PENCE" not in str(examples)
+    assert "PRINT" in str(examples[KEYS[EX + 1]])
 
 
-def test_what_fails_is_named_in_the_log_of_the_run(capfd, judged):
-    assert judged.success
+def test_run_log_names_failures(capfd, checked_run):
+    assert checked_run.success
     log = capfd.readouterr().err
     assert f"unit_scale {KEYS[EX]}: 1 of 10 bars failed - PENCE: prices 10000" in log
 
 
-def test_a_verdict_does_not_depend_on_which_sessions_a_run_has(judged, platform):
-    assert ("LATE", EX - 2) in found(judged, "split_applied")
+def test_check_results_do_not_depend_on_range(checked_run, platform):
+    assert ("LATE", EX - 2) in found(checked_run, "split_applied")
     for at in (EX - 2, EX - 1, EX):
         again = platform.run("daily_stock_prices", KEYS[at])
         for check in ("unit_scale", "unexplained_move", "split_applied", "dividend_plausible"):
             own = {(symbol, n) for symbol, n in found(again, check) if n == at}
-            assert own == {(symbol, n) for symbol, n in found(judged, check) if n == at}
+            assert own == {(symbol, n) for symbol, n in found(checked_run, check) if n == at}

@@ -1,4 +1,4 @@
-"""Text from outside, through the whole graph: events show it as it is, and never as Markdown."""
+"""Outside text in the whole graph: events show it unchanged, and never as Markdown."""
 
 import re
 
@@ -18,38 +18,37 @@ def attacked(tmp_path_factory):
     """A platform whose ERP files are an attack, after a full run."""
     with Platform(tmp_path_factory.mktemp("attack")) as platform:
         drop_attack(platform)
-        for job in ("erp_load", "reference_data"):
-            assert platform.run(job).success
-        assert platform.run("daily_stock_prices", SESSION).success
-        assert platform.run("quality_report").success
+        jobs = {"erp_load": None, "reference_data": None, "daily_stock_prices": SESSION}
+        for job, session in {**jobs, "quality_report": None}.items():
+            assert platform.run(job, session).success
         yield platform
 
 
 @pytest.fixture(scope="module")
 def events(attacked):
-    """Each event as Dagster stores it: JSON, in which only what JSON itself needs is escaped."""
+    """Each event as stored JSON, in which only the characters that JSON requires are escaped."""
     runs = attacked.instance.get_runs()
-    entries = [it for run in runs for it in attacked.instance.all_logs(run.run_id)]
-    return [orjson.dumps(orjson.loads(it.to_json())).decode() for it in entries]
+    entries = [entry for run in runs for entry in attacked.instance.all_logs(run.run_id)]
+    return [orjson.dumps(orjson.loads(entry.to_json())).decode() for entry in entries]
 
 
 @pytest.mark.parametrize("kind", SHOWN_BY)
 def test_attack_reaches_the_metadata(events, kind):
-    shown = [it for it in events if kind in it]
-    assert any(IMAGE in it for it in shown)
-    assert any(orjson.dumps(plain_text(DISGUISED)).decode()[1:-1] in it for it in shown)
+    shown = [event for event in events if kind in event]
+    assert any(IMAGE in event for event in shown)
+    assert any(orjson.dumps(plain_text(DISGUISED)).decode()[1:-1] in event for event in shown)
 
 
 def test_no_metadata_is_markdown(events):
-    assert [it for it in events if "MarkdownMetadata" in it] == []
+    assert [event for event in events if "MarkdownMetadata" in event] == []
 
 
 def test_no_description_has_outside_text(events):
-    assert [it for it in events if re.search(r'"description":"[^"]*(!\[|cnI)', it)] == []
+    assert [event for event in events if re.search(r'"description":"[^"]*(!\[|cnI)', event)] == []
 
 
 def test_no_event_has_disguised_text(events):
-    assert [it for it in events if re.search("[\u202e\x9b]", it)] == []
+    assert [event for event in events if re.search("[\u202e\x9b]", event)] == []
 
 
 def test_stored_names_stay_as_received(attacked):

@@ -1,7 +1,7 @@
-"""Every price of the sample, through the whole graph, against its unadjusted source.
+"""Every price of the sample after the whole graph, compared with its unadjusted source.
 
-The fact must hold what the source holds, although it went through Yahoo's split-adjusted form
-and back. The view's total return must be the one that the source's adjusted close tells.
+Facts must equal the source, although they went through Yahoo's split-adjusted form and back. The
+view's total return must match the source's adjusted close.
 """
 
 import numpy as np
@@ -20,11 +20,11 @@ YEARS = [
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory):
+def full_history(tmp_path_factory):
     with Platform(tmp_path_factory.mktemp("truth")) as platform:
         platform.load_sample_dimensions()
         for first, last in YEARS:
-            # Checks are not selected: they have tests of their own, and write 40,000 events.
+            # Without checks, which have their own tests and would write 40,000 events.
             assert platform.materialize(*ASSETS, first=first, last=last, checks=False).success
         yield platform
 
@@ -35,44 +35,45 @@ ASSETS = ("raw_stock_prices", "processed_stock_prices", "fact_stock_price", "fac
 @pytest.fixture(scope="module")
 def source():
     frame = pd.read_csv(sample_path(), parse_dates=["Date"])
-    return frame.rename(columns={"Date": "TradeDate", "Adj Close": "SourceAdjClose"}).set_index(
-        ["TradeDate", "Ticker"]
-    )
+    names = {"Date": "TradeDate", "Adj Close": "SourceAdjClose"}
+    return frame.rename(columns=names).set_index(["TradeDate", "Ticker"])
 
 
-@pytest.fixture(scope="module")
-def facts(everything):
-    frame = everything.table("fact_stock_price")
-    frame["TradeDate"] = pd.to_datetime(frame["TradeDate"])
-    return frame.set_index(["TradeDate", "Ticker"])
-
-
-@pytest.fixture(scope="module")
-def adjusted(everything):
-    frame = everything.table("stock_price_adjusted")
+def indexed(platform, table):
+    frame = platform.table(table)
     frame["TradeDate"] = pd.to_datetime(frame["TradeDate"])
     return frame.set_index(["TradeDate", "Ticker"]).sort_index()
 
 
-def test_no_row_is_lost_and_none_is_made_up(facts, source):
+@pytest.fixture(scope="module")
+def facts(full_history):
+    return indexed(full_history, "fact_stock_price")
+
+
+@pytest.fixture(scope="module")
+def adjusted(full_history):
+    return indexed(full_history, "stock_price_adjusted")
+
+
+def test_facts_have_exactly_the_source_rows(facts, source):
     assert len(facts) == len(source) == 12_154
-    assert facts.index.sort_values().equals(source.index.sort_values())
+    assert facts.index.equals(source.index.sort_values())
 
 
 @pytest.mark.parametrize("column", ["Open", "High", "Low", "Close"])
-def test_prices_are_as_traded_across_all_splits(facts, source, column):
+def test_prices_are_as_traded(facts, source, column):
     ratio = facts[column] / source[column].reindex(facts.index)
     assert (ratio - 1).abs().max() < 1e-6
 
 
-def test_volumes_are_as_traded_across_all_splits(facts, source):
+def test_volumes_are_as_traded(facts, source):
     expected = source["Volume"].reindex(facts.index)
     off = (facts["Volume"] - expected).abs()
     assert ((off <= 1) | (off <= 1e-6 * expected)).all()
 
 
-def test_the_three_splits_are_the_only_ones(everything):
-    actions = everything.table("fact_corporate_action")
+def test_only_known_splits_are_found(full_history):
+    actions = full_history.table("fact_corporate_action")
     splits = actions[actions["ActionType"] == "split"]
     assert list(zip(splits["DateKey"], splits["Ticker"], splits["Value"], strict=True)) == [
         (20000621, "AAPL", 2.0),
@@ -81,8 +82,8 @@ def test_the_three_splits_are_the_only_ones(everything):
     ]
 
 
-def test_known_dividends_are_cash_as_traded(everything):
-    actions = everything.table("fact_corporate_action")
+def test_known_dividends_are_cash_as_traded(full_history):
+    actions = full_history.table("fact_corporate_action")
     cash = actions[actions["ActionType"] == "dividend"].set_index(["DateKey", "Ticker"])["Value"]
     known = {
         (20120809, "AAPL"): 2.65,
@@ -95,7 +96,7 @@ def test_known_dividends_are_cash_as_traded(everything):
     assert {key: round(cash[key], 6) for key in known} == known
 
 
-def test_split_factor_is_the_product_of_later_splits(adjusted):
+def test_split_factor_multiplies_later_splits(adjusted):
     factor = adjusted["SplitFactor"].unstack()
     assert factor.loc["2000-06-20", "AAPL"] == pytest.approx(4)
     assert factor.loc["2000-06-21", "AAPL"] == pytest.approx(2)
@@ -105,12 +106,12 @@ def test_split_factor_is_the_product_of_later_splits(adjusted):
     assert factor["IBM"].to_numpy() == pytest.approx(1)
 
 
-def test_total_return_is_the_close_where_nothing_was_paid(adjusted):
+def test_total_return_without_payouts_is_close(adjusted):
     goog = adjusted.xs("GOOG", level="Ticker")
     np.testing.assert_allclose(goog["TotalReturnClose"], goog["AdjClose"], rtol=1e-12)
 
 
-def test_total_return_agrees_with_the_adjusted_close_of_the_source(adjusted, source):
+def test_total_return_matches_source(adjusted, source):
     """Daily returns of both series, over 92 dividends and 3 splits.
 
     The source divides by 1 + D / C[ex-date], the view multiplies by 1 - D / C[day before]: on

@@ -1,1 +1,1 @@
-"""Google Cloud on this machine: emulators that others wrote, and a Dataproc of our own."""
+"""Google Cloud on this machine: public emulators, and our own Dataproc."""

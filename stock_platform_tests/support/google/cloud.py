@@ -1,4 +1,4 @@
-"""A production deployment on emulators: its environment, and what a test looks at."""
+"""A production deployment on emulators: its environment and state."""
 
 import uuid
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from stock_platform_tests.support.platform_fixture import SAMPLE_ERP
 
 @dataclass(frozen=True)
 class Cloud:
-    """A project with a bucket a layer of the lake, and a dataset.
+    """A project with one bucket per layer of the lake, and a dataset.
 
     Attributes:
         environment: the platform's settings.
@@ -32,7 +32,7 @@ class Cloud:
 
     @property
     def paths(self) -> LakePaths:
-        """Where things lie in the lake."""
+        """The paths of the lake."""
         return LakePaths(self.environment["STOCK_PLATFORM_LAKE"])
 
     def drop_sample_erp(self) -> None:
@@ -42,13 +42,13 @@ class Cloud:
             files.write(f"{self.paths.landing(kind)}/{kind}.csv", content)
 
     def jobs(self, start: str = "") -> list[Any]:
-        """BigQuery's jobs whose ids begin so."""
-        return [it for it in bigquery.Client().list_jobs() if it.job_id.startswith(start)]
+        """BigQuery's jobs, by the start of their ids."""
+        return [job for job in bigquery.Client().list_jobs() if job.job_id.startswith(start)]
 
 
 @contextmanager
 def cloud(google: Google) -> Iterator[Cloud]:
-    """A deployment of its own: buckets, dataset, Dataproc and Yahoo."""
+    """A deployment with its own buckets, dataset, Dataproc and Yahoo."""
     name = f"p{uuid.uuid4().hex[:12]}"
     layers = ("raw", "processed", "code")
     buckets = [storage.Client().create_bucket(f"{name}-{layer}").name for layer in layers]

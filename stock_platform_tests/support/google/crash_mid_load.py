@@ -1,4 +1,4 @@
-"""An orchestrator that dies at a given point of its work, as if by kill -9.
+"""An orchestrator that is killed at a given point of its work.
 
 ``python -m stock_platform_tests.support.google.crash_mid_load POINT FIRST LAST ASSET...``
 materializes assets of a range; POINT is ``never``, ``before-commit`` or ``while-publishing``.

@@ -1,8 +1,8 @@
-"""Dataproc's BatchController for tests: the real gRPC service, which truly runs drivers.
+"""Dataproc's BatchController for tests: a real gRPC service, which runs drivers.
 
-As Google's it keeps batches by id with the history of their states, replays a request id, refuses
-an id that is taken, cancels through the operation, and ends what outlives its time to live. What
-drivers do is in `driver`.
+Like Google's, it keeps batches by id with the history of their states, replays a request id,
+rejects an id that is in use, cancels through the operation, and ends batches that exceed their time
+to live. Drivers are in `driver`.
 """
 
 import re
@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,8 +30,8 @@ _BATCH_ID = re.compile(r"[a-z0-9][a-z0-9\-]{2,61}[a-z0-9]")
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a defect
-    """A request that the service does not fulfil."""
+class Rejection(Exception):  # noqa: N818 - a response, not a defect
+    """The service rejects a request."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -40,14 +40,13 @@ class Refused(Exception):  # noqa: N818 - an answer, not a defect
 
 @dataclass
 class Dataproc:
-    """The service's state, and what a test may do to it.
+    """The service's state, and controls for tests.
 
     Attributes:
         driver: runs the batches.
-        region: the only one that there is.
-        minute_s: how long a minute of a time to live lasts.
-        faults: by method, what the next calls are refused with.
-        calls: by method, how many were served.
+        region: the only region.
+        minute_s: real seconds per minute of a time to live.
+        faults: the next rejections, by method.
     """
 
     driver: Driver
@@ -55,24 +54,23 @@ class Dataproc:
     minute_s: float = 60
     endpoint: str = ""
     batches: dict[str, dataproc.Batch] = field(default_factory=dict)
-    faults: dict[str, deque[Refused]] = field(default_factory=lambda: defaultdict(deque))
-    calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    faults: dict[str, deque[Rejection]] = field(default_factory=lambda: defaultdict(deque))
     _requests: dict[str, str] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
     _lives: list[threading.Thread] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail(self, method: str, code: grpc.StatusCode, message: str = "", times: int = 1) -> None:
-        """Refuse the next calls of a method."""
-        self.faults[method].extend(Refused(code, message) for _ in range(times))
+        """Reject the next calls of a method."""
+        self.faults[method].extend(Rejection(code, message) for _ in range(times))
 
     def states(self, batch_id: str) -> list[str]:
-        """The states that a batch went through, the present one last."""
-        batch = next(it for name, it in self.batches.items() if name.endswith(f"/{batch_id}"))
-        return [State(it.state).name for it in batch.state_history] + [State(batch.state).name]
+        """The states of a batch, the current one last."""
+        batch = next(found for name, found in self.batches.items() if name.endswith(f"/{batch_id}"))
+        return [State(past.state).name for past in batch.state_history] + [State(batch.state).name]
 
     def end_all(self) -> None:
-        """Cancel what still runs, and wait until it has ended."""
+        """Cancel running batches, and wait until they have ended."""
         with self._lock:
             self._cancelled.update(self.batches)
         for life in self._lives:
@@ -86,7 +84,7 @@ class Dataproc:
             self._require_valid(request)
             name = f"{request.parent}/batches/{request.batch_id}"
             if name in self.batches:
-                raise Refused(
+                raise Rejection(
                     grpc.StatusCode.ALREADY_EXISTS,
                     f"Already exists: Failed to create batch: {name}",
                 )
@@ -107,25 +105,11 @@ class Dataproc:
         """A batch as it is now."""
         with self._lock:
             if request.name not in self.batches:
-                raise Refused(grpc.StatusCode.NOT_FOUND, f"Not found: Batch {request.name}")
+                raise Rejection(grpc.StatusCode.NOT_FOUND, f"Not found: Batch {request.name}")
             return dataproc.Batch(self.batches[request.name])
 
-    def list_batches(self, request: dataproc.ListBatchesRequest) -> dataproc.ListBatchesResponse:
-        """All batches of a place."""
-        with self._lock:
-            found = [it for name, it in self.batches.items() if name.startswith(request.parent)]
-            return dataproc.ListBatchesResponse(batches=found)
-
-    def delete_batch(self, request: dataproc.DeleteBatchRequest) -> empty_pb2.Empty:
-        """Forget a batch that has ended."""
-        with self._lock:
-            if self.get_batch(dataproc.GetBatchRequest(name=request.name)).state not in ENDED:
-                raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "the batch has not ended")
-            del self.batches[request.name]
-            return empty_pb2.Empty()
-
     def cancel_operation(self, request: operations_pb2.CancelOperationRequest) -> empty_pb2.Empty:
-        """End a batch before its time."""
+        """End a running batch."""
         with self._lock:
             for batch in self.batches.values():
                 if batch.operation == request.name and batch.state not in ENDED:
@@ -133,27 +117,23 @@ class Dataproc:
                     self._enter(batch, State.CANCELLING)
         return empty_pb2.Empty()
 
-    def get_operation(self, request: operations_pb2.GetOperationRequest) -> Any:
-        """Whether a batch has ended."""
-        with self._lock:
-            batch = next(it for it in self.batches.values() if it.operation == request.name)
-            return operations_pb2.Operation(name=request.name, done=batch.state in ENDED)
-
     def _require_valid(self, request: dataproc.CreateBatchRequest) -> None:
         invalid = grpc.StatusCode.INVALID_ARGUMENT
         execution = request.batch.environment_config.execution_config
         location = request.parent.split("/")[3]
         if location != self.region:
-            raise Refused(invalid, f"Region {location} not found in region list: location mismatch")
+            raise Rejection(
+                invalid, f"Region {location} not found in region list: location mismatch"
+            )
         if not _BATCH_ID.fullmatch(request.batch_id):
-            raise Refused(invalid, f"Batch ID '{request.batch_id}' must conform to pattern")
+            raise Rejection(invalid, f"Batch ID '{request.batch_id}' must conform to pattern")
         if len(request.request_id) > 40:
-            raise Refused(invalid, "request_id has more than 40 characters")
-        if not all(_LABEL.fullmatch(it) for it in request.batch.labels.values()):
-            raise Refused(invalid, f"label values: {dict(request.batch.labels)}")
+            raise Rejection(invalid, "request_id has more than 40 characters")
+        if not all(_LABEL.fullmatch(value) for value in request.batch.labels.values()):
+            raise Rejection(invalid, f"label values: {dict(request.batch.labels)}")
         seconds = execution.ttl.total_seconds()
         if not 600 <= seconds <= 14 * 86400:
-            raise Refused(invalid, f"ttl of {seconds} s is not between 10 minutes and 14 days")
+            raise Rejection(invalid, f"ttl of {seconds} s is not between 10 minutes and 14 days")
 
     def _live(self, batch: dataproc.Batch) -> None:
         with self._lock:
@@ -162,15 +142,14 @@ class Dataproc:
         minutes = batch.environment_config.execution_config.ttl.total_seconds() / 60
         deadline = time.monotonic() + minutes * self.minute_s
         outcome = self.driver.run(
-            batch,
-            lambda: batch.name in self._cancelled or time.monotonic() > deadline,
+            batch, lambda: batch.name in self._cancelled or time.monotonic() > deadline
         )
         with self._lock:
             self._end(batch, outcome, expired=time.monotonic() > deadline)
 
     def _end(self, batch: dataproc.Batch, outcome: Outcome, *, expired: bool) -> None:
         usage = dataproc.UsageMetrics(
-            # Twelve units at least, and a minute at least.
+            # At least twelve units for at least a minute.
             milli_dcu_seconds=int(12_000 * max(outcome.seconds, 60)),
             shuffle_storage_gb_seconds=int(100 * max(outcome.seconds, 60)),
         )
@@ -190,9 +169,7 @@ class Dataproc:
 
     def _enter(self, batch: dataproc.Batch, state: State, message: str = "") -> None:
         past = dataproc.Batch.StateHistory(
-            state=batch.state,
-            state_message=batch.state_message,
-            state_start_time=batch.state_time,
+            state=batch.state, state_message=batch.state_message, state_start_time=batch.state_time
         )
         batch.state_history = [*batch.state_history, past]
         batch.state, batch.state_message = state, message
@@ -201,9 +178,9 @@ class Dataproc:
 
 @contextmanager
 def serve(service: Dataproc) -> Iterator[Dataproc]:
-    """The service on a port of 127.0.0.1."""
+    """Serve on a port of 127.0.0.1."""
     server = grpc.server(futures.ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers((_batch_controller(service), _operations(service)))
+    server.add_generic_rpc_handlers(_handlers(service))
     service.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
@@ -213,41 +190,27 @@ def serve(service: Dataproc) -> Iterator[Dataproc]:
         service.end_all()
 
 
-def _batch_controller(service: Dataproc) -> grpc.GenericRpcHandler:
-    plus = {
-        "CreateBatch": (service.create_batch, dataproc.CreateBatchRequest),
-        "GetBatch": (service.get_batch, dataproc.GetBatchRequest),
-        "ListBatches": (service.list_batches, dataproc.ListBatchesRequest),
-        "DeleteBatch": (service.delete_batch, dataproc.DeleteBatchRequest),
+def _handlers(service: Dataproc) -> tuple[grpc.GenericRpcHandler, ...]:
+    batches = {
+        "CreateBatch": (service.create_batch, dataproc.CreateBatchRequest.deserialize),
+        "GetBatch": (service.get_batch, dataproc.GetBatchRequest.deserialize),
     }
-    return grpc.method_handlers_generic_handler(
-        "google.cloud.dataproc.v1.BatchController",
-        {
-            name: grpc.unary_unary_rpc_method_handler(
-                _served(service, name, answer),
-                request_deserializer=request.deserialize,
-                response_serializer=_serialized,
-            )
-            for name, (answer, request) in plus.items()
-        },
-    )
-
-
-def _operations(service: Dataproc) -> grpc.GenericRpcHandler:
-    plain = {
-        "CancelOperation": (service.cancel_operation, operations_pb2.CancelOperationRequest),
-        "GetOperation": (service.get_operation, operations_pb2.GetOperationRequest),
-    }
-    return grpc.method_handlers_generic_handler(
-        "google.longrunning.Operations",
-        {
-            name: grpc.unary_unary_rpc_method_handler(
-                _served(service, name, answer),
-                request_deserializer=request.FromString,
-                response_serializer=_serialized,
-            )
-            for name, (answer, request) in plain.items()
-        },
+    cancel = operations_pb2.CancelOperationRequest.FromString
+    operations = {"CancelOperation": (service.cancel_operation, cancel)}
+    return tuple(
+        grpc.method_handlers_generic_handler(
+            name,
+            {
+                method: grpc.unary_unary_rpc_method_handler(
+                    _served(service, method, answer), deserialize, _serialized
+                )
+                for method, (answer, deserialize) in methods.items()
+            },
+        )
+        for name, methods in (
+            ("google.cloud.dataproc.v1.BatchController", batches),
+            ("google.longrunning.Operations", operations),
+        )
     )
 
 
@@ -255,19 +218,17 @@ def _served(
     service: Dataproc, method: str, answer: Callable[[Any], Any]
 ) -> Callable[[Any, grpc.ServicerContext], Any]:
     def handle(request: Any, context: grpc.ServicerContext) -> Any:
-        service.calls[method] += 1
         try:
             if service.faults[method]:
                 raise service.faults[method].popleft()
             return answer(request)
-        except Refused as refusal:
-            context.abort(refusal.code, str(refusal))
+        except Rejection as rejection:
+            context.abort(rejection.code, str(rejection))
 
     return handle
 
 
 def _serialized(message: Any) -> bytes:
-    serialize: Mapping[str, Any] = vars(type(message))
-    if "SerializeToString" in serialize or hasattr(message, "SerializeToString"):
+    if hasattr(message, "SerializeToString"):
         return bytes(message.SerializeToString())
     return bytes(type(message).serialize(message))

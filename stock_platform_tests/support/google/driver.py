@@ -1,7 +1,7 @@
-"""What runs a batch's driver: a child process, with a copy of the buckets as ``gs://``.
+"""Run a batch's driver in a child process, with a copy of the buckets as ``gs://``.
 
-Hadoop's own mount table (ViewFileSystemOverloadScheme) shows the copy to classic Spark under the
-objects' real URIs, so the job gets what it gets on Google Cloud; what it wrote is then uploaded.
+Hadoop's mount table (ViewFileSystemOverloadScheme) shows the copy to classic Spark under the
+objects' real URIs, as on Google Cloud. New files are then uploaded.
 """
 
 import os
@@ -27,7 +27,7 @@ _FLAGS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a driver ended: its status, how long it ran, and where its output lies."""
+    """The end of a driver: its status, duration and output."""
 
     status: int
     seconds: float
@@ -39,15 +39,15 @@ class Driver:
     """Runs drivers.
 
     Attributes:
-        buckets: all that there are; into the first driver output is put too.
-        script: Python that runs in place of the batch's own file.
+        buckets: all buckets; the first one also receives driver output.
+        script: Python that runs instead of the batch's own file.
     """
 
     buckets: tuple[str, ...]
     script: str | None = None
 
     def run(self, batch: dataproc.Batch, is_over: Callable[[], bool]) -> Outcome:
-        """Run a batch's driver until it ends, or has to."""
+        """Run a batch's driver until it ends or is over."""
         started = time.monotonic()
         with TemporaryDirectory() as folder:
             log = Path(folder) / "driveroutput"
@@ -61,7 +61,7 @@ class Driver:
         return Outcome(status, time.monotonic() - started, f"gs://{self.buckets[0]}/{prefix}")
 
     def _download(self, mounted: Path) -> set[Path]:
-        """Copy the buckets; returns their files."""
+        """Copy the buckets, and return their files."""
         for name in self.buckets:
             (mounted / name).mkdir(parents=True)
 
@@ -72,18 +72,18 @@ class Driver:
             return file
 
         with ThreadPoolExecutor(8) as pool:
-            blobs = (it for name in self.buckets for it in storage.Client().list_blobs(name))
+            blobs = (blob for name in self.buckets for blob in storage.Client().list_blobs(name))
             return set(pool.map(download, blobs))
 
     def _upload(self, mounted: Path, before: set[Path]) -> None:
-        """Upload what is new; Spark's own rows are always in new files."""
+        """Upload new files; Spark never writes rows to existing ones."""
         client = storage.Client()
 
         def upload(file: Path) -> None:
             bucket, name = str(file.relative_to(mounted)).split("/", 1)
             client.bucket(bucket).blob(name).upload_from_filename(str(file))
 
-        new = [it for it in mounted.rglob("*") if it.is_file() and it not in before]
+        new = [path for path in mounted.rglob("*") if path.is_file() and path not in before]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(upload, new))
 
@@ -125,8 +125,10 @@ class Driver:
             for name in self.buckets
         }
         settings = {
-            # What there is no use for on one machine.
-            **{name: it for name, it in properties.items() if "dynamicAllocation" not in name},
+            # Dynamic allocation has no meaning on one machine.
+            **{
+                name: value for name, value in properties.items() if "dynamicAllocation" not in name
+            },
             **{f"spark.hadoop.{name}": value for name, value in hadoop.items()},
             "spark.ui.enabled": "false",
             "spark.driver.host": "127.0.0.1",
@@ -135,7 +137,7 @@ class Driver:
         }
         confs = [part for item in settings.items() for part in ("--conf", "=".join(item))]
         submit = ["--master", "local[*]", *confs, "--driver-java-options", _FLAGS, "pyspark-shell"]
-        kept = {it: os.environ[it] for it in ("PATH", "HOME", "LANG") if it in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return {
             **kept,
             "JAVA_HOME": str(find_java_home()),

@@ -1,7 +1,7 @@
-"""Emulators of Cloud Storage and BigQuery, and credentials that no server asks for.
+"""Emulators of Cloud Storage and BigQuery, and credentials that open nothing.
 
-Where ``STORAGE_EMULATOR_HOST`` and ``BIGQUERY_EMULATOR_HOST`` are set, those that run are used;
-else a tool beside this repository starts both.
+If ``STORAGE_EMULATOR_HOST`` and ``BIGQUERY_EMULATOR_HOST`` are set, the running emulators are used;
+otherwise a tool next to this repository starts both.
 """
 
 import json
@@ -22,16 +22,18 @@ from stock_platform_tests.support.google.token_server import token_server
 PROJECT = "local-project"
 TOOL = Path(__file__).resolve().parents[4] / "shared/tools/google-emulators/google-emulators"
 _NAMES = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
-_TELL = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+_PRINT_ENVIRONMENT = (
+    "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+)
 
 
 @dataclass(frozen=True)
 class Google:
-    """Emulators that run.
+    """Running emulators.
 
     Attributes:
-        environment: variables by which Google's clients find them.
-        private_key: of the account that the platform runs as.
+        environment: variables that direct Google's clients to them.
+        private_key: of the platform's service account.
     """
 
     environment: dict[str, str]
@@ -40,7 +42,7 @@ class Google:
 
 @contextmanager
 def google(folder: Path) -> Iterator[Google]:
-    """Emulators and an account, for as long as the block lasts."""
+    """Emulators and an account until the end of the block."""
     with _emulators(folder) as hosts, token_server() as token_uri:
         key = _private_key()
         account = folder / "account.json"
@@ -57,13 +59,13 @@ def google(folder: Path) -> Iterator[Google]:
 @contextmanager
 def _emulators(folder: Path) -> Iterator[dict[str, str]]:
     if all(name in os.environ for name in _NAMES):
-        yield {it: os.environ[it] for it in _NAMES}
+        yield {name: os.environ[name] for name in _NAMES}
         return
     if not TOOL.exists():
         pytest.skip("no emulators of Cloud Storage and BigQuery: docs/google-cloud.md says how")
     command = [str(TOOL), "run", "--data-dir", str(folder / "emulators"), "--"]
     child = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, sys.executable, "-c", _TELL],
+        [*command, sys.executable, "-c", _PRINT_ENVIRONMENT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -71,9 +73,9 @@ def _emulators(folder: Path) -> Iterator[dict[str, str]]:
     with child:
         assert child.stdin is not None
         assert child.stdout is not None
-        told = next(line for line in child.stdout if line.startswith("{"))
+        environment = next(line for line in child.stdout if line.startswith("{"))
         try:
-            yield {name: json.loads(told)[name] for name in _NAMES}
+            yield {name: json.loads(environment)[name] for name in _NAMES}
         finally:
             child.stdin.close()
 

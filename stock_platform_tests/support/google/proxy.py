@@ -1,4 +1,4 @@
-"""What stands before an emulator, and answers some requests as Google does on a bad day."""
+"""A proxy of an emulator that can answer requests with Google's errors."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _HOP = {"connection", "content-encoding", "content-length", "transfer-encoding"}
 
 @dataclass
 class Fault:
-    """An answer to requests whose method and address fit a pattern; so many times."""
+    """A response to the next requests whose method, address and body match a pattern."""
 
     pattern: str
     status: int
@@ -31,7 +31,7 @@ class Proxy:
     Attributes:
         upstream: the emulator.
         asked: method and address of every request.
-        authorizations: what requests were authorized with.
+        authorizations: the authorization headers of all requests.
     """
 
     upstream: str
@@ -41,21 +41,21 @@ class Proxy:
     authorizations: set[str] = field(default_factory=set)
 
     def fail(self, pattern: str, status: int, reason: str, message: str, times: int = 1) -> None:
-        """Answer the next requests of a pattern with one of Google's errors."""
+        """Answer the next matching requests with one of Google's errors."""
         error = {"code": status, "message": message, "errors": [{"reason": reason}]}
         self.faults.append(Fault(pattern, status, {"error": error}, times))
 
     def answer(self, pattern: str, body: dict[str, Any]) -> None:
-        """Answer the next request of a pattern with a body."""
+        """Answer the next matching request with a body."""
         self.faults.append(Fault(pattern, 200, body))
 
     def fault(self, asked: str, body: bytes) -> Fault | None:
-        """The fault that a request meets."""
+        """Record a request, and return the fault that it meets."""
         self.asked.append(asked)
-        for it in self.faults:
-            if it.times and re.search(it.pattern, f"{asked} {body.decode(errors='replace')}"):
-                it.times -= 1
-                return it
+        for fault in self.faults:
+            if fault.times and re.search(fault.pattern, f"{asked} {body.decode(errors='replace')}"):
+                fault.times -= 1
+                return fault
         return None
 
 
@@ -73,17 +73,13 @@ def proxy(upstream: str) -> Iterator[Proxy]:
                 body = json.dumps(fault.body).encode()
                 self.answer(fault.status, body, {"Content-Type": "application/json"})
                 return
-            kept = {name: it for name, it in self.headers.items() if name.lower() != "host"}
+            kept = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             answer = requests.request(
-                self.command,
-                f"{state.upstream}{self.path}",
-                data=content,
-                headers=kept,
-                timeout=60,
+                self.command, f"{state.upstream}{self.path}", data=content, headers=kept, timeout=60
             )
             headers = {
-                name: it.replace(state.upstream, state.url)
-                for name, it in answer.headers.items()
+                name: value.replace(state.upstream, state.url)
+                for name, value in answer.headers.items()
                 if name.lower() not in _HOP
             }
             self.answer(answer.status_code, answer.content, headers)

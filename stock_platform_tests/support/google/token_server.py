@@ -1,4 +1,4 @@
-"""What gives an access token to whoever asks for one, of another account too."""
+"""A server that issues access tokens to any caller, also for impersonated accounts."""
 
 import json
 import re
@@ -15,14 +15,14 @@ _AS_ANOTHER = re.compile(r"/serviceAccounts/([^/:]+):generateAccessToken$")
 
 class _Handler(Handler):
     def respond(self, _: bytes) -> None:
-        told: dict[str, object] = {"access_token": TOKEN, "expires_in": 3600}
+        token: dict[str, object] = {"access_token": TOKEN, "expires_in": 3600}
         if another := _AS_ANOTHER.search(unquote(self.path)):
             expires_at = datetime.now(UTC) + timedelta(hours=1)
-            told = {
+            token = {
                 "accessToken": f"as {another[1]} by {self.headers['Authorization']}",
                 "expireTime": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
             }
-        self.answer(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+        self.answer(200, json.dumps(token).encode(), {"Content-Type": "application/json"})
 
 
 @contextmanager

@@ -1,6 +1,5 @@
-"""The asset checks against real history that Yahoo served broken, and against history it did not.
+"""Asset checks against real history that Yahoo served, broken and correct.
 
-The files are no part of the repository: Yahoo's terms restrict their redistribution. They lie in
-a folder of recorded answers beside the checkout; where it is absent, everything here says so and
-is skipped.
+The files are not part of the repository, because Yahoo's terms restrict their redistribution. They
+are in a folder next to the checkout; without it, the tests are skipped.
 """

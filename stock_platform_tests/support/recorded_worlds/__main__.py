@@ -2,7 +2,7 @@
 
 Run as `python -m stock_platform_tests.support.recorded_worlds`.
 
-Prints Markdown, or puts it between the marks of a file: `--write docs/quality.md`.
+Prints Markdown, or writes it between the marks of a file: `--write docs/quality.md`.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from stock_platform_tests.support.recorded_worlds.worlds import worlds
 
 
 def main() -> None:
-    """Build the worlds, judge them, and tell."""
+    """Build and evaluate the worlds, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, help="a Markdown file that has the marks")
     options = parser.parse_args()
@@ -36,15 +36,15 @@ def main() -> None:
 
 
 def _tables() -> str:
-    built, judged = [], []
+    built, evaluations = [], []
     with TemporaryDirectory(prefix="recorded-defects-") as folder:
         started = time.monotonic()
         for world in worlds(Path(folder)):
             built.append(world)
-            judged.append(evaluate(world))
+            evaluations.append(evaluate(world))
             seconds = time.monotonic() - started
             sys.stderr.write(f"{seconds:6.1f} s  {world.name}: {len(world.sessions)} sessions\n")
-    return markdown(built, judged)
+    return markdown(built, evaluations)
 
 
 if __name__ == "__main__":

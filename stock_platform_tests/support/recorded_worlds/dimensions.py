@@ -1,4 +1,4 @@
-"""The dimensions of a world, by way of an ERP export that names its files' instruments."""
+"""The dimensions of a world, from an ERP export of its files' instruments."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +24,8 @@ def load_dimensions(
     recorded: Sequence[RecordedFile],
     days: Sequence[date],
 ) -> None:
-    """An ERP export of the files' companies and exchanges, and the dimensions made of it."""
-    mics = sorted({it.company["mic"] for it in recorded})
+    """Load an ERP export of the files' companies and exchanges, and the dimensions."""
+    mics = sorted({file.company["mic"] for file in recorded})
     listed = _load(paths, "exchanges", EXCHANGES, map(_exchange, mics), exchange_rule)
     rule = company_rule(listings(listed.records.to_pylist()), days[-1])
     companies = _load(paths, "companies", COMPANIES, map(_company, recorded), rule)

@@ -1,7 +1,7 @@
-"""What is wrong with each broken file, and the checks that must say so.
+"""The defect of each broken file, and the checks that must fail.
 
-Known by laying the file beside its repaired twin, number by number; where there is no twin, by
-reading it. Checks that say more than this are no failure: a bad dividend is also a bad return.
+Found by comparing the file with its repaired twin or, without a twin, by reading it. Further failed
+checks are allowed: a bad dividend is also a bad return.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Defect:
-    """What is wrong with a file.
+    """The defect of a file.
 
     Attributes:
-        what: for the reader of the table.
-        checks: each must fail on one of the file's sessions at least.
+        what: description in the table.
+        checks: each must fail on at least one of the file's sessions.
     """
 
     what: str
@@ -115,14 +115,13 @@ DEFECTS: Final = {
     ),
 }
 
-# They judge how much of a session is bad. Some sessions here have one symbol, or two that are
-# bad among twenty: what warns in a universe of any size is an error there.
+# Checks of the share of bad records in a session. Some sessions here have one symbol, or two bad
+# ones of twenty: a warning in a larger universe is an error there.
 SHARES: Final = frozenset({"no_upstream_errors", "quarantine_share"})
 
-# Errors that repaired files still get, and why they are none of the check's.
+# Known errors of repaired files, which are not the check's fault.
 LEFT: Final = {
-    # A week's bar tells of an action, the bar of the next week has the fall, and Yahoo's
-    # weekly adjusted close is adjusted there too.
+    # The action is in one week's bar; the fall and Yahoo's adjustment are in the next one's.
     ("AV-L-1wk-bad-stock-split-fixed", "dividend_plausible"),
     ("AV-L-1wk-bad-stock-split-fixed", "adjusted_close_agrees"),
 }

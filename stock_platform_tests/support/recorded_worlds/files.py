@@ -1,7 +1,7 @@
-"""Which recorded files there are, and which instrument each one is of.
+"""The recorded files and their instruments.
 
-Belongs here: names, classes of defects, and how symbols map to companies. What stands in a file
-is read in `history`.
+Belongs here: names, classes of defects, and the mapping of symbols to companies. `history` reads
+the files' contents.
 """
 
 import csv
@@ -24,7 +24,7 @@ _NAME: Final = re.compile(
     r"(?P<symbol>.+?)-(?P<interval>1d|1wk|1h|15m)-(?P<defect>.+?)(?P<fixed>-fixed)?"
 )
 _CONTROL: Final = "no-bad-divs"
-# Two files of one symbol overlap in their dates: the second one gets a symbol of its own.
+# Two files of one symbol overlap in their dates, so the second one gets its own symbol.
 _ALIASES: Final = {("4063.T", "bad-stock-split"): "4063-SPLIT.T"}
 
 
@@ -33,9 +33,9 @@ class RecordedFile:
     """One CSV file of one instrument.
 
     Attributes:
-        symbol: under which it is asked for.
-        interval: of its bars, in Yahoo's words.
-        defect: what is wrong with it, or was before it was repaired; by its name.
+        symbol: requested from Yahoo.
+        interval: of its bars, in Yahoo's notation.
+        defect: its present or repaired defect, from its name.
         company: its row in the reference file.
     """
 
@@ -48,41 +48,45 @@ class RecordedFile:
 
     @property
     def name(self) -> str:
-        """Its set and name without the suffix: the name of a file in every table."""
+        """The file's name in every table: its set and its name without the suffix."""
         return self.path.stem if self.kind != "clean" else f"{self.path.parent.name}/{self.symbol}"
 
 
 def present() -> bool:
-    """Whether the recorded prices are there."""
+    """Whether the recorded prices are available."""
     return (DATA / "prices" / _WORLD).is_dir()
 
 
 def served() -> list[RecordedFile]:
-    """What Yahoo served broken, and the controls."""
-    return [it for it in _world_files() if it.kind != "repaired"]
+    """The broken files that Yahoo served, and the controls."""
+    return [file for file in _world_files() if file.kind != "repaired"]
 
 
 def repaired() -> list[RecordedFile]:
     """The repaired twins of the broken files that have one, and the controls."""
-    return [it for it in _world_files() if it.kind != "broken"]
+    return [file for file in _world_files() if file.kind != "broken"]
 
 
 def clean(folder: str) -> list[RecordedFile]:
-    """The files of a set in which nothing is known to be wrong."""
+    """The files of a set without known defects."""
     paths = sorted((DATA / "prices" / folder).glob("*.csv"))
-    return [RecordedFile(it, it.stem, "1d", "", "clean", companies()[it.stem]) for it in paths]
+    return [
+        RecordedFile(path, path.stem, "1d", "", "clean", companies()[path.stem]) for path in paths
+    ]
 
 
 @cache
 def companies() -> dict[str, dict[str, str]]:
-    """Instruments by the name that their files have: Yahoo's symbol, a dash for the dot."""
-    return {it["yahoo_symbol"].replace(".", "-"): it for it in _reference("companies")}
+    """Instruments by file name: Yahoo's symbol with dashes instead of dots."""
+    return {
+        company["yahoo_symbol"].replace(".", "-"): company for company in _reference("companies")
+    }
 
 
 @cache
 def exchanges() -> dict[str, dict[str, str]]:
     """Exchanges by MIC."""
-    return {it["mic"]: it for it in _reference("exchanges")}
+    return {exchange["mic"]: exchange for exchange in _reference("exchanges")}
 
 
 def _world_files() -> Iterator[RecordedFile]:

@@ -1,4 +1,4 @@
-"""What the checks say of the recorded files, as Markdown for the documentation."""
+"""Check results of the recorded files as Markdown tables for the documentation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -12,7 +12,7 @@ from stock_platform_tests.support.recorded_worlds.world import World
 
 BEGIN: Final = "<!-- recorded-defects:begin -->"
 END: Final = "<!-- recorded-defects:end -->"
-# What is held to be right, in the order of the columns.
+# The kinds of correct files, in the order of the columns.
 _RIGHT: Final[Mapping[Kind, str]] = {
     "repaired": "repaired twins",
     "control": "controls",
@@ -27,10 +27,9 @@ def markdown(worlds: Sequence[World], evaluations: Sequence[pd.DataFrame]) -> st
 
 
 def found(worlds: Sequence[World], evaluations: Sequence[pd.DataFrame]) -> str:
-    """A row a file: what is wrong with it, and what each check that did not pass says.
+    """One row per file: its defect and its failed checks.
 
-    A twin stands below the file that it repairs, the controls follow, and the clean sets are a
-    row each.
+    A repaired twin follows its broken file; then come the controls, and one row per clean set.
     """
     failed = failures(evaluations)
     recorded = {
@@ -40,7 +39,7 @@ def found(worlds: Sequence[World], evaluations: Sequence[pd.DataFrame]) -> str:
         if file.kind != "clean"
     }
     order = sorted(
-        recorded, key=lambda it: (recorded[it][0].kind == "control", _broken_name(it), it)
+        recorded, key=lambda name: (recorded[name][0].kind == "control", _broken_name(name), name)
     )
     body = [_row(*recorded[name], failed) for name in order]
     body += [_set(world, failed) for world in worlds if _kinds(world) == {"clean"}]
@@ -48,22 +47,24 @@ def found(worlds: Sequence[World], evaluations: Sequence[pd.DataFrame]) -> str:
 
 
 def flagged(worlds: Sequence[World], evaluations: Sequence[pd.DataFrame]) -> str:
-    """A row a check: how much of what is held to be right it flags."""
+    """One row per check: the share of correct bars that it flags."""
     pairs = zip(worlds, evaluations, strict=True)
     right = [(world, found) for world, found in pairs if "broken" not in _kinds(world)]
-    every = pd.concat([it for _, it in right], ignore_index=True)
+    every = pd.concat([evaluation for _, evaluation in right], ignore_index=True)
     kinds = {file.name: file.kind for world, _ in right for file in world.files.values()}
     every["kind"] = every["file"].map(kinds)
-    asked = sum(len(it) for world, _ in right for it in world.asked.values())
+    asked = sum(len(sessions) for world, _ in right for sessions in world.asked.values())
     body = []
-    for check, judged in every.groupby("check", sort=False):
-        failed = judged[~judged["passed"]]
-        # What judges sessions has no row for each symbol: there, what was asked for counts.
-        of_bars = judged.loc[judged["passed"], "file"].notna().any()
-        among = len(judged) if of_bars else asked
+    for check, results in every.groupby("check", sort=False):
+        failed = results[~results["passed"]]
+        # Checks of sessions have no row per symbol, so the requested sessions count.
+        of_bars = results.loc[results["passed"], "file"].notna().any()
+        among = len(results) if of_bars else asked
         counts = [_counts(failed[failed["kind"] == kind]) for kind in _RIGHT]
         elsewhere = _counts(failed[failed["kind"].isna()])
-        shares = [_share((failed["severity"] == it).sum(), among) for it in ("WARN", "ERROR")]
+        shares = [
+            _share((failed["severity"] == severity).sum(), among) for severity in ("WARN", "ERROR")
+        ]
         body.append([f"`{check}`", f"{among:,}", *counts, elsewhere, *shares])
     head = ["check", "symbols x sessions", *_RIGHT.values(), "no symbol named", "WARN", "ERROR"]
     return _table(head, body)
@@ -74,7 +75,7 @@ def _broken_name(name: str) -> str:
 
 
 def _kinds(world: World) -> set[Kind]:
-    return {it.kind for it in world.files.values()}
+    return {file.kind for file in world.files.values()}
 
 
 def _row(file: RecordedFile, world: World, failed: pd.DataFrame) -> list[str]:
@@ -94,8 +95,8 @@ def _title(file: RecordedFile) -> str:
 
 
 def _set(world: World, failed: pd.DataFrame) -> list[str]:
-    """A clean set in one row, with the files of which something is said."""
-    said = [
+    """A clean set in one row, with the files that failed a check."""
+    failures_ = [
         f"{file.symbol}: {_says(found)}"
         for file in world.files.values()
         if len(found := failed[failed["file"] == file.name])
@@ -105,18 +106,18 @@ def _set(world: World, failed: pd.DataFrame) -> list[str]:
         f"`{world.name}`: clean set of {len(world.files)} files",
         f"{days:,}",
         f"{asked:,}",
-        "; ".join(said) or "nothing",
+        "; ".join(failures_) or "nothing",
     ]
 
 
 def _says(failed: pd.DataFrame) -> str:
-    """Each check with its severities, the sessions they were given on and the first of these."""
-    said = []
+    """Each failed check with its severities, number of sessions and first session."""
+    texts = []
     for check, of_check in failed.groupby("check", sort=False):
         counts = of_check.groupby("severity")["session"].nunique()
         severities = ", ".join(f"{severity} {count:,}" for severity, count in counts.items())
-        said.append(f"`{check}` {severities} ({of_check['session'].min()})")
-    return "; ".join(said) or "nothing"
+        texts.append(f"`{check}` {severities} ({of_check['session'].min()})")
+    return "; ".join(texts) or "nothing"
 
 
 def _counts(failed: pd.DataFrame) -> str:

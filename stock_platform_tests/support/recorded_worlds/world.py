@@ -1,7 +1,7 @@
 """A lake and a warehouse filled with recorded files, by the functions that the assets call.
 
-No run of Dagster: a world has up to 6,259 sessions, and its events would take longer than the
-work. Everything else is the real thing: yfinance, raw lines, Sail, publication, DuckDB.
+Without Dagster, because the events of up to 6,259 sessions would take longer than the work.
+Everything else is real: yfinance, raw records, Sail, publication, DuckDB.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,21 +29,20 @@ from stock_platform_tests.support.recorded_worlds.dimensions import load_dimensi
 from stock_platform_tests.support.recorded_worlds.files import RecordedFile
 from stock_platform_tests.support.recorded_worlds.yahoo import Recorded, RecordedSession
 
-# A year's run has 252; the sets are small, and what a batch costs whatever is in it is not.
+# Sessions per batch. More than a year's 252, because a batch has a high fixed cost.
 _BATCH: Final = 2000
 
 
 @dataclass(frozen=True)
 class World:
-    """One set of files, all the way to the warehouse.
+    """One set of files, loaded into the warehouse.
 
     Attributes:
-        sessions: on which at least one of the exchanges was open while a file tells of it.
+        sessions: of any of the exchanges within the dates of its files.
         files: by symbol.
-        asked: the sessions that each symbol was asked for.
-        rows: how many days each symbol's file tells of.
-        closed: by symbol, days in its file on which its exchange was closed.
-        never_asked: those of them that are no session of any exchange here.
+        asked: the sessions requested of each symbol.
+        rows: number of days in each symbol's file.
+        closed: days in each symbol's file on which its exchange was closed.
     """
 
     name: str
@@ -54,19 +53,17 @@ class World:
     asked: Mapping[str, frozenset[str]]
     rows: Mapping[str, int]
     closed: Mapping[str, Sequence[date]]
-    never_asked: Mapping[str, Sequence[date]]
 
 
 def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> World:
     """Fill a world.
 
-    A symbol is asked for the sessions from its file's first day to its last, as if it had been
-    listed for that long: what lies outside says nothing of the file. It is inactive in the ERP
-    after that, for nobody knows of a price.
+    A symbol is requested from its file's first day to its last, as if it had been listed only then.
+    It is inactive in the ERP after that, because there is no later price.
     """
-    recorded = {it.symbol: Recorded(it) for it in recorded_files}
-    days = sorted({day for it in recorded.values() for day in it.sessions})
-    requests = [_request(it, days) for it in recorded.values()]
+    recorded = {file.symbol: Recorded(file) for file in recorded_files}
+    days = sorted({day for found in recorded.values() for day in found.sessions})
+    requests = [_request(found, days) for found in recorded.values()]
     paths = LakePaths(str(folder / "lake"))
     warehouse = DuckDBWarehouse(folder / "warehouse.duckdb")
     warehouse.create_tables()
@@ -76,17 +73,21 @@ def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> Wo
     for at in range(0, len(sessions), _BATCH):
         processed = _process(paths, f"recorded-{at}", sessions[at : at + _BATCH], list(recorded))
         _load_facts(warehouse, processed)
-    closed = {s: [day for day in it.days if day not in it.hours] for s, it in recorded.items()}
+    closed = {
+        s: [day for day in found.days if day not in found.hours] for s, found in recorded.items()
+    }
     return World(
         name,
         paths,
         warehouse,
         sessions,
-        {it.symbol: it for it in recorded_files},
-        {it.symbol: frozenset(day.isoformat() for day in it.sessions) for it in requests},
-        {symbol: len(it.days) for symbol, it in recorded.items()},
+        {file.symbol: file for file in recorded_files},
+        {
+            request.symbol: frozenset(day.isoformat() for day in request.sessions)
+            for request in requests
+        },
+        {symbol: len(found.days) for symbol, found in recorded.items()},
         closed,
-        {symbol: sorted(set(found) - set(days)) for symbol, found in closed.items()},
     )
 
 
@@ -123,7 +124,7 @@ def _fetch(
 def _process(
     paths: LakePaths, batch_id: str, sessions: Sequence[str], symbols: Sequence[str]
 ) -> dict[str, ProcessedSession]:
-    """What `processed_stock_prices` and its IO manager do."""
+    """Do the work of `processed_stock_prices` and its IO manager."""
     staging = paths.staging(batch_id, "recorded")
     inputs = {session: paths.raw_prices(session) for session in sessions}
     request = {"batch_id": batch_id, "inputs": inputs, "symbols": sorted(symbols)}
@@ -133,7 +134,7 @@ def _process(
 
 
 def _load_facts(warehouse: DuckDBWarehouse, processed: Mapping[str, ProcessedSession]) -> None:
-    """What the assets of the facts and their IO manager do."""
+    """Do the work of the fact assets and their IO manager."""
     for table, source in (
         (FACT_STOCK_PRICE, "stock_prices"),
         (FACT_CORPORATE_ACTION, "corporate_actions"),

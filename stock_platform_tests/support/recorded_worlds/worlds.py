@@ -1,4 +1,4 @@
-"""The worlds that are judged: what Yahoo served, its repaired twins, and the clean sets."""
+"""The evaluated worlds: files that Yahoo served, their repaired twins, and the clean sets."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -10,7 +10,7 @@ from stock_platform_tests.support.recorded_worlds.world import World, build
 
 AS_SERVED: Final = "as served"
 REPAIRED: Final = "repaired"
-# Two vintages of the same symbols: a lake of its own for each.
+# Two vintages of the same symbols, so each has its own lake.
 CLEAN: Final = ("us_2012_2017", "us_2010_2022")
 
 _FILES: Final[Mapping[str, Callable[[], list[RecordedFile]]]] = {
@@ -21,7 +21,7 @@ _FILES: Final[Mapping[str, Callable[[], list[RecordedFile]]]] = {
 
 
 def worlds(folder: Path) -> Iterator[World]:
-    """Each world, built in a folder of its own."""
+    """Build each world in its own folder."""
     for name, files in _FILES.items():
         place = folder / name.replace(" ", "-")
         place.mkdir()

@@ -1,7 +1,7 @@
-"""A session that answers the true yfinance client from recorded files, in Yahoo's chart JSON.
+"""An HTTP session that serves recorded files to the real yfinance client, in Yahoo's chart JSON.
 
-Like `stock_platform.market_data.sample`, but nothing is derived: what a file says is answered, its
-nulls and infinities included.
+Like `stock_platform.market_data.sample`, but nothing is derived: nulls and infinities of a file are
+served unchanged.
 """
 
 import json
@@ -29,15 +29,15 @@ _KINDS: Final = {
     "Capital Gains": "capitalGains",
     "Stock Splits": "splits",
 }
-# A day that the calendar does not know is stamped like this, exchange's own time.
+# The local opening time of days that are missing in the calendar.
 _USUAL_OPENING: Final = time(9, 30)
 
 
 class Recorded:
-    """One file as Yahoo would answer it.
+    """One file in Yahoo's format.
 
     Attributes:
-        days: dates that the file has a row for, ascending.
+        days: dates of the file's rows, ascending.
     """
 
     def __init__(self, file: RecordedFile) -> None:
@@ -53,16 +53,16 @@ class Recorded:
 
     @property
     def sessions(self) -> list[date]:
-        """Those that can have a bar: of weekly bars, the first of each week."""
+        """Sessions that can have a bar: for weekly bars, the first session of each week."""
         return [day for day in self.hours if self.file.interval != "1wk" or day in self.days]
 
     def chart(self, first: int, end: int) -> dict[str, Any]:
-        """The answer for the rows stamped within ``[first, end)``."""
+        """The response for the rows stamped within ``[first, end)``."""
         stamps = {self._stamp(day): day for day in self.days}
         asked = {stamp: day for stamp, day in stamps.items() if first <= stamp < end}
         rows = self._rows.loc[list(asked.values())]
         quote = {name.lower(): list(map(_number, rows[name])) for name in NUMBERS}
-        quote["volume"] = [it if it is None else int(it) for it in quote["volume"]]
+        quote["volume"] = [value if value is None else int(value) for value in quote["volume"]]
         result: dict[str, Any] = {"meta": self._meta(), "timestamp": list(asked)}
         result["indicators"] = {
             "adjclose": [{"adjclose": quote.pop("adj close")}],
@@ -94,7 +94,7 @@ class Recorded:
         zone = {"timezone": local.tzname(), "gmtoffset": int(local.utcoffset().total_seconds())}
         unit = company["price_unit_in_file"]
         return {
-            # AET.L mixes pounds and pence, which is its defect; Yahoo says pence.
+            # AET.L mixes pounds and pence, which is its defect; Yahoo reports pence.
             "currency": company["currency"] if unit.startswith("mixed") else unit,
             "symbol": self.file.symbol,
             "exchangeName": company["yahoo_exchange_code"],
@@ -117,14 +117,14 @@ class Recorded:
 
 
 class RecordedSession(RecordingHttpSession):
-    """Stands in for Yahoo: charts of the recorded files, and nothing is sent anywhere."""
+    """Serves charts of the recorded files without network."""
 
     def __init__(self, recorded: Iterable[Recorded]) -> None:
         super().__init__()
-        self._recorded = {it.file.symbol: it for it in recorded}
+        self._recorded = {source.file.symbol: source for source in recorded}
 
     def send(self, method: HttpMethod, url: str, *args: Any, **options: Any) -> Response:  # noqa: ARG002
-        """Answer a chart; cookies and crumbs get a word."""
+        """Return a chart, or a crumb for all other requests."""
         path = urlsplit(url).path
         if not path.startswith(_CHART):
             return _response(url, b"crumb")
@@ -138,13 +138,13 @@ class RecordedSession(RecordingHttpSession):
 def _events(rows: pd.DataFrame, stamps: list[int]) -> dict[str, Any]:
     events: dict[str, Any] = {}
     for column, kind in _KINDS.items():
-        told = {
+        events_of_kind = {
             str(stamp): {"date": stamp, **_event(kind, value)}
             for stamp, value in zip(stamps, rows[column], strict=True)
             if value != 0
         }
-        if told:
-            events[kind] = told
+        if events_of_kind:
+            events[kind] = events_of_kind
     return events
 
 
@@ -160,7 +160,7 @@ def _event(kind: str, value: float) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """Null where the file has nothing; infinities stay."""
+    """Return None for missing numbers; infinities stay."""
     return None if pd.isna(value) else float(value)
 
 

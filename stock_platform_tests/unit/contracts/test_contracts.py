@@ -1,14 +1,10 @@
-"""Contracts are complete, and everything generated from them is what is checked in."""
+"""Contracts are complete, and the generated files match them."""
 
 import pyarrow as pa
 import pytest
 
 from stock_platform.contracts import FACT_STOCK_PRICE, TABLES
-from stock_platform.contracts.render import (
-    arrow_schema,
-    bigquery_schema,
-    create_table,
-)
+from stock_platform.contracts.render import arrow_schema, bigquery_schema, create_table
 from stock_platform.orchestration.metadata import dagster_schema
 from stock_platform.warehouse.terraform_files import TERRAFORM_SCHEMAS, terraform_files
 
@@ -24,7 +20,7 @@ class TestContract:
     def test_keys_are_never_null(self, table):
         assert not [c for c in table.columns if c.name in table.key and c.nullable]
 
-    def test_references_name_a_column_of_the_same_type(self, table):
+    def test_references_point_to_matching_keys(self, table):
         for column in table.columns:
             if column.references:
                 target, name = column.references.split(".")
@@ -32,18 +28,18 @@ class TestContract:
                 assert found.type == column.type
                 assert TABLES[target].key == (name,)
 
-    def test_every_column_is_described_everywhere(self, table):
+    def test_columns_have_descriptions(self, table):
         assert all(column.description.endswith(".") for column in table.columns)
         shown = [column.description for column in dagster_schema(table).columns]
         assert shown == [column.documentation for column in table.columns]
 
 
-def test_the_schema_files_of_terraform_are_not_stale():
+def test_terraform_schemas_match_contracts():
     stored = {file.name: file.read_text() for file in TERRAFORM_SCHEMAS.iterdir()}
     assert stored == terraform_files(), "run `make schemas`"
 
 
-def test_a_schema_file_says_type_mode_and_unit():
+def test_schema_file_has_type_mode_and_unit():
     fields = {field["name"]: field for field in bigquery_schema(FACT_STOCK_PRICE)}
     assert fields["Close"] == {
         "name": "Close",
@@ -58,7 +54,7 @@ def test_arrow_keeps_times_in_utc_microseconds():
     assert arrow_schema(FACT_STOCK_PRICE).field("FetchedAt").type == pa.timestamp("us", tz="UTC")
 
 
-def test_ddl_requires_what_the_contract_requires():
+def test_ddl_matches_nullability_of_contract():
     ddl = create_table(FACT_STOCK_PRICE)
     assert "`Volume` INT64 NOT NULL" in ddl
     assert "`AdjClose` FLOAT64," in ddl

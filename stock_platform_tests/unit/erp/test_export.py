@@ -1,4 +1,4 @@
-"""Which rows and files of ERP exports are accepted, and why others are rejected."""
+"""Accepted and rejected rows and files of ERP exports."""
 
 import csv
 import io
@@ -80,7 +80,7 @@ def test_values_are_normalised(tmp_path):
         (company(), "repeated_row"),
     ],
 )
-def test_bad_row_is_rejected_and_good_one_kept(tmp_path, row, reason):
+def test_bad_row_is_rejected_alone(tmp_path, row, reason):
     found = export(tmp_path, company(), row)
     assert accepted(found) == ["AAPL"]
     assert rejected(found) == [(3, reason)]
@@ -123,7 +123,7 @@ def test_single_byte_encodings_are_detected(tmp_path, encoding):
     assert accepted(found, "COMPANY_NAME") == names
 
 
-def test_header_may_be_reordered_aliased_and_extended(tmp_path):
+def test_header_may_be_reordered_and_aliased(tmp_path):
     header = "Cost Centre;mic;Item-Id;symbol;name;sector;country;ccy;isin;active;Last Changed"
     row = "4711;XNYS;C-1;IBM;IBM Corp.;;;USD;;Y;2020-01-01"
     found = read(tmp_path, f"{header}\n{row}\n")
@@ -157,7 +157,7 @@ def test_sealed_last_row_needs_no_newline(tmp_path):
     assert accepted(read(tmp_path, f"{HEADER}\n{company()}")) == ["AAPL"]
 
 
-def test_too_many_bad_rows_reject_the_file(tmp_path):
+def test_too_many_bad_rows_reject_file(tmp_path):
     rows = [company(f"C-{n}", f"T{n}") for n in range(4)]
     bad = company("C-9", "X", mic="XXXX")
     assert len(accepted(export(tmp_path, *rows, bad, share=0.2))) == 4
@@ -165,7 +165,7 @@ def test_too_many_bad_rows_reject_the_file(tmp_path):
         export(tmp_path, *rows[1:], bad, share=0.2)
 
 
-def test_exchange_needs_mic_time_zone_and_currency(tmp_path):
+def test_incomplete_exchanges_are_rejected(tmp_path):
     header = ",".join(EXCHANGES.columns)
     rows = [
         "xlon,London,GB,London,Europe/London,GBp,.L,LSE",
@@ -197,7 +197,7 @@ def test_normalising_twice_changes_nothing(text):
     assert normalise_whitespace(normalise_whitespace(text)) == normalise_whitespace(text)
 
 
-def test_unclosed_quote_hides_no_row(tmp_path):
+def test_unclosed_quote_hides_no_rows(tmp_path):
     rows = [company(f"C-{n}", f"T{n}") for n in range(40)]
     rows[3] = company("C-3", "T3", '"Oops')
     rows[9] = company("C-9", "T9", 'Inc"')
@@ -209,13 +209,13 @@ def test_unclosed_quote_hides_no_row(tmp_path):
         export(tmp_path, *rows, share=0.1)
 
 
-def test_copies_of_good_rows_reject_no_file(tmp_path):
+def test_repeated_rows_do_not_reject_file(tmp_path):
     rows = [company(f"C-{n}", f"T{n}") for n in range(4)]
     found = export(tmp_path, *rows, *rows, share=0.1)
     assert (found.accepted.num_rows, found.rejected.num_rows) == (4, 4)
 
 
-def test_file_truncated_in_free_text_is_rejected(tmp_path):
+def test_truncation_in_last_text_is_detected(tmp_path):
     header = ",".join([*COMPANIES.columns[:2], *COMPANIES.columns[3:], "COMPANY_NAME"])
     row = "C-1,AAPL,XNAS,Tech,US,USD,,Y,2020-01-01,Apple In"
     with pytest.raises(ErpFileError, match="middle of a row"):
@@ -230,7 +230,7 @@ def test_file_truncated_in_free_text_is_rejected(tmp_path):
         f"\ufeff\r\n{HEADER}\r\n{company()}\r\n\x1a",
         f"{HEADER},NOTES,NOTES,SYMBOL,EXCHANGE\n{company()},a,b,c,d\n",
     ],
-    ids=["Excel's line and a blank one", "DOS's end", "other columns, and aliases beside names"],
+    ids=["Excel's first line", "DOS's end of file", "extra columns and aliases"],
 )
 def test_extra_lines_and_columns_are_ignored(tmp_path, content):
     assert read(tmp_path, content).accepted.num_rows == 1
@@ -253,7 +253,7 @@ def test_alternative_spellings_are_normalised(tmp_path, field, spelt, kept):
 
 
 @pytest.mark.parametrize("ticker", [".", "..", "-", "=CMD", "&_"])
-def test_symbol_without_letter_or_digit_is_rejected(tmp_path, ticker):
+def test_symbol_needs_letter_or_digit(tmp_path, ticker):
     found = export(tmp_path, company(ticker=ticker))
     assert found.rejected["REASON"].to_pylist() == ["symbol_not_of_yahoos_characters"]
 

@@ -26,7 +26,7 @@ UNLISTED = company("C-3", "TSLA", "Tesla", mic="XXXX")
 
 
 class Landing:
-    """A landing folder of companies, its loader, and what a load leaves in the lake."""
+    """A landing folder of companies, its loader, and the resulting state of the lake."""
 
     def __init__(self, root):
         self.paths = LakePaths(str(root / "lake"))
@@ -54,7 +54,7 @@ class Landing:
         return ledger.read_ledger(self.paths, "companies")
 
     def state(self):
-        """Everything that a load leaves, without moments."""
+        """Everything that a load leaves, without times."""
         moments = {"generation", "arrived_at", "loaded_at"}
         entries = [
             {name: value for name, value in record.to_json().items() if name not in moments}
@@ -89,7 +89,7 @@ def newer_file(landing):
 def late_file(landing):
     landing.drop("a.csv", APPLE)
     landing.load()
-    # Its Microsoft is newer than anything known, its Apple older.
+    # Microsoft is newer than any known record, Apple older.
     landing.drop("b.csv", OLDER_APPLE, MICROSOFT)
 
 
@@ -218,7 +218,7 @@ def test_damaged_entry_does_not_stop_others(landing, caplog, content):
     assert list(landing.ledger().damaged) == [str(entry)]
 
 
-def test_file_of_damaged_entry_is_not_reloaded(damaged_entry):
+def test_damaged_entry_prevents_reload(damaged_entry):
     landing, _ = damaged_entry
     before = landing.state()["records"]
     assert landing.load() == []
@@ -243,7 +243,7 @@ def test_damaged_entry_of_current_load_heals(landing):
     assert landing.state() == before
 
 
-def test_newest_file_is_unknown_with_damaged_entry(damaged_entry):
+def test_changed_rules_ignore_damaged_ledger(damaged_entry):
     landing, _ = damaged_entry
     landing.rules = "others"
     assert landing.load() == []
@@ -287,7 +287,7 @@ def test_other_names_are_not_entries(landing, name):
 
 
 def test_marker_without_entry_is_ignored(landing):
-    """A load died between the two, and the file was deleted before the next."""
+    """A load died before it wrote the entry, and the file was deleted before the next load."""
     marker = Path(landing.paths.rejected_erp_load("companies", "a.csv@1"))
     marker.parent.mkdir(parents=True)
     marker.touch()
@@ -305,7 +305,7 @@ def test_lost_pointer_with_damaged_entries_stops(landing):
         landing.load()
 
 
-def test_pointer_of_version_0_1_is_read(landing):
+def test_version_0_1_pointer_is_read(landing):
     landing.drop("a.csv", APPLE)
     landing.load()
     (record,) = landing.ledger().by_arrival()

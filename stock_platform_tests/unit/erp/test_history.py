@@ -58,7 +58,7 @@ META = company("C-2", "META", "Meta Platforms", changed="2022-06-09")
 AAPL = company(changed="2000-03-01")
 
 
-def test_renamed_company_keeps_identity_and_both_symbols(merged):
+def test_renamed_company_keeps_identity(merged):
     records = merged([AAPL, FB], [AAPL, META])
     assert history(records)[1:] == [
         ("FB", "C-2", "2012-05-18", "2022-06-09"),
@@ -92,13 +92,13 @@ def test_venue_move_and_deactivation_are_states(merged):
     ]
 
 
-def test_vanished_company_is_marked_until_it_returns(merged):
+def test_missing_company_is_marked_until_return(merged):
     assert state(merged([AAPL, FB], [AAPL]), "FB")["IsVanished"]
     assert state(merged([AAPL, FB], [AAPL]), "FB")["IsActive"]
     assert not state(merged([AAPL, FB], [AAPL], [AAPL, FB]), "FB")["IsVanished"]
 
 
-def test_company_with_rejected_row_has_not_vanished(merged):
+def test_rejected_row_marks_no_company_missing(merged):
     broken = company("C-2", "FB", "Facebook", "XXXX")
     assert not state(merged([AAPL, FB], [AAPL, broken]), "FB")["IsVanished"]
 
@@ -121,7 +121,7 @@ def test_repeated_export_changes_nothing(merged):
     assert merged([AAPL, FB], [AAPL, META]).equals(merged([AAPL, FB], [AAPL, META], [AAPL, META]))
 
 
-def test_active_days_follow_the_history(merged):
+def test_active_days_follow_history(merged):
     gone = company(active="N", changed="2020-01-01")
     records = merged([AAPL, FB], [gone, META])
     days = ["1999-01-04", "2019-12-31", "2020-01-02", "2022-06-08", "2022-06-09"]
@@ -162,7 +162,7 @@ def test_states_of_symbol_never_overlap(tmp_path_factory, exports):
         assert list(active) == sorted(set(active))
 
 
-def test_reused_symbol_has_one_company_per_session(merged):
+def test_reused_symbol_resolves_by_session(merged):
     first = company("C-9", "FB", "Frontier Bank", "XNYS", changed="2012-01-03")
     again = company("C-2", "FB", "Facebook", "XNAS", changed="2013-02-15")
     records = merged([first], [again])
@@ -185,7 +185,7 @@ def test_exported_company_wins_over_vanished_one(merged):
     assert (state(records, "X")["ItemId"], state(records, "X")["IsActive"]) == ("C-5", True)
 
 
-def test_company_under_new_key_keeps_old_history(merged):
+def test_changed_key_keeps_old_history(merged):
     records = merged([company("C-1")], [company("C-1001")])
     assert [(row[1], row[3]) for row in history(records)] == [
         ("C-1", "2020-01-01"),
@@ -212,7 +212,7 @@ def test_withdrawn_state_is_removed(merged):
     assert state(records, "IBM")["CompanyName"] == "Right"
 
 
-def test_superseded_export_with_same_days_is_late(tmp_path):
+def test_superseded_export_changes_nothing(tmp_path):
     typo, good = company(name="Aple"), company(name="Apple")
     new = company("C-7", "IBM")
     records = merge(None, export(tmp_path, typo), 0).records
@@ -228,6 +228,6 @@ def test_late_export_counts_outdated_rows(merged, tmp_path):
     assert (late.is_late, late.outdated) == (True, 1)
 
 
-def test_unreadable_key_marks_no_company_vanished(merged):
+def test_unreadable_key_marks_no_company_missing(merged):
     assert not state(merged([AAPL, FB], [AAPL, ',x"y"z']), "FB")["IsVanished"]
     assert not state(merged([AAPL, FB], [AAPL, 'C-2,FB,"Face"book"']), "FB")["IsVanished"]

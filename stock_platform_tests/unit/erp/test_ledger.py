@@ -17,7 +17,7 @@ VERSION_0_1 = b"""{
 }"""
 
 
-def test_entry_of_version_0_1_is_read_and_kept():
+def test_version_0_1_entry_round_trips():
     record = LoadRecord.from_json(orjson.loads(VERSION_0_1))
     assert record.key == "companies.csv@1795740752988094-916"
     assert (record.is_rejected, record.is_deleted) == (True, True)

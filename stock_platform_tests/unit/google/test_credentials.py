@@ -47,18 +47,18 @@ def resources(google, monkeypatch):
 
 
 def test_lake_uses_its_account(resources, monkeypatch):
-    with proxy(os.environ["STORAGE_EMULATOR_HOST"]) as it:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", it.url)
+    with proxy(os.environ["STORAGE_EMULATOR_HOST"]) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
         CloudStorage.clear_instance_cache()
         uri = resources["lake"].paths.quality_report()
         files.write(uri, b"page")
         assert files.read(uri) == b"page"
-    assert it.authorizations == {f"Bearer as {INGEST} by Bearer {TOKEN}"}
+    assert server.authorizations == {f"Bearer as {INGEST} by Bearer {TOKEN}"}
     CloudStorage.clear_instance_cache()
 
 
 def test_warehouse_uses_its_account(resources, monkeypatch):
-    with proxy(os.environ["BIGQUERY_EMULATOR_HOST"]) as it:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", it.url)
+    with proxy(os.environ["BIGQUERY_EMULATOR_HOST"]) as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.url)
         assert resources["warehouse"].open().query("SELECT 1 AS one")["one"].to_pylist() == [1]
-    assert it.authorizations == {f"Bearer as {LOADER} by Bearer {TOKEN}"}
+    assert server.authorizations == {f"Bearer as {LOADER} by Bearer {TOKEN}"}

@@ -1,7 +1,7 @@
 """Remedies for the error messages of Google Cloud.
 
-Errors of BigQuery jobs are made by its client. Messages of batches are those that Dataproc
-is reported to use for clusters; none of a batch was observed.
+Errors of BigQuery jobs are created by its client. Messages of batches follow reported messages of
+Dataproc clusters; none of a batch was observed.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -40,11 +40,11 @@ def remedy(message, minutes=2):
         ("Subnetwork 'default' does not support Private Google Access", "SUBNETWORK"),
     ],
 )
-def test_failed_batch_has_a_remedy(message, says):
+def test_failed_batch_has_remedy(message, says):
     assert says in remedy(message)
 
 
-def test_batch_at_its_time_limit_names_the_setting():
+def test_expired_batch_names_time_limit_setting():
     assert "TTL_MINUTES" in remedy("Batch was stopped", minutes=120)
 
 
@@ -68,12 +68,12 @@ def test_batch_at_its_time_limit_names_the_setting():
         ),
     ],
 )
-def test_failed_job_has_a_remedy(reason, message, says):
+def test_failed_job_has_remedy(reason, message, says):
     with pytest.raises(WarehouseError, match=says), translate_google_errors():
         raise _error_result_to_exception({"reason": reason, "message": message})
 
 
-def test_exhausted_retries_have_a_remedy():
+def test_exhausted_retries_have_remedy():
     with pytest.raises(WarehouseError, match="run again later"), translate_google_errors():
         raise RetryError("Timeout of 600.0s exceeded", ServiceUnavailable("upstream"))
 
@@ -87,7 +87,7 @@ def test_exhausted_retries_have_a_remedy():
         (404, "Requested entity /batches/x was not found", "batch was deleted"),
     ],
 )
-def test_known_error_has_a_remedy(status, words, says):
+def test_known_error_has_remedy(status, words, says):
     assert says in remedy_for(status, words)
 
 

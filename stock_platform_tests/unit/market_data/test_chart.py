@@ -2,18 +2,10 @@
 
 import json
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
 
-from stock_platform.market_data.chart import (
-    Bar,
-    ChartError,
-    ParsedChart,
-    Split,
-    YahooResponseError,
-    read_chart,
-)
+from stock_platform.market_data.chart import Bar, ChartError, Split, YahooResponseError, read_chart
 from stock_platform_tests.support.local_yahoo import MONDAY, chart_body, error_body, opening
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -21,11 +13,11 @@ ROW = (10.0, 12.5, 9.5, 11.25, 11.0, 1234)
 OPENING, CLOSING = opening(MONDAY), opening(MONDAY, 20, 0)
 
 
-def read(*args: Any, fetched_at: datetime = LATER, **kwargs: Any) -> ParsedChart:
+def read(*args, fetched_at=LATER, **kwargs):
     return read_chart(chart_body("T", *args, **kwargs), fetched_at)
 
 
-def period(start: int, end: int) -> dict[str, Any]:
+def period(start, end):
     return {"regular": {"start": start, "end": end}}
 
 
@@ -61,12 +53,12 @@ def test_bar_has_exchange_local_date():
     assert set(read({late_in_new_york: ROW}).bars) == {MONDAY}
 
 
-def test_row_before_midnight_belongs_to_next_day():
+def test_late_evening_stamp_is_next_day():
     slipped = opening(date(2024, 6, 10), 2, 0)  # 23:00 of Sunday the 9th in Sao Paulo
     assert set(read({slipped: ROW}, exchangeTimezoneName="America/Sao_Paulo").bars) == {MONDAY}
 
 
-def test_later_row_of_a_session_wins():
+def test_last_row_of_session_wins():
     live = (*ROW[:5], 1300)
     chart = read({CLOSING + 1: live, OPENING: ROW})
     assert chart.bars == {MONDAY: Bar(*live)}
@@ -99,7 +91,7 @@ def test_actions_of_one_day_are_combined():
         (OPENING, CLOSING, False),  # settled
     ],
 )
-def test_last_bar_is_live_until_final(stamp: int, fetched_at: int, live: bool):
+def test_last_bar_is_live_until_final(stamp, fetched_at, live):
     chart = read(
         {opening(date(2024, 6, 7)): ROW, stamp: ROW},
         fetched_at=datetime.fromtimestamp(fetched_at, UTC),
@@ -161,7 +153,7 @@ def test_old_bar_is_never_live():
         ),
     ],
 )
-def test_other_content_is_rejected_with_reason(body: bytes, reason: str):
+def test_other_content_is_rejected_with_reason(body, reason):
     with pytest.raises(ChartError, match=reason):
         read_chart(body, LATER)
 

@@ -10,7 +10,7 @@ DAY = date(2024, 6, 10)
 
 
 class Scripted:
-    """A source that answers by a script of outcomes."""
+    """A source with scripted outcomes."""
 
     def __init__(self, outcomes):
         self.outcomes = outcomes
@@ -18,8 +18,8 @@ class Scripted:
 
     def fetch(self, request):
         self.asked.append(request.symbol)
-        line = {"symbol": request.symbol, "outcome": self.outcomes[request.symbol]}
-        return SymbolResult(request.symbol, (line,), ())
+        record = {"symbol": request.symbol, "outcome": self.outcomes[request.symbol]}
+        return SymbolResult(request.symbol, (record,), ())
 
 
 def outcomes_of(script):
@@ -39,7 +39,7 @@ def test_occasional_throttling_stops_nothing():
     assert asked == list(script)
 
 
-def test_three_throttled_symbols_end_the_fetch():
+def test_three_throttled_symbols_end_fetch():
     script = dict.fromkeys("ABCDE", Outcome.THROTTLED)
     asked, outcomes = outcomes_of(script)
     assert asked == ["A", "B", "C"]

@@ -10,14 +10,14 @@ from curl_cffi.requests.exceptions import InvalidURL, RequestException
 
 from stock_platform.market_data.http_session import YahooHttpSession, retry_after_seconds
 from stock_platform.market_data.recording_session import RequestRejectedError
-from stock_platform_tests.support.local_yahoo import Served, Yahoo, chart_body
+from stock_platform_tests.support.local_yahoo import Served, chart_body
 
 URL = "https://query2.finance.yahoo.com/v8/finance/chart/T"
 PARAMS = {"period1": 0, "period2": 9, "crumb": "secret"}
 NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
 
 
-def test_every_host_uses_the_base_url(yahoo: Yahoo, session: YahooHttpSession):
+def test_base_url_replaces_every_host(yahoo, session):
     yahoo.serve("T", Served(body=chart_body("T")))
     session.get("https://fc.yahoo.com")
     session.get(URL, params=PARAMS)
@@ -27,7 +27,7 @@ def test_every_host_uses_the_base_url(yahoo: Yahoo, session: YahooHttpSession):
     ]
 
 
-def test_recorded_url_has_no_crumb(yahoo: Yahoo, session: YahooHttpSession):
+def test_recorded_url_has_no_crumb(yahoo, session):
     yahoo.serve("T", Served(body=chart_body("T")))
     session.get("https://fc.yahoo.com")
     session.get(URL, params=PARAMS)
@@ -37,19 +37,17 @@ def test_recorded_url_has_no_crumb(yahoo: Yahoo, session: YahooHttpSession):
     assert response.fetched_at.tzinfo is UTC
 
 
-def test_base_url_rejects_plain_http(session: YahooHttpSession):
+def test_base_url_rejects_plain_http(session):
     with pytest.raises(InvalidURL, match="only https"):
         session.get("http://example.org/v8/finance")
 
 
-def test_base_url_disables_redirects(yahoo: Yahoo, session: YahooHttpSession):
+def test_base_url_disables_redirects(yahoo, session):
     yahoo.serve("T", Served(302, headers={"Location": "https://example.org/"}))
     assert session.get(URL, params=PARAMS).status_code == 302
 
 
-def test_transient_failures_are_retried(
-    yahoo: Yahoo, session: YahooHttpSession, waits: list[float]
-):
+def test_transient_failures_are_retried(yahoo, session, waits):
     yahoo.serve(
         "T",
         Served(429, b"Too Many Requests"),
@@ -63,14 +61,14 @@ def test_transient_failures_are_retried(
     assert all(2 * 2**n <= wait <= 2 * 2**n + 2 for n, wait in enumerate(waits))
 
 
-def test_retries_are_limited(yahoo: Yahoo, session: YahooHttpSession, waits: list[float]):
+def test_retries_are_limited(yahoo, session, waits):
     yahoo.serve("T", Served(429))
     with pytest.raises(RequestRejectedError):
         session.get(URL, params=PARAMS)
     assert (len(yahoo.asked), len(waits)) == (5, 4)
 
 
-def test_broken_connection_is_recorded_and_raised(yahoo: Yahoo, session: YahooHttpSession):
+def test_broken_connection_is_recorded_and_raised(yahoo, session):
     yahoo.serve("T", Served(200, b"{", length=10))
     with pytest.raises(RequestException):
         session.get(URL, params=PARAMS)
@@ -79,16 +77,14 @@ def test_broken_connection_is_recorded_and_raised(yahoo: Yahoo, session: YahooHt
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
-def test_rejected_request_is_not_retried(yahoo: Yahoo, session: YahooHttpSession, status: int):
+def test_rejected_request_is_not_retried(yahoo, session, status):
     yahoo.serve("T", Served(status, b"{}"))
     with pytest.raises(RequestRejectedError, match=str(status)):
         session.get(URL, params=PARAMS)
     assert len(yahoo.asked) == 1
 
 
-def test_retry_after_header_is_respected(
-    yahoo: Yahoo, session: YahooHttpSession, waits: list[float]
-):
+def test_retry_after_header_is_respected(yahoo, session, waits):
     yahoo.serve("T", Served(429, headers={"Retry-After": "17"}), Served(body=chart_body("T")))
     session.get(URL, params=PARAMS)
     assert waits == [17.0]
@@ -109,11 +105,11 @@ def test_retry_after_header_is_respected(
         ("Mon, 10 Jun 2024 12:00:30 -0000", None),
     ],
 )
-def test_retry_after_accepts_seconds_or_date(header: str | None, seconds: float | None):
+def test_retry_after_accepts_seconds_or_date(header, seconds):
     assert retry_after_seconds(header, NOW) == seconds
 
 
-def test_requests_are_evenly_spaced(yahoo: Yahoo):
+def test_requests_are_evenly_spaced(yahoo):
     session, times = YahooHttpSession(20, yahoo.url), [monotonic()]
     for _ in range(4):
         session.get("https://fc.yahoo.com")

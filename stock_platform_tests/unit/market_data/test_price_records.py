@@ -1,11 +1,9 @@
 """Outcomes and contents of raw price records."""
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from hashlib import sha256
 from math import prod
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +14,6 @@ from stock_platform.market_data.models import (
     TRANSIENT_OUTCOMES,
     HttpResponseRecord,
     Outcome,
-    PriceRequest,
-    RawPriceRecord,
 )
 from stock_platform.market_data.price_records import build_symbol_result
 from stock_platform_tests.support.local_yahoo import (
@@ -36,17 +32,17 @@ NULLS = (None,) * 6
 TUESDAY, FRIDAY = MONDAY + timedelta(days=1), MONDAY - timedelta(days=3)
 
 
-def answered(body: bytes, status: int | None = 200, url: str = DATA_URL) -> HttpResponseRecord:
+def answered(body, status=200, url=DATA_URL):
     return HttpResponseRecord(url, status, NOW, body, None if status else "timed out")
 
 
-def lines(request: PriceRequest, *answers: HttpResponseRecord) -> Mapping[str, RawPriceRecord]:
+def lines(request, *answers):
     found = build_symbol_result(request, answers, "yfinance/1.7.0").records
     assert [line["session_date"] for line in found] == [s.isoformat() for s in request.sessions]
     return {line["session_date"]: line for line in found}
 
 
-def outcome(body: bytes, status: int | None = 200, **kwargs: Any) -> str:
+def outcome(body, status=200, **kwargs):
     return lines(price_request("T", MONDAY, **kwargs), answered(body, status))[str(MONDAY)][
         "outcome"
     ]
@@ -112,7 +108,7 @@ def test_every_response_is_kept_verbatim():
     }
 
 
-def test_closed_exchange_without_bar_is_no_session():
+def test_missing_bar_on_holiday_is_no_session():
     assert outcome(chart_body("T"), closed=(MONDAY,)) == Outcome.NO_SESSION
 
 
@@ -125,7 +121,7 @@ def test_bar_on_closed_exchange_is_kept():
     assert line["bar"]
 
 
-def test_absence_before_first_trade_is_not_listed():
+def test_missing_bar_before_listing_is_not_listed():
     body = chart_body("T", firstTradeDate=opening(MONDAY))
     found = lines(price_request("T", FRIDAY, MONDAY, TUESDAY), answered(body))
     assert [line["outcome"] for line in found.values()] == ["not_listed", "null_bar", "null_bar"]
@@ -137,14 +133,14 @@ def test_price_before_first_trade_date_counts():
 
 
 @pytest.mark.parametrize("row", [NULLS, (*ROW[:3], None, *ROW[4:])])
-def test_bar_with_missing_prices_is_kept(row: tuple[Any, ...]):
+def test_bar_with_missing_prices_is_kept(row):
     body = chart_body("T", {opening(MONDAY): row})
     line = lines(price_request("T", MONDAY), answered(body))[str(MONDAY)]
     assert line["outcome"] == Outcome.NULL_BAR
     assert tuple((line["bar"] or {}).values()) == row
 
 
-def test_bar_without_volume_or_currency_is_ok():
+def test_volume_and_currency_are_optional():
     body = chart_body("T", {opening(MONDAY): (*ROW[:5], None)}, currency=None)
     line = lines(price_request("T", MONDAY), answered(body))[str(MONDAY)]
     assert (line["outcome"], line["currency"]) == ("ok", None)
@@ -180,7 +176,7 @@ def test_live_bar_is_kept():
         (None, b"", "upstream_error"),
     ],
 )
-def test_status_and_body_decide_the_outcome(status: int | None, body: bytes, expected: str):
+def test_status_and_body_decide_outcome(status, body, expected):
     line = lines(price_request("T", MONDAY), answered(body, status))[str(MONDAY)]
     assert line["outcome"] == expected
     assert line["bar"] is None
@@ -218,7 +214,7 @@ def test_outcome_sets_are_disjoint():
 
 
 @pytest.mark.parametrize("sessions", [(), (TUESDAY, MONDAY), (MONDAY, MONDAY)])
-def test_request_needs_ascending_sessions(sessions: tuple[date, ...]):
+def test_request_needs_ascending_sessions(sessions):
     with pytest.raises(ValueError, match="ascend"):
         price_request("T", *sessions)
 
@@ -228,7 +224,7 @@ def test_request_needs_ascending_sessions(sessions: tuple[date, ...]):
         st.integers(0, 9), st.tuples(st.integers(1, 50), st.integers(1, 50)), max_size=4
     )
 )
-def test_later_splits_are_strictly_later(splits: dict[int, tuple[int, int]]):
+def test_later_splits_are_strictly_later(splits):
     days = [MONDAY + timedelta(days=n) for n in range(10)]
     events = {
         str(n): {"date": opening(days[n]), "numerator": up, "denominator": down}

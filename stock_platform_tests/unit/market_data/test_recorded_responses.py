@@ -5,11 +5,10 @@ import re
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from stock_platform.market_data.chart import ChartError, ParsedChart, Split, read_chart
+from stock_platform.market_data.chart import ChartError, Split, read_chart
 from stock_platform.market_data.classify import FetchFailure, classify_response
 from stock_platform.market_data.models import HttpResponseRecord, Outcome
 
@@ -17,7 +16,7 @@ FOLDER = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "yahoo
 INDEX = FOLDER / "index.json"
 URL = "https://query2.finance.yahoo.com/v8/finance/chart/X?period1=1&period2=2"
 
-# Upstream's own edits, and an intraday answer: no daily charts.
+# Edited by upstream, or intraday: not daily charts.
 UNREADABLE = {
     "yf2_chart-AAPL-2025-02-01-to-2025-02-02-includePrePost-false-interval-1m.json": "bars of 1m",
     "yf2_chart-notimestamp-quotes-length.fake.json": "0 stamps",
@@ -25,24 +24,24 @@ UNREADABLE = {
 }
 
 
-def recorded_charts() -> list[Any]:
+def recorded_charts():
     rows = json.loads(INDEX.read_text()) if INDEX.exists() else []
     return [pytest.param(row, id=row["file"]) for row in rows if row["summary"]["kind"] == "chart"]
 
 
-def fetch_time(recorded_at: str) -> datetime:
+def fetch_time(recorded_at):
     """``recorded_at`` is an HTTP date, an upper bound in ISO 8601, or a day."""
     iso = re.search(r"\d{4}-\d\d-\d\d(T[\d:+-]+)?", recorded_at)
     found = datetime.fromisoformat(iso[0]) if iso else parsedate_to_datetime(recorded_at)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def read(row: dict[str, Any]) -> ParsedChart:
+def read(row):
     return read_chart((FOLDER / row["file"]).read_bytes(), fetch_time(row["recorded_at"]))
 
 
 @pytest.mark.parametrize("row", recorded_charts())
-def test_recorded_chart_matches_manifest(row: dict[str, Any]):
+def test_recorded_chart_matches_manifest(row):
     if reason := UNREADABLE.get(row["file"]):
         with pytest.raises(ChartError, match=reason):
             read(row)
@@ -58,7 +57,7 @@ def test_recorded_chart_matches_manifest(row: dict[str, Any]):
     assert chart.live_session == live
 
 
-@pytest.mark.skipif(not INDEX.exists(), reason="the recorded answers are not here")
+@pytest.mark.skipif(not INDEX.exists(), reason="the recorded responses are missing")
 @pytest.mark.parametrize(
     ("name", "status", "outcome"),
     [
@@ -70,14 +69,14 @@ def test_recorded_chart_matches_manifest(row: dict[str, Any]):
         ("yf2_quote-AAPL.json", 200, Outcome.UPSTREAM_ERROR),
     ],
 )
-def test_recorded_error_gets_its_outcome(name: str, status: int, outcome: Outcome):
+def test_recorded_error_gets_its_outcome(name, status, outcome):
     answer = HttpResponseRecord(URL, status, datetime.now(UTC), (FOLDER / name).read_bytes())
-    verdict = classify_response("X", answer)
-    assert isinstance(verdict, FetchFailure)
-    assert verdict.outcome is outcome
+    failure = classify_response("X", answer)
+    assert isinstance(failure, FetchFailure)
+    assert failure.outcome is outcome
 
 
-@pytest.mark.skipif(not INDEX.exists(), reason="the recorded answers are not here")
+@pytest.mark.skipif(not INDEX.exists(), reason="the recorded responses are missing")
 def test_recorded_ibm_splits_have_ex_dates():
     chart = read_chart((FOLDER / "pricehist_ibm-long-partial.json").read_bytes(), datetime.now(UTC))
     assert chart.first_trade_date == date(1962, 1, 2)

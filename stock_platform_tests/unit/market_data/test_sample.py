@@ -5,7 +5,6 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import isclose, prod
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_platform.market_data.chart import read_chart
-from stock_platform.market_data.models import Outcome, RawPriceRecord
+from stock_platform.market_data.models import Outcome
 from stock_platform.market_data.sample import SampleHttpSession, chart
 from stock_platform.market_data.sample_data import (
     TradedBar,
@@ -30,12 +29,12 @@ SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
 @pytest.fixture
-def client(cache_dir: Path) -> YahooClient:
+def client(cache_dir):
     return YahooClient(SampleHttpSession(), cache_dir)
 
 
 @pytest.fixture(scope="module")
-def unadjusted() -> pd.DataFrame:
+def unadjusted():
     return pd.read_csv(sample_path(), parse_dates=["Date"])
 
 
@@ -76,11 +75,8 @@ def test_derived_dividends_match_real_ones():
     assert all(whole_cents)
 
 
-@given(
-    closes=st.lists(st.integers(1000, 30000), min_size=3, max_size=30),
-    data=st.data(),
-)
-def test_actions_follow_from_adjusted_close(closes: list[int], data: st.DataObject):
+@given(closes=st.lists(st.integers(1000, 30000), min_size=3, max_size=30), data=st.data())
+def test_actions_follow_from_adjusted_close(closes, data):
     days = [FIRST + timedelta(days=n) for n in range(len(closes))]
     ratio = st.sampled_from(
         [Fraction(2), Fraction(3), Fraction(7), Fraction(1, 2), Fraction(1, 10)]
@@ -98,12 +94,12 @@ def test_actions_follow_from_adjusted_close(closes: list[int], data: st.DataObje
     assert actions.dividends == {day: cents / 100 for day, cents in dividends.items()}
 
 
-def undone(line: RawPriceRecord, price: float) -> float:
+def undone(line, price):
     """A split-adjusted price as it was traded."""
     return price * prod(s["numerator"] / s["denominator"] for s in line["later_splits"])
 
 
-def test_undoing_splits_restores_every_row(client: YahooClient, unadjusted: pd.DataFrame):
+def test_undoing_splits_restores_every_row(client, unadjusted):
     compared = 0
     for symbol, rows in unadjusted.groupby("Ticker"):
         sessions = [stamp.date() for stamp in rows["Date"]]
@@ -124,7 +120,7 @@ def test_undoing_splits_restores_every_row(client: YahooClient, unadjusted: pd.D
     assert compared == 12_154
 
 
-def test_response_equals_yfinance_frame(client: YahooClient):
+def test_response_equals_yfinance_frame(client):
     import yfinance  # noqa: PLC0415  heavy import
 
     frame = yfinance.Ticker("MSFT", session=SampleHttpSession()).history(
@@ -138,7 +134,7 @@ def test_response_equals_yfinance_frame(client: YahooClient):
     assert {str(day.date()) for day in frame.index[frame["Stock Splits"] > 0]} == {"2003-02-18"}
 
 
-def test_adjusted_close_keeps_the_returns():
+def test_adjusted_close_keeps_returns():
     body = read_chart(json.dumps(chart("AAPL", 0, 2**31)), datetime.now(UTC))
     source = traded_bars()["AAPL"]
     adjusted = [bar.adj_close for bar in body.bars.values()]
@@ -164,7 +160,7 @@ def test_range_limits_rows_and_actions():
     assert (list(part.splits), list(part.dividends)) == ([date(2003, 2, 18)], [date(2003, 2, 19)])
 
 
-def test_absences_look_like_yahoo(client: YahooClient):
+def test_absences_look_like_yahoo(client):
     before_facebook, sunday, after = date(2012, 5, 17), date(2012, 5, 20), date(2013, 3, 4)
     request = price_request("FB", before_facebook, sunday, after, closed=(sunday,))
     found = [line["outcome"] for line in client.fetch(request).records]

@@ -4,7 +4,6 @@ import json
 import logging
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,7 +16,6 @@ from stock_platform_tests.support.local_yahoo import (
     CHART_PATH,
     MONDAY,
     Served,
-    Yahoo,
     chart_body,
     error_body,
     opening,
@@ -30,11 +28,11 @@ GOOD = {opening(MONDAY): ROW}
 UNKNOWN = error_body("Not Found", "No data found, symbol may be delisted")
 
 
-def outcomes(client: YahooClient, symbol: str, *sessions: date) -> list[str]:
+def outcomes(client, symbol, *sessions):
     return [line["outcome"] for line in client.fetch(price_request(symbol, *sessions)).records]
 
 
-def test_one_request_covers_the_range(client: YahooClient, yahoo: Yahoo):
+def test_one_request_covers_range(client, yahoo):
     yahoo.serve("T", Served(body=chart_body("T", GOOD)))
     answer = client.fetch(price_request("T", MONDAY, TUESDAY))
     assert [line["outcome"] for line in answer.records] == ["ok", "null_bar"]
@@ -65,15 +63,13 @@ def test_one_request_covers_the_range(client: YahooClient, yahoo: Yahoo):
         (Served(200, chart_body("E")), Outcome.NULL_BAR, 1),
     ],
 )
-def test_every_response_becomes_an_outcome(
-    client: YahooClient, yahoo: Yahoo, served: Served, outcome: Outcome, attempts: int
-):
+def test_every_response_becomes_an_outcome(client, yahoo, served, outcome, attempts):
     yahoo.serve("E", served)
     assert outcomes(client, "E", MONDAY) == [outcome]
     assert len(yahoo.data_requests("E")) == attempts
 
 
-def test_every_throttled_attempt_is_kept(client: YahooClient, yahoo: Yahoo, waits: list[float]):
+def test_every_throttled_attempt_is_kept(client, yahoo, waits):
     yahoo.serve("T", Served(429, b"Too Many Requests"), Served(body=chart_body("T", GOOD)))
     answer = client.fetch(price_request("T", MONDAY))
     data = [r for r in answer.responses if "period1" in r["url"]]
@@ -85,12 +81,12 @@ def test_every_throttled_attempt_is_kept(client: YahooClient, yahoo: Yahoo, wait
     assert len(waits) == 1
 
 
-def test_yfinance_renews_a_rejected_crumb(client: YahooClient, yahoo: Yahoo):
+def test_yfinance_renews_rejected_crumb(client, yahoo):
     yahoo.serve("T", Served(401, b"{}"), Served(body=chart_body("T", GOOD)))
     assert outcomes(client, "T", MONDAY) == ["ok"]
 
 
-def test_unknown_symbol_costs_one_request(client: YahooClient, yahoo: Yahoo):
+def test_unknown_symbol_costs_one_request(client, yahoo):
     yahoo.time_zones["GONE"] = Served(404, UNKNOWN)
     yahoo.serve("GONE", Served(404, UNKNOWN))
     assert outcomes(client, "GONE", MONDAY, TUESDAY) == [Outcome.UNKNOWN_SYMBOL] * 2
@@ -100,14 +96,14 @@ def test_unknown_symbol_costs_one_request(client: YahooClient, yahoo: Yahoo):
 
 
 @pytest.mark.parametrize("served", [Served(429), Served(200, b"<html>"), Served(200, b"{}")])
-def test_failed_time_zone_request_is_transient(client: YahooClient, yahoo: Yahoo, served: Served):
+def test_failed_time_zone_request_is_transient(client, yahoo, served):
     yahoo.time_zones["NOZONE"] = served
     yahoo.serve("NOZONE", Served(body=chart_body("NOZONE", GOOD)))
     expected = Outcome.THROTTLED if served.status == 429 else Outcome.UPSTREAM_ERROR
     assert outcomes(client, "NOZONE", MONDAY) == [expected]
 
 
-def test_unreachable_host_is_upstream_error(cache_dir: Path):
+def test_unreachable_host_is_upstream_error(cache_dir):
     session = YahooHttpSession(1000, "http://127.0.0.1:1", attempts=2, sleep=lambda _: None)
     (line,) = YahooClient(session, cache_dir).fetch(price_request("T", MONDAY)).records
     session.close()
@@ -116,14 +112,14 @@ def test_unreachable_host_is_upstream_error(cache_dir: Path):
 
 
 @pytest.mark.parametrize("symbol", ["", "A/B", "../../etc", "T?range=max"])
-def test_unsafe_symbols_are_quoted(client: YahooClient, yahoo: Yahoo, symbol: str):
+def test_unsafe_symbols_are_quoted(client, yahoo, symbol):
     yahoo.time_zones[symbol] = Served(404, UNKNOWN)
     (line,) = client.fetch(price_request(symbol, MONDAY)).records
     assert line["outcome"] in {Outcome.UNKNOWN_SYMBOL, Outcome.UPSTREAM_ERROR}
     assert {urlsplit(path).path.count("/") for path in yahoo.asked if "chart" in path} <= {5}
 
 
-def test_client_never_serves_old_responses(client: YahooClient, yahoo: Yahoo):
+def test_client_never_serves_old_responses(client, yahoo):
     for symbol in ("BRK-B", "^GSPC", "0700.HK", "EURUSD=X", "M&M.NS"):
         yahoo.serve(symbol, Served(500, b"oops"))
         assert outcomes(client, symbol, MONDAY) == [Outcome.UPSTREAM_ERROR]
@@ -132,7 +128,7 @@ def test_client_never_serves_old_responses(client: YahooClient, yahoo: Yahoo):
         assert outcomes(client, symbol, MONDAY, TUESDAY) == ["ok", "null_bar"]
 
 
-def test_live_bar_and_later_split_arrive(client: YahooClient, yahoo: Yahoo):
+def test_live_bar_and_later_split_arrive(client, yahoo):
     regular = {"start": opening(TUESDAY), "end": opening(TUESDAY, 20, 0)}
     split = {"numerator": 10, "denominator": 1, "date": opening(TUESDAY)}
     rows = {**GOOD, opening(TUESDAY) + 5: ROW}
@@ -146,9 +142,7 @@ def test_live_bar_and_later_split_arrive(client: YahooClient, yahoo: Yahoo):
     assert tuesday["split"] == {"numerator": 10, "denominator": 1}
 
 
-def test_yfinance_logs_nothing(
-    client: YahooClient, yahoo: Yahoo, caplog: pytest.LogCaptureFixture, capfd: Any
-):
+def test_yfinance_logs_nothing(client, yahoo, caplog, capfd):
     caplog.set_level(logging.INFO)
     yahoo.serve("T", Served(404, UNKNOWN))
     client.fetch(price_request("T", MONDAY))
@@ -168,9 +162,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize("path", BODIES, ids=lambda path: path.name)
-def test_parsed_chart_equals_yfinance_frame(
-    path: Path, session: YahooHttpSession, client: YahooClient, yahoo: Yahoo
-):
+def test_parsed_chart_equals_yfinance_frame(path, session, client, yahoo):
     import pandas as pd  # noqa: PLC0415  heavy import
     import yfinance  # noqa: PLC0415  heavy import
 

@@ -41,7 +41,7 @@ def process(path):
             started.kill()
 
 
-def test_lock_is_held_until_its_process_is_killed(path):
+def test_killed_process_loses_lock(path):
     with process(path) as holder:
         assert holder.stdout.readline() == "held\n"
         assert process_locks.is_held(path)
@@ -52,7 +52,7 @@ def test_lock_is_held_until_its_process_is_killed(path):
         assert not process_locks.is_held(path)
 
 
-def test_number_of_living_process_does_not_hold_lock(path):
+def test_pid_alone_does_not_hold_lock(path):
     path.parent.mkdir()
     path.write_text(str(os.getpid()))
     assert process_locks.holder_pid(path) == os.getpid()
@@ -69,7 +69,7 @@ def test_process_sees_its_own_lock(path):
     assert not path.exists()
 
 
-def test_waiting_process_holds_lock_after_file_was_deleted(path):
+def test_waiting_process_holds_recreated_lock(path):
     with process(path) as holder:
         assert holder.stdout.readline() == "held\n"
         with process(path) as waiting:
@@ -79,14 +79,14 @@ def test_waiting_process_holds_lock_after_file_was_deleted(path):
             assert process_locks.is_held(path)
 
 
-def test_lock_of_living_process_is_not_deleted(path):
+def test_living_process_keeps_lock_file(path):
     with process(path) as holder:
         assert holder.stdout.readline() == "held\n"
         process_locks.release(path)
         assert process_locks.is_held(path)
 
 
-def test_lock_file_of_dead_process_is_deleted(path):
+def test_dead_process_loses_lock_file(path):
     with process(path) as holder:
         assert holder.stdout.readline() == "held\n"
     process_locks.release(path)

@@ -1,4 +1,4 @@
-"""Settings are validated once, and say what is wrong."""
+"""Settings are validated once, with messages that explain the error."""
 
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ def _no_environment(monkeypatch):
         monkeypatch.delenv(f"STOCK_PLATFORM_{name.upper()}", raising=False)
 
 
-def test_the_default_is_a_laptop_without_an_account():
+def test_defaults_need_no_account():
     settings = Settings()
     assert (settings.deployment, settings.market_data, settings.spark) == (
         "local",
@@ -26,7 +26,7 @@ def test_the_default_is_a_laptop_without_an_account():
     assert settings.warehouse_file.is_absolute()
 
 
-def test_the_environment_overrides(monkeypatch, tmp_path):
+def test_environment_overrides_defaults(monkeypatch, tmp_path):
     monkeypatch.setenv("STOCK_PLATFORM_LAKE", "gs://bucket/prices/")
     monkeypatch.setenv("STOCK_PLATFORM_WAREHOUSE", f"duckdb:///{tmp_path}/w.duckdb")
     monkeypatch.setenv("STOCK_PLATFORM_EXCHANGES", "xlon, XNYS")
@@ -60,19 +60,19 @@ def test_the_environment_overrides(monkeypatch, tmp_path):
         ("YAHOO_URL", "not a url", "valid URL"),
     ],
 )
-def test_a_wrong_value_is_refused_with_what_it_may_be(monkeypatch, name, value, says):
+def test_invalid_value_is_explained(monkeypatch, name, value, says):
     monkeypatch.setenv(f"STOCK_PLATFORM_{name}", value)
     with pytest.raises(SettingsError, match=says):
         load_settings()
 
 
-def test_the_complaint_names_the_variable_and_its_value(monkeypatch):
+def test_error_names_variable_and_value(monkeypatch):
     monkeypatch.setenv("STOCK_PLATFORM_START_DATE", "tomorrow")
     with pytest.raises(SettingsError, match="STOCK_PLATFORM_START_DATE=tomorrow: "):
         load_settings()
 
 
-def test_a_misspelt_variable_is_no_silent_default(monkeypatch):
+def test_misspelt_variable_is_rejected(monkeypatch):
     monkeypatch.setenv("STOCK_PLATFORM_LAEK", "x")
     with pytest.raises(
         SettingsError, match="LAEK: no such setting; did you mean STOCK_PLATFORM_LAKE"
@@ -80,7 +80,7 @@ def test_a_misspelt_variable_is_no_silent_default(monkeypatch):
         load_settings()
 
 
-def test_partitions_do_not_go_beyond_the_sample():
+def test_sample_limits_last_date():
     assert Settings(end_date=date(2014, 1, 2)).last_date == date(2013, 3, 1)
 
 
@@ -105,7 +105,7 @@ def cloud(monkeypatch):
     return load
 
 
-def test_a_deployment_on_google_cloud_asks_yahoo_and_runs_on_dataproc(cloud):
+def test_google_cloud_uses_yahoo_and_dataproc(cloud):
     settings = cloud(DATAPROC__TIER="premium")
     assert (settings.market_data, settings.spark) == ("yahoo", "dataproc")
     assert (settings.warehouse.project, settings.warehouse.dataset) == ("my-project", "prices")
@@ -128,10 +128,10 @@ def test_a_deployment_on_google_cloud_asks_yahoo_and_runs_on_dataproc(cloud):
         ({"MARKET_DATA": "sample"}, "production requires MARKET_DATA=yahoo"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused_by_name(cloud, changed, says):
+def test_incompatible_settings_are_named(cloud, changed, says):
     with pytest.raises(SettingsError, match=says):
         cloud(**changed)
 
 
-def test_staging_may_serve_the_sample(cloud):
+def test_staging_may_serve_sample(cloud):
     assert cloud(DEPLOYMENT="staging", MARKET_DATA="sample").market_data == "sample"

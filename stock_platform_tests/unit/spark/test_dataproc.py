@@ -127,7 +127,7 @@ def test_batch_follows_the_settings(config, service, bucket):
     assert execution.ttl.total_seconds() == 7200
 
 
-def test_running_batch_of_same_inputs_is_adopted(config, service, bucket):
+def test_running_batch_is_adopted(config, service, bucket):
     script(service, "import time; time.sleep(1)")
     first = threading.Thread(target=run, args=(config, batch(bucket)))
     first.start()
@@ -148,7 +148,7 @@ def test_output_of_earlier_batch_is_used(config, service, bucket):
     assert done.output_uri == batch(bucket, "run-1").output_uri
 
 
-def test_batch_without_output_is_repeated_with_next_number(config, service, bucket):
+def test_batch_without_output_is_repeated(config, service, bucket):
     run(config, batch(bucket))
     done = run(config, batch(bucket, "run-2"))
     assert [name.rsplit("/", 1)[-1] for name in service.batches] == [BATCH_ID, f"{BATCH_ID}-2"]
@@ -157,7 +157,7 @@ def test_batch_without_output_is_repeated_with_next_number(config, service, buck
 
 # A step that its own run executes again has the same run id, and another attempt.
 @pytest.mark.parametrize("attempts", [("run-1", "run-2"), ("run-1-first", "run-1-second")])
-def test_failed_driver_is_shown_and_tried_again(config, service, bucket, attempts):
+def test_failed_driver_is_shown_and_retried(config, service, bucket, attempts):
     script(service, FAILS)
     with pytest.raises(BatchFailedError) as failed:
         run(config, batch(bucket, attempts[0]))

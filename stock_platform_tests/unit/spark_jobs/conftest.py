@@ -1,8 +1,7 @@
 """Fixtures: one real Sail session, and the functions of the job on it."""
 
 import gzip
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,35 +16,35 @@ RunJob = Callable[[SparkBatch], None]
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark():
     with sail_session() as session:
         session.conf.set("spark.sql.session.timeZone", "UTC")
         yield session
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> RawLake:
+def lake(tmp_path):
     return RawLake(tmp_path)
 
 
 @pytest.fixture
-def run_job(spark: Any) -> RunJob:
-    def run(batch: SparkBatch) -> None:
+def run_job(spark):
+    def run(batch):
         job.run(spark, batch.request_uri, batch.output_uri, "sail")
 
     return run
 
 
 @pytest.fixture(scope="session")
-def classify(spark: Any) -> Classify:
-    """Classifies lines as if they were in the file of one session, in their order."""
+def classify(spark):
+    """Classify lines as if they were in the file of one session, in their order."""
 
-    def judged(*lines: str, session: str = SESSION) -> list[dict[str, Any]]:
+    def classify_lines(*lines, session=SESSION):
         content = gzip.compress("\n".join(lines).encode())
         marked = [(session, *line) for line in job.json_lines("prices.json.gz", content)]
         frame = spark.createDataFrame(marked, "date string, Record string, IsJson boolean")
         rows = job.classify(frame, job.Request("batch-1", {}, list(SYMBOLS))).collect()
-        rows = [verdict.asDict(recursive=True) for verdict in rows]
+        rows = [row.asDict(recursive=True) for row in rows]
         return sorted(rows, key=lambda row: lines.index(row["Record"]))
 
-    return judged
+    return classify_lines

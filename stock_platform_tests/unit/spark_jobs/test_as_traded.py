@@ -1,4 +1,4 @@
-"""Undoing Yahoo's split adjustment: prices, shares and cash as they were on the day."""
+"""Yahoo's split adjustment is undone: prices, shares and cash are as traded."""
 
 import math
 from fractions import Fraction
@@ -12,8 +12,8 @@ from stock_platform_tests.support.raw_lake import raw_line, split
 RATIOS = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), max_size=4)
 
 
-def test_apple_before_two_splits_is_as_printed(classify):
-    # AAPL closed at 411.23 on 2012-01-03; Yahoo answers 14.686786 since the 7:1 and 4:1 splits.
+def test_two_splits_are_undone(classify):
+    # AAPL closed at 411.23 on 2012-01-03; Yahoo returns 14.686786 since the 7:1 and 4:1 splits.
     bar = {"open": 14.621429, "high": 14.732143, "low": 14.607143, "close": 14.686786}
     later = [split(7, 1, "2014-06-09"), split(4, 1, "2020-08-31")]
     fields = {"later_splits": later, "dividend": 0.094643}
@@ -42,24 +42,24 @@ def test_half_a_share_rounds_up(classify):
     assert [row["Volume"] for row in classify(*lines)] == [1, 2, 2]
 
 
-def test_split_value_is_new_per_old_shares(classify):
+def test_split_value_is_shares_ratio(classify):
     (row,) = classify(raw_line(split={"numerator": 3, "denominator": 2}))
     assert row["Actions"] == [{"ActionType": "split", "Value": 1.5, "PaidIn": None}]
 
 
-def test_line_without_bar_keeps_its_actions(classify):
+def test_record_without_bar_keeps_actions(classify):
     action = {"dividend": 0.5, "capital_gain": 1.0}
     lines = (
         raw_line(outcome="null_bar", bar=None, **action),
         raw_line(outcome="throttled", bar=None, **action),
         raw_line(bar_fields={"open": -1}, **action),
     )
-    told = {"dividend": 0.5, "capital_gain": 1.0}
+    expected = {"dividend": 0.5, "capital_gain": 1.0}
     for row in classify(*lines):
-        assert {action["ActionType"]: action["Value"] for action in row["Actions"]} == told
+        assert {action["ActionType"]: action["Value"] for action in row["Actions"]} == expected
 
 
-def test_unidentified_line_has_no_actions(classify):
+def test_unidentified_record_has_no_actions(classify):
     lines = (raw_line("GOOG", dividend=1.0), raw_line(session="2012-01-04", dividend=1.0))
     assert [row["Actions"] for row in classify(*lines)] == [None, None]
 
@@ -75,12 +75,12 @@ def test_unidentified_line_has_no_actions(classify):
         {"split": {"numerator": 2, "denominator": -1}},
     ],
 )
-def test_bad_action_keeps_the_price(classify, action):
+def test_bad_action_keeps_price(classify, action):
     (row,) = classify(raw_line(**action))
     assert row["Reason"] is None
     assert [action["Value"] for action in row["Actions"]] == [None]
 
 
-def test_cash_needs_the_later_splits(classify):
+def test_cash_needs_later_splits(classify):
     (row,) = classify(raw_line(dividend=1.0, later_splits=[split(0, 1)]))
     assert (row["Reason"], row["Actions"][0]["Value"]) == ("bad_later_split", None)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spark_jobs.process_stock_prices import OHLC, price_rules
 from stock_platform.quality.measures.processed import is_ohlc_inconsistent
 
-# Both tolerances once differed for this bar: the job published what the check called an error.
+# The tolerances once differed for this bar: the job published it, and the check failed.
 DEEP_FALL = (100.0, 99.9925, 50.0, 50.0)
 PRICE = st.floats(1e-6, 1e9)
 # Prices of a bar that differ by about the tolerance, in ten-thousandths.
@@ -32,7 +32,7 @@ def by_check(bars):
 
 @settings(max_examples=25)
 @given(bars=BARS)
-def test_job_and_check_agree_on_any_bars(spark, bars):
+def test_job_and_check_agree(spark, bars):
     assert by_job(spark, bars) == by_check(bars)
 
 
@@ -45,5 +45,5 @@ def test_job_and_check_agree_on_any_bars(spark, bars):
         ((50.0, 100.0, 50.01, 100.0), True),
     ],
 )
-def test_tolerance_scales_with_the_compared_price(spark, bar, is_inconsistent):
+def test_tolerance_scales_with_price(spark, bar, is_inconsistent):
     assert by_job(spark, [bar]) == by_check([bar]) == [is_inconsistent]

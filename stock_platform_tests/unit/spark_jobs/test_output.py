@@ -1,4 +1,4 @@
-"""What the job leaves in staging: tables, their schema and order, and the metrics."""
+"""The job's output in staging: tables, their schema and order, and metrics."""
 
 import gzip
 import secrets
@@ -10,13 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stock_platform_tests.support.raw_lake import (
-    files_of,
-    metrics_of,
-    raw_line,
-    rows_of,
-    table_of,
-)
+from stock_platform_tests.support.raw_lake import files_of, metrics_of, raw_line, rows_of, table_of
 
 OTHER = "2012-01-04"
 TRADE = {"DateKey": pa.int64(), "TradeDate": pa.date32(), "Ticker": pa.string()}
@@ -69,7 +63,7 @@ def test_session_with_rows_has_one_file(batch):
     assert set(files_of(batch, "quarantine")) == {"2012-01-03"}
 
 
-def test_metrics_account_for_every_line(batch):
+def test_metrics_account_for_every_record(batch):
     metrics = metrics_of(batch)
     assert (metrics["batch_id"], metrics["engine"]) == ("batch-1", "sail")
     assert metrics["sessions"]["2012-01-03"] == {
@@ -92,11 +86,13 @@ def test_metrics_account_for_every_line(batch):
     }
 
 
-def test_quarantine_keeps_the_records(batch):
+def test_quarantine_keeps_records(batch):
     rows = rows_of(batch, "quarantine")
-    told = {row["Reason"]: (row["Ticker"], row["SessionDate"], row["Record"][:7]) for row in rows}
+    quarantined = {
+        row["Reason"]: (row["Ticker"], row["SessionDate"], row["Record"][:7]) for row in rows
+    }
     day = date(2012, 1, 3)
-    assert told == {
+    assert quarantined == {
         "not_json": (None, day, "no JSON"),
         "duplicate": ("AAPL", day, '{"symbo'),
         "bad_corporate_action": ("AAPL", day, '{"symbo'),
@@ -119,7 +115,7 @@ def test_duckdb_reads_prices_with_session(batch):
     assert mismatched.fetchall() == []
 
 
-def test_rows_are_sorted_by_ticker_and_action(lake, run_job):
+def test_rows_are_sorted(lake, run_job):
     tickers = ("NA", "AAPL", "MSFT")
     actions = {"dividend": 1, "capital_gain": 1, "split": {"numerator": 2, "denominator": 1}}
     for session in ("2012-01-03", OTHER):
@@ -163,7 +159,7 @@ def test_batch_of_empty_sessions_succeeds(lake, run_job):
     assert rows_of(batch, "stock_prices") == []
 
 
-def test_lake_path_may_contain_spaces_and_dates(lake, run_job, tmp_path):
+def test_lake_path_may_contain_dates(lake, run_job, tmp_path):
     (tmp_path / "my lake" / "date=1999-01-01").mkdir(parents=True)
     inner = type(lake)(tmp_path / "my lake" / "date=1999-01-01")
     run_job(batch := inner.add("2012-01-03", raw_line()).batch())
@@ -195,7 +191,7 @@ def test_every_gzip_member_is_read(lake, run_job):
     assert metrics_of(batch)["sessions"]["2012-01-03"]["valid"] == 2
 
 
-def test_input_in_wrong_session_folder_is_rejected(lake, run_job):
+def test_input_in_wrong_folder_is_rejected(lake, run_job):
     lake.add("2012-01-03", raw_line())
     lake.inputs[OTHER] = lake.inputs["2012-01-03"]
     with pytest.raises(ValueError, match="The input of 2012-01-04 must be in a folder"):
@@ -210,10 +206,12 @@ def test_missing_request_is_named(lake, run_job):
 
 
 def test_large_file_is_read_once(lake, run_job):
-    # Sail 0.7 answers a binaryFile twice where it cuts a list of megabytes between its cores.
+    # Sail 0.7 reads a binaryFile twice if it splits a list of megabytes between its cores.
     sessions = [f"2012-01-{day:02}" for day in range(1, 6)]
     for session in sessions:
         lake.add(session, raw_line(session=session, error=secrets.token_hex(700_000)))
     run_job(batch := lake.batch())
-    read = {session: it["lines_read"] for session, it in metrics_of(batch)["sessions"].items()}
+    read = {
+        session: counts["lines_read"] for session, counts in metrics_of(batch)["sessions"].items()
+    }
     assert read == dict.fromkeys(sessions, 1)

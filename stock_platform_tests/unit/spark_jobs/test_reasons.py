@@ -1,4 +1,4 @@
-"""Where a line ends: price, quarantine with a reason, or counted as without a bar."""
+"""Each record becomes a price, a quarantined record with a reason, or a counted absence."""
 
 import json
 
@@ -32,10 +32,7 @@ REJECTED = {
     "another session": ("wrong_session", raw_line(session="2012-01-04")),
     "a foreign ticker": ("unknown_ticker", raw_line(symbol="GOOG")),
     "a symbol that is a number": ("unknown_ticker", raw_line(symbol=5)),
-    "a price on a day without a session": (
-        "bar_on_closed_session",
-        raw_line(outcome="no_session"),
-    ),
+    "a price on a day without a session": ("bar_on_closed_session", raw_line(outcome="no_session")),
     "a live bar": ("live_bar", raw_line(outcome="live_bar")),
     "outcome null_bar": ("null_bar", raw_line(outcome="null_bar")),
     "no bar": ("null_bar", raw_line(bar=None)),
@@ -66,11 +63,11 @@ REJECTED = {
 
 def test_each_defect_has_its_reason(classify):
     rows = classify(*(line for _, line in REJECTED.values()))
-    told = dict(zip(REJECTED, (row["Reason"] for row in rows), strict=True))
-    assert told == {defect: reason for defect, (reason, _) in REJECTED.items()}
+    reasons = dict(zip(REJECTED, (row["Reason"] for row in rows), strict=True))
+    assert reasons == {defect: reason for defect, (reason, _) in REJECTED.items()}
 
 
-def test_valid_line_fills_every_column(classify):
+def test_valid_record_fills_every_column(classify):
     (row,) = classify(raw_line("NA", bar_fields={"volume": 123.0}))
     assert (row["Reason"], row["WithoutBar"]) == (None, None)
     assert (row["Ticker"], row["ExchangeCode"], row["Currency"]) == ("NA", "XNAS", "USD")
@@ -85,7 +82,7 @@ def test_source_rounding_is_consistent(classify):
 
 
 @pytest.mark.parametrize("adj_close", [None, 0.0, -1.0, "10.5"])
-def test_unusable_adjusted_close_keeps_the_price(classify, adj_close):
+def test_unusable_adjusted_close_keeps_price(classify, adj_close):
     (row,) = classify(raw_line(bar_fields={"adj_close": adj_close}))
     assert (row["Reason"], row["AdjClose"]) == (None, None)
 
@@ -116,13 +113,13 @@ MESSY_FIELDS = st.fixed_dictionaries(
         "bar": ANY_JSON | st.dictionaries(st.sampled_from(list(BAR)), ANY_JSON),
     },
 )
-MESSY_LINE = st.builds(lambda fields: json.dumps(json.loads(WHOLE) | fields), MESSY_FIELDS)
-NO_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=20)
+MESSY_RECORD = st.builds(lambda fields: json.dumps(json.loads(WHOLE) | fields), MESSY_FIELDS)
+NO_RECORD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=20)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MESSY_LINE | NO_LINE.filter(str.strip), max_size=30, unique=True))
-def test_every_line_ends_in_one_place(classify, lines):
+@given(st.lists(MESSY_RECORD | NO_RECORD.filter(str.strip), max_size=30, unique=True))
+def test_every_record_has_one_result(classify, lines):
     rows = classify(*lines)
     assert [row["Record"] for row in rows] == lines
     for row in rows:

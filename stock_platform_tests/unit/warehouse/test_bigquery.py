@@ -1,4 +1,4 @@
-"""What BigQuery alone does: jobs found again, bounds, and errors that say what to do."""
+"""BigQuery's own behaviour: adopted jobs, cost limits, and errors with remedies."""
 
 import os
 import socket
@@ -52,9 +52,9 @@ def dataset(google):
 
 @pytest.fixture
 def faults(google, monkeypatch):
-    with proxy(google.environment["BIGQUERY_EMULATOR_HOST"]) as it:
-        monkeypatch.setitem(os.environ, "BIGQUERY_EMULATOR_HOST", it.url)
-        yield it
+    with proxy(google.environment["BIGQUERY_EMULATOR_HOST"]) as server:
+        monkeypatch.setitem(os.environ, "BIGQUERY_EMULATOR_HOST", server.url)
+        yield server
 
 
 @pytest.fixture
@@ -65,17 +65,38 @@ def warehouse(dataset, faults):
 
 def jobs(dataset, start):
     client = bigquery.Client(project=dataset.split(".")[0])
-    return [it for it in client.list_jobs() if it.job_id.startswith(start)]
+    return [job for job in client.list_jobs() if job.job_id.startswith(start)]
 
 
-def test_tables_are_partitioned_clustered_keyed_and_described(dataset):
+@pytest.fixture
+def broken_transactions(monkeypatch):
+    """A load fails before its commit, as if its process had died."""
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BigQueryJobs, "transaction", die)
+    return monkeypatch
+
+
+def fail_to_load(warehouse):
+    with pytest.raises(KeyboardInterrupt):
+        warehouse.replace_table(DIM_DATE, DAYS)
+
+
+def staging_tables(dataset):
+    tables = bigquery.Client().list_tables(dataset)
+    return [table for table in tables if table.table_id.startswith("staging_dim_date")]
+
+
+def test_tables_have_contracts_layout(dataset):
     client = bigquery.Client()
     fact = client.get_table(f"{dataset}.{FACT_STOCK_PRICE.name}")
     assert (fact.time_partitioning.type_, fact.time_partitioning.field) == ("MONTH", "TradeDate")
     assert fact.clustering_fields == ["Ticker"]
     assert fact.require_partition_filter
     assert fact.table_constraints.primary_key.columns == ["DateKey", "Ticker"]
-    assert {it.referenced_table.table_id for it in fact.table_constraints.foreign_keys} == {
+    assert {key.referenced_table.table_id for key in fact.table_constraints.foreign_keys} == {
         "dim_date",
         "dim_company",
         "dim_exchange",
@@ -85,7 +106,7 @@ def test_tables_are_partitioned_clustered_keyed_and_described(dataset):
     assert fact.labels == LABELS
 
 
-def test_a_load_tells_its_jobs_and_what_they_cost(warehouse, dataset):
+def test_load_reports_job_and_cost(warehouse, dataset):
     load = warehouse.replace_table(DIM_DATE, DAYS)
     assert load.statistics["bigquery_load_job"].startswith("load-dim_date-")
     assert {"bigquery_bytes_billed", "bigquery_slot_seconds", "bigquery_estimated_usd"} <= set(
@@ -95,27 +116,20 @@ def test_a_load_tells_its_jobs_and_what_they_cost(warehouse, dataset):
     assert job.labels == LABELS
 
 
-def test_a_load_of_a_process_that_died_before_the_commit_is_taken_over(
-    warehouse, dataset, monkeypatch
-):
-    def die(*_):
-        raise KeyboardInterrupt
-
+def test_load_before_commit_is_adopted(warehouse, dataset, broken_transactions):
+    empty = arrow_schema(DIM_EXCHANGE).empty_table()
     earlier = len(jobs(dataset, "load-dim_exchange-"))
-    with monkeypatch.context() as patch:
-        patch.setattr(BigQueryJobs, "transaction", die)
-        with pytest.raises(KeyboardInterrupt):
-            warehouse.replace_table(DIM_EXCHANGE, arrow_schema(DIM_EXCHANGE).empty_table())
+    with pytest.raises(KeyboardInterrupt):
+        warehouse.replace_table(DIM_EXCHANGE, empty)
     assert len(jobs(dataset, "load-dim_exchange-")) == earlier + 1
-    warehouse.replace_table(DIM_EXCHANGE, arrow_schema(DIM_EXCHANGE).empty_table())
+    broken_transactions.undo()
+    warehouse.replace_table(DIM_EXCHANGE, empty)
     assert len(jobs(dataset, "load-dim_exchange-")) == earlier + 1
 
 
-def test_a_load_goes_on_after_midnight_under_another_id(warehouse, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(BigQueryJobs, "transaction", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            warehouse.replace_table(DIM_DATE, DAYS)
+def test_load_after_midnight_gets_new_id(warehouse, broken_transactions, monkeypatch):
+    fail_to_load(warehouse)
+    broken_transactions.undo()
 
     class Tomorrow(datetime):
         @classmethod
@@ -128,46 +142,36 @@ def test_a_load_goes_on_after_midnight_under_another_id(warehouse, monkeypatch):
     assert warehouse.read(DIM_DATE).num_rows == 1
 
 
-def test_loads_without_rows_are_of_the_sessions_that_they_empty(warehouse, monkeypatch):
-    asked = []
+def test_empty_loads_differ_by_session(warehouse, monkeypatch):
+    names = []
 
-    def note(_, name, *__):
-        asked.append(name)
+    def record_name(_, name, *__):
+        names.append(name)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(BigQueryJobs, "transaction", note)
+    monkeypatch.setattr(BigQueryJobs, "transaction", record_name)
     for day in (date(2012, 1, 3), date(2012, 1, 4), date(2012, 1, 4)):
         with pytest.raises(KeyboardInterrupt):
             warehouse.replace_sessions(FACT_STOCK_PRICE, [], [day], expected_rows=0)
-    assert asked[0] != asked[1] == asked[2]
+    assert names[0] != names[1] == names[2]
 
 
-def test_a_staging_table_that_is_found_again_lives_on(warehouse, dataset, monkeypatch):
-    def expiry():
-        (it,) = [
-            it
-            for it in bigquery.Client().list_tables(dataset)
-            if it.table_id.startswith("staging_dim_date")
-        ]
-        return bigquery.Client().get_table(it.reference).expires
-
-    monkeypatch.setattr(BigQueryJobs, "transaction", lambda *_: 1 / 0)
+@pytest.mark.usefixtures("broken_transactions")
+def test_reused_staging_table_expires_later(warehouse, dataset):
     expiries = []
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            warehouse.replace_table(DIM_DATE, DAYS)
-        expiries.append(expiry())
+        fail_to_load(warehouse)
+        (table,) = staging_tables(dataset)
+        expiries.append(bigquery.Client().get_table(table.reference).expires)
     assert expiries[0] < expiries[1]
-    monkeypatch.undo()
 
 
-def test_a_staging_table_goes_when_its_rows_are_loaded(warehouse, dataset):
+def test_staging_table_is_deleted_after_load(warehouse, dataset):
     warehouse.replace_table(DIM_DATE, DAYS)
-    names = [it.table_id for it in bigquery.Client().list_tables(dataset)]
-    assert [it for it in names if it.startswith("staging_dim_date")] == []
+    assert staging_tables(dataset) == []
 
 
-def test_a_transaction_that_met_another_is_run_again(warehouse, faults):
+def test_concurrent_transaction_is_retried(warehouse, faults):
     faults.fail(
         r"POST .*/jobs\b.*BEGIN TRANSACTION",
         400,
@@ -183,7 +187,7 @@ def test_a_transaction_that_met_another_is_run_again(warehouse, faults):
     ("kind", "which"),
     [("LOAD", r"PUT .*/upload/"), ("QUERY", r"POST .*/jobs\b.*BEGIN TRANSACTION")],
 )
-def test_a_job_that_ends_in_a_passing_trouble_is_run_again(warehouse, faults, kind, which, reason):
+def test_transient_job_error_is_retried(warehouse, faults, kind, which, reason):
     target = {"projectId": "p", "datasetId": "d", "tableId": "t"}
     faults.answer(
         which,
@@ -201,7 +205,7 @@ def test_a_job_that_ends_in_a_passing_trouble_is_run_again(warehouse, faults, ki
     assert warehouse.replace_table(DIM_DATE, DAYS).rows == 1
 
 
-def test_a_service_that_never_answers_is_not_waited_for_for_ever(dataset, monkeypatch):
+def test_silent_service_times_out(dataset, monkeypatch):
     monkeypatch.setattr(bigquery_jobs, "_REQUEST_TIMEOUT_S", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -214,46 +218,46 @@ def test_a_service_that_never_answers_is_not_waited_for_for_ever(dataset, monkey
             client.get_dataset(dataset, retry=None)
 
 
-def test_a_moment_without_answer_is_borne(warehouse, faults):
+def test_brief_outage_is_retried(warehouse, faults):
     faults.fail(r"POST .*/jobs\b", 503, "backendError", "try again")
     assert warehouse.query("SELECT 1 AS n")["n"].to_pylist() == [1]
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("remedy", "error"),
     [
         (
-            (403, "accessDenied", "Access Denied: User does not have bigquery.jobs.create"),
             "bigquery.jobs.create.*Grant the account",
+            (403, "accessDenied", "Access Denied: User does not have bigquery.jobs.create"),
         ),
         (
-            (403, "quotaExceeded", "Quota exceeded: query usage per day"),
             "Quota.*quota is exhausted",
+            (403, "quotaExceeded", "Quota exceeded: query usage per day"),
         ),
         (
+            "STOCK_PLATFORM_REGION",
             (404, "notFound", "Not found: Dataset p:d was not found in location EU"),
-            "STOCK_PLATFORM_REGION",
         ),
         (
-            (400, "invalid", "Cannot read and write in different locations: source: EU"),
             "STOCK_PLATFORM_REGION",
+            (400, "invalid", "Cannot read and write in different locations: source: EU"),
         ),
-        ((403, "billingNotEnabled", "Billing has not been enabled for this project"), "billing"),
+        ("billing", (403, "billingNotEnabled", "Billing has not been enabled for this project")),
     ],
 )
-def test_an_error_says_what_to_do(warehouse, faults, error, says):
+def test_error_has_remedy(warehouse, faults, remedy, error):
     faults.fail(r"POST .*/jobs\b", *error, times=100)
-    with pytest.raises(WarehouseError, match=says):
+    with pytest.raises(WarehouseError, match=remedy):
         warehouse.query("SELECT 1")
 
 
-def test_a_dataset_that_is_missing_names_the_setting(dataset):
+def test_missing_dataset_names_setting(dataset):
     missing = BigQueryWarehouse(bigquery.Client(), f"{dataset}x", SETTINGS, LABELS)
     with pytest.raises(WarehouseError, match="STOCK_PLATFORM_WAREHOUSE"):
         missing.query("SELECT 1")
 
 
-def test_a_query_that_would_cost_too_much_is_refused_before_it_runs(warehouse, faults):
+def test_expensive_query_is_rejected_beforehand(warehouse, faults):
     statistics = {"totalBytesProcessed": str(2**40), "query": {"totalBytesProcessed": str(2**40)}}
     faults.answer(
         r"POST .*/jobs\b.*dryRun.*true",
@@ -266,11 +270,20 @@ def test_a_query_that_would_cost_too_much_is_refused_before_it_runs(warehouse, f
     )
     with pytest.raises(WarehouseError, match=r"1,024.0 GiB, about \$6.25.*MAX_QUERY_BYTES"):
         warehouse.query("SELECT 1")
-    assert len([it for it in faults.asked if "/jobs" in it and it.startswith("POST")]) == 1
+    assert (
+        len(
+            [
+                request
+                for request in faults.asked
+                if "/jobs" in request and request.startswith("POST")
+            ]
+        )
+        == 1
+    )
 
 
 @pytest.mark.xfail(reason="local-bigquery does not enforce maximum_bytes_billed", strict=True)
-def test_bigquery_itself_refuses_what_bills_more_than_the_bound(dataset):
+def test_bigquery_enforces_billing_limit(dataset):
     client = bigquery.Client()
     config = bigquery.QueryJobConfig(maximum_bytes_billed=1)
     with pytest.raises(Exception, match="bytes billed"):
@@ -278,7 +291,7 @@ def test_bigquery_itself_refuses_what_bills_more_than_the_bound(dataset):
 
 
 @pytest.mark.xfail(reason="local-bigquery's dry runs report 0 bytes", strict=True)
-def test_a_dry_run_tells_the_bytes(warehouse, dataset):
+def test_dry_run_reports_bytes(warehouse, dataset):
     warehouse.replace_table(DIM_DATE, DAYS)
     config = bigquery.QueryJobConfig(dry_run=True)
     job = bigquery.Client().query(f"SELECT * FROM `{dataset}.dim_date`", config)  # noqa: S608

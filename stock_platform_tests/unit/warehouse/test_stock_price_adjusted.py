@@ -1,18 +1,13 @@
-"""The adjusted view: splits and distributions undone as its comment says."""
+"""The adjusted view undoes splits and payouts."""
 
 import itertools
-import math
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stock_platform.contracts import (
-    FACT_CORPORATE_ACTION,
-    FACT_STOCK_PRICE,
-    STOCK_PRICE_ADJUSTED,
-)
+from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 
@@ -49,13 +44,18 @@ def column(rows, name, ticker="A"):
     return [row[name] for row in rows if row["Ticker"] == ticker]
 
 
+def total_returns(adjusted, closes, *actions):
+    prices = [price(day, close) for day, close in zip(DAYS, closes, strict=False)]
+    return column(adjusted(prices, actions), "TotalReturnClose")
+
+
 def test_without_actions_nothing_is_adjusted(adjusted):
     rows = adjusted([price(day, 10.0) for day in DAYS], [])
     assert column(rows, "SplitFactor") == [1.0] * 4
     assert column(rows, "TotalReturnClose") == [10.0] * 4
 
 
-def test_a_split_changes_the_sessions_before_its_ex_date_only(adjusted):
+def test_split_adjusts_only_earlier_sessions(adjusted):
     prices = [price(DAYS[0], 100.0), price(DAYS[1], 102.0), price(DAYS[2], 51.5)]
     rows = adjusted(prices, [action(DAYS[2], "split", 2.0)])
     assert column(rows, "SplitFactor") == pytest.approx([2.0, 2.0, 1.0])
@@ -69,64 +69,56 @@ def test_splits_multiply_and_reverse_splits_divide(adjusted):
     assert column(rows, "SplitFactor") == pytest.approx([7 / 50, 1 / 50, 1 / 50, 1.0])
 
 
-def test_a_dividend_paid_on_a_flat_price_is_return(adjusted):
+def test_dividend_counts_as_return(adjusted):
     prices = [price(DAYS[0], 100.0), price(DAYS[1], 98.0)]
     rows = adjusted(prices, [action(DAYS[1], "dividend", 2.0)])
     assert column(rows, "TotalReturnClose") == pytest.approx([98.0, 98.0])
     assert column(rows, "AdjClose") == [100.0, 98.0]
 
 
-def test_dividend_and_capital_gain_of_one_day_are_one_payout(adjusted):
-    actions = [action(DAYS[1], "dividend", 2.0), action(DAYS[1], "capital_gain", 3.0)]
-    rows = adjusted([price(DAYS[0], 100.0), price(DAYS[1], 95.0)], actions)
-    assert column(rows, "TotalReturnClose") == pytest.approx([95.0, 95.0])
+def test_payouts_of_one_day_are_summed(adjusted):
+    payouts = action(DAYS[1], "dividend", 2.0), action(DAYS[1], "capital_gain", 3.0)
+    assert total_returns(adjusted, [100.0, 95.0], *payouts) == pytest.approx([95.0, 95.0])
 
 
-def test_a_dividend_on_the_day_of_a_split_counts_new_shares(adjusted):
-    # 100 before; 2:1 and a dividend of 1 for each new share: the holder of one old share has
-    # two at 49 and 2 in cash, so nothing was gained or lost.
-    actions = [action(DAYS[1], "split", 2.0), action(DAYS[1], "dividend", 1.0)]
-    rows = adjusted([price(DAYS[0], 100.0), price(DAYS[1], 49.0)], actions)
-    assert column(rows, "TotalReturnClose") == pytest.approx([49.0, 49.0])
+def test_dividend_on_split_day_counts_new_shares(adjusted):
+    # One old share at 100 becomes two at 49 and 2 in cash: nothing is gained or lost.
+    actions = action(DAYS[1], "split", 2.0), action(DAYS[1], "dividend", 1.0)
+    assert total_returns(adjusted, [100.0, 49.0], *actions) == pytest.approx([49.0, 49.0])
 
 
-def test_a_dividend_before_a_split_is_a_share_of_its_own_day(adjusted):
-    prices = [price(DAYS[0], 100.0), price(DAYS[1], 98.0), price(DAYS[2], 49.0)]
-    actions = [action(DAYS[1], "dividend", 2.0), action(DAYS[2], "split", 2.0)]
-    rows = adjusted(prices, actions)
-    assert column(rows, "TotalReturnClose") == pytest.approx([49.0, 49.0, 49.0])
+def test_dividend_before_split_uses_own_price(adjusted):
+    actions = action(DAYS[1], "dividend", 2.0), action(DAYS[2], "split", 2.0)
+    assert total_returns(adjusted, [100.0, 98.0, 49.0], *actions) == pytest.approx([49.0] * 3)
 
 
-def test_one_tickers_actions_do_not_touch_another(adjusted):
+def test_actions_affect_only_their_ticker(adjusted):
     prices = [price(day, 10.0, ticker) for day in DAYS[:2] for ticker in ("A", "B")]
     rows = adjusted(prices, [action(DAYS[1], "split", 2.0, "A")])
     assert column(rows, "SplitFactor", "B") == [1.0, 1.0]
 
 
-def test_cash_in_another_currency_is_left_out(adjusted):
-    paid_in_dollars = {**action(DAYS[1], "dividend", 2.0), "Currency": "EUR"}
-    rows = adjusted([price(DAYS[0], 100.0), price(DAYS[1], 98.0)], [paid_in_dollars])
-    assert column(rows, "TotalReturnClose") == [100.0, 98.0]
+def test_foreign_currency_cash_is_left_out(adjusted):
+    paid_in_euros = {**action(DAYS[1], "dividend", 2.0), "Currency": "EUR"}
+    assert total_returns(adjusted, [100.0, 98.0], paid_in_euros) == [100.0, 98.0]
 
 
-def test_an_action_without_a_bar_on_its_day_still_counts(adjusted):
+def test_action_without_bar_still_counts(adjusted):
     rows = adjusted([price(DAYS[0], 100.0), price(DAYS[2], 50.0)], [action(DAYS[1], "split", 2.0)])
     assert column(rows, "AdjClose") == pytest.approx([50.0, 50.0])
 
 
-def test_cash_above_the_price_is_left_out_rather_than_made_a_negative_price(adjusted):
-    rows = adjusted([price(DAYS[0], 1.0), price(DAYS[1], 1.0)], [action(DAYS[1], "dividend", 5.0)])
-    assert all(math.isfinite(value) for value in column(rows, "TotalReturnClose"))
-    assert column(rows, "TotalReturnClose") == [1.0, 1.0]
+def test_cash_above_price_is_left_out(adjusted):
+    assert total_returns(adjusted, [1.0, 1.0], action(DAYS[1], "dividend", 5.0)) == [1.0, 1.0]
 
 
-def test_the_order_of_splits_changes_no_bit(adjusted):
+def test_split_order_changes_nothing(adjusted):
     # As floats, the logarithms of these add up to three different sums.
     factors = {
         column(
             adjusted(
                 [price(day, 10.0) for day in DAYS],
-                [action(day, "split", it) for day, it in zip(DAYS[1:], ratios, strict=True)],
+                [action(day, "split", ratio) for day, ratio in zip(DAYS[1:], ratios, strict=True)],
             ),
             "SplitFactor",
         )[0]

@@ -15,7 +15,7 @@ def tables(tmp_path_factory):
         yield {name: platform.table(name) for name in names}
 
 
-def test_dim_date_has_every_day_of_whole_years(tables):
+def test_dim_date_covers_whole_years(tables):
     days = tables["dim_date"]
     assert (days["DateKey"].min(), days["DateKey"].max()) == (20000101, 20131231)
     assert len(days) == 5114
@@ -31,26 +31,26 @@ def hours(tables, exchange, key):
     return row["OpenUtc"].to_pydatetime(), row["CloseUtc"].to_pydatetime(), row["IsHalfDay"]
 
 
-def test_sessions_have_their_hours_in_utc_on_both_sides_of_a_change_of_clocks(tables):
+def test_session_hours_follow_daylight_saving(tables):
     winter, summer = hours(tables, "XNYS", 20120309), hours(tables, "XNYS", 20120312)
     assert winter[0] == datetime(2012, 3, 9, 14, 30, tzinfo=UTC)
     assert summer[0] == datetime(2012, 3, 12, 13, 30, tzinfo=UTC)
 
 
-def test_a_half_day_closes_early(tables):
+def test_half_day_closes_early(tables):
     _, closes, half = hours(tables, "XNYS", 20121123)  # the day after Thanksgiving
     assert (closes, half) == (datetime(2012, 11, 23, 18, 0, tzinfo=UTC), True)
     assert not hours(tables, "XNYS", 20121126)[2]
 
 
-def test_each_exchange_keeps_its_own_holidays(tables):
+def test_exchanges_have_their_own_holidays(tables):
     keys = tables["dim_trading_session"].groupby("ExchangeCode")["DateKey"].agg(set)
     assert 20120604 in keys["XNYS"]
     assert 20120604 not in keys["XLON"]
     assert keys["XNYS"] == keys["XNAS"]
 
 
-def test_companies_and_exchanges_are_the_erps(tables):
+def test_companies_and_exchanges_match_erp(tables):
     companies = tables["dim_company"].set_index("Symbol")
     assert companies.loc["FB", "CompanyName"] == "Facebook, Inc."
     assert companies["IsActive"].sum() == 5

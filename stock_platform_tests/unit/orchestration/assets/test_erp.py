@@ -1,4 +1,4 @@
-"""Files in the landing folder: each generation is dealt with once, in order of arrival."""
+"""Files in the landing folder: each content is loaded once, in order of arrival."""
 
 import os
 import time
@@ -12,7 +12,11 @@ from stock_platform.erp import ledger
 from stock_platform.erp.landing import SETTLED_AFTER, list_deleted_rejects, list_landed_files
 from stock_platform.lake import files
 from stock_platform_tests.support.erp_exports import HEADER
-from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, SAMPLE_ERP, verdicts
+from stock_platform_tests.support.platform_fixture import (
+    SAMPLE_COMPANIES,
+    SAMPLE_ERP,
+    check_results,
+)
 
 GOOD = "\n".join([HEADER, *SAMPLE_COMPANIES]) + "\n"
 
@@ -25,19 +29,20 @@ def landing(platform):
 
 def outcomes(platform):
     return [
-        (it.name, it.status) for it in ledger.read_ledger(platform.paths, "companies").by_arrival()
+        (record.name, record.status)
+        for record in ledger.read_ledger(platform.paths, "companies").by_arrival()
     ]
 
 
 def observed(result):
     return [
-        it.asset_observation_data.asset_observation
-        for it in result.all_events
-        if it.event_type_value == "ASSET_OBSERVATION"
+        event.asset_observation_data.asset_observation
+        for event in result.all_events
+        if event.event_type_value == "ASSET_OBSERVATION"
     ]
 
 
-def test_files_are_loaded_once_in_order_of_arrival(landing):
+def test_files_load_once_in_arrival_order(landing):
     renamed = GOOD.replace(",FB,", ",META,").replace("2012-05-18", "2012-06-09")
     landing.drop("companies", "b.csv", GOOD)
     landing.drop("companies", "a.csv", renamed)
@@ -51,13 +56,13 @@ def test_files_are_loaded_once_in_order_of_arrival(landing):
 
 
 def renamed(name, day):
-    """The export after a company got another name."""
+    """The export after a company was renamed."""
     return GOOD.replace("Apple Inc.", name).replace("2000-03-01", day, 1)
 
 
 @pytest.fixture
 def renamed_once(landing):
-    """A platform that knows a company's name of before, and its history."""
+    """A platform with a renamed company, and its history."""
     landing.drop("companies", "a.csv", GOOD)
     assert landing.run("erp_load").success
     landing.drop("companies", "b.csv", renamed("Apple", "2012-06-01"))
@@ -66,17 +71,17 @@ def renamed_once(landing):
 
 
 def failures(result):
-    return str([it.step_failure_data.error for it in result.get_step_failure_events()])
+    return str([failure.step_failure_data.error for failure in result.get_step_failure_events()])
 
 
-def test_no_history_is_lost_with_the_pointer_to_it(renamed_once):
+def test_missing_pointer_loses_no_history(renamed_once):
     platform, before = renamed_once
     pointer = Path(platform.paths.current_erp("companies"))
     whole = pointer.read_bytes()
     pointer.unlink()
     platform.drop("companies", "c.csv", renamed("Apple Computer", "2012-07-02"))
-    refused = platform.run("erp_load")
-    assert "_current.json is missing: put it back" in failures(refused)
+    result = platform.run("erp_load")
+    assert "_current.json is missing: put it back" in failures(result)
     assert platform.table("dim_company_history").equals(before)
     pointer.write_bytes(whole)
     assert platform.run("erp_load").success
@@ -84,7 +89,7 @@ def test_no_history_is_lost_with_the_pointer_to_it(renamed_once):
     assert {"Apple Inc.", "Apple", "Apple Computer"} <= names
 
 
-def test_lost_facts_come_back_by_the_load_before_and_its_file(renamed_once):
+def test_lost_records_are_restored_by_reload(renamed_once):
     platform, before = renamed_once
     first, last = ledger.read_ledger(platform.paths, "companies").by_arrival()
     Path(platform.paths.raw_erp("companies", last.key), "facts.parquet").unlink()
@@ -93,35 +98,37 @@ def test_lost_facts_come_back_by_the_load_before_and_its_file(renamed_once):
     pointer.write_bytes(orjson.dumps({"load": first.key}))
     Path(platform.paths.erp_load("companies", last.key)).unlink()
     assert platform.run("erp_load").success
-    columns = [it for it in before if it != "LoadedAt"]
+    columns = [name for name in before if name != "LoadedAt"]
     assert platform.table("dim_company_history")[columns].equals(before[columns])
 
 
-def test_a_load_shows_its_file_generation_rows_sample_and_quarantine(landing):
+def test_observation_describes_loaded_file(landing):
     bad = SAMPLE_COMPANIES[0].replace("C-0001,AAPL", "C-0042,TSLA").replace("XNAS", "XXXX")
     landing.drop("companies", "c.csv", f"{GOOD}{bad}\n")
     found = observed(landing.run("erp_load"))
-    shown = next(it for it in found if it.metadata["file"].value == "c.csv")
-    assert shown.metadata["summary"].value == "c.csv: 8 rows accepted, 1 rejected"
-    assert {"file", "generation", "accepted_rows", "as_it_came"} <= set(shown.metadata)
-    (row,) = shown.metadata["rejected"].value.records
+    loaded = next(
+        observation for observation in found if observation.metadata["file"].value == "c.csv"
+    )
+    assert loaded.metadata["summary"].value == "c.csv: 8 rows accepted, 1 rejected"
+    assert {"file", "generation", "accepted_rows", "as_it_came"} <= set(loaded.metadata)
+    (row,) = loaded.metadata["rejected"].value.records
     assert (row.data["LINE"], row.data["REASON"]) == (10, "unknown_exchange")
-    assert b"TSLA" in files.read(shown.metadata["as_it_came"].value)
-    assert files.exists(shown.metadata["quarantine"].value)
+    assert b"TSLA" in files.read(loaded.metadata["as_it_came"].value)
+    assert files.exists(loaded.metadata["quarantine"].value)
 
 
-def test_a_file_overwritten_under_its_name_loads_again_and_one_touched_does_not(landing):
+def test_only_changed_content_loads_again(landing):
     file = landing.drop("companies", "c.csv", GOOD)
     landing.run("erp_load")
     os.utime(file, (1, 1))
     landing.run("erp_load")
     landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple"))
     landing.run("erp_load")
-    assert [it[1] for it in outcomes(landing)] == ["loaded", "unchanged", "loaded"]
+    assert [status for _, status in outcomes(landing)] == ["loaded", "unchanged", "loaded"]
     assert "Apple" in set(landing.table("dim_company")["CompanyName"])
 
 
-def test_a_deleted_file_replays_nothing_and_dropped_again_is_looked_at_once(landing):
+def test_file_dropped_again_is_unchanged(landing):
     file = landing.drop("companies", "c.csv", GOOD)
     landing.run("erp_load")
     before = landing.table("dim_company")
@@ -129,28 +136,28 @@ def test_a_deleted_file_replays_nothing_and_dropped_again_is_looked_at_once(land
     assert landing.run("erp_load").success
     landing.drop("companies", "c.csv", GOOD)
     landing.run("erp_load")
-    assert [it[1] for it in outcomes(landing)] == ["loaded", "unchanged"]
+    assert [status for _, status in outcomes(landing)] == ["loaded", "unchanged"]
     assert landing.table("dim_company").equals(before)
 
 
-def test_a_rejected_file_changes_nothing_fails_a_check_and_a_corrected_one_loads(landing, capfd):
+def test_corrected_file_loads_after_rejection(landing, capfd):
     landing.drop("companies", "c.csv", GOOD)
     landing.run("erp_load")
     before = landing.table("dim_company")
     landing.drop("companies", "c.csv", "<html>502</html>")
-    refused = landing.run("erp_load")
-    assert verdicts(refused, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    rejected = landing.run("erp_load")
+    assert check_results(rejected, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
     assert "c.csv was rejected, nothing of it is used: the file is a web page" in (
         capfd.readouterr().err
     )
     assert landing.table("dim_company").equals(before)
     landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple"))
-    mended = landing.run("erp_load")
-    assert verdicts(mended, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
-    assert [it[1] for it in outcomes(landing)] == ["loaded", "rejected", "loaded"]
+    corrected = landing.run("erp_load")
+    assert check_results(corrected, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
+    assert [status for _, status in outcomes(landing)] == ["loaded", "rejected", "loaded"]
 
 
-def test_a_load_that_died_before_it_was_remembered_is_repeated_without_effect(landing):
+def test_unrecorded_load_repeats_without_effect(landing):
     landing.drop("companies", "c.csv", GOOD)
     landing.run("erp_load")
     before = landing.table("dim_company_history")
@@ -161,7 +168,7 @@ def test_a_load_that_died_before_it_was_remembered_is_repeated_without_effect(la
     assert len(outcomes(landing)) == 1
 
 
-def test_a_file_that_is_still_written_is_waited_for(landing):
+def test_load_waits_for_unfinished_file(landing):
     file = landing.drop("companies", "c.csv", GOOD)
     os.utime(file)
     started = time.time()
@@ -171,13 +178,13 @@ def test_a_file_that_is_still_written_is_waited_for(landing):
 
 
 @pytest.mark.parametrize("name", [".hidden.csv", "c.csv.part", "c.csv.tmp"])
-def test_unfinished_files_are_left_alone(landing, name):
+def test_partial_files_are_ignored(landing, name):
     landing.drop("companies", name, GOOD)
     assert list_landed_files(landing.paths, "companies") == []
 
 
 @pytest.mark.parametrize("name", ["c.txt", "x%2F..%2Fy.csv", "ü ☃.csv", "C.CSV"])
-def test_a_name_is_only_a_name(landing, name):
+def test_unusual_file_names_are_accepted(landing, name):
     landing.drop("companies", name, GOOD)
     assert landing.run("erp_load").success
 
@@ -188,17 +195,17 @@ LONG = "株式会社" * 15 + ".csv"
 
 
 @pytest.mark.parametrize("name", ["companies::2026.csv", LONG, b"soci\xe9t\xe9.csv", "-rf.csv"])
-def test_no_name_stops_the_files_beside_it(landing, name):
+def test_unusual_file_names_stop_no_others(landing, name):
     path = os.fsencode(landing.paths.landing("companies"))
     landing.drop("companies", "z.csv", GOOD)
     Path(os.fsdecode(path + b"/" + os.fsencode(name))).write_text(GOOD)
     assert landing.run("erp_load").success
-    assert sorted(it[1] for it in outcomes(landing)) == ["loaded", "loaded"]
+    assert sorted(status for _, status in outcomes(landing)) == ["loaded", "loaded"]
     assert landing.run("erp_load").success
     assert len(outcomes(landing)) == 2
 
 
-def test_links_pipes_and_folders_are_no_files(landing):
+def test_links_pipes_and_folders_are_ignored(landing):
     landing.drop("companies", "z.csv", GOOD)
     folder = Path(landing.paths.landing("companies"))
     (folder / "dangling.csv").symlink_to(folder / "nowhere")
@@ -209,13 +216,13 @@ def test_links_pipes_and_folders_are_no_files(landing):
     assert outcomes(landing) == [("z.csv", "loaded")]
 
 
-def test_a_file_that_cannot_be_read_is_rejected_and_those_after_it_are_loaded(landing, monkeypatch):
+def test_unreadable_file_is_rejected_alone(landing, monkeypatch):
     landing.drop("companies", "a.csv", GOOD)
     landing.drop("companies", "b.csv", GOOD)
     real = LocalFileSystem.get_file
 
     def get_file(self, path, *others, **options):
-        # Who runs the tests as root may read everything.
+        # Tests may run as root, who can read everything.
         if path.endswith("a.csv"):
             raise PermissionError(13, "Permission denied", path)
         return real(self, path, *others, **options)
@@ -223,10 +230,10 @@ def test_a_file_that_cannot_be_read_is_rejected_and_those_after_it_are_loaded(la
     monkeypatch.setattr(LocalFileSystem, "get_file", get_file)
     result = landing.run("erp_load")
     assert outcomes(landing) == [("a.csv", "rejected"), ("b.csv", "loaded")]
-    assert verdicts(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    assert check_results(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
 
 
-def test_a_time_of_change_that_is_to_come_holds_nothing_up(landing):
+def test_future_mtime_does_not_block_loading(landing):
     file = landing.drop("companies", "c.csv", GOOD)
     tomorrow = time.time() + 86_400
     os.utime(file, (tomorrow, tomorrow))
@@ -236,7 +243,7 @@ def test_a_time_of_change_that_is_to_come_holds_nothing_up(landing):
     assert outcomes(landing) == [("c.csv", "loaded")]
 
 
-def test_an_older_file_that_comes_again_after_a_newer_one_changes_nothing(landing):
+def test_late_file_changes_nothing(landing):
     landing.drop("companies", "old.csv", GOOD)
     landing.run("erp_load")
     landing.drop("companies", "new.csv", GOOD.replace("Apple Inc.", "Apple"))
@@ -249,7 +256,7 @@ def test_an_older_file_that_comes_again_after_a_newer_one_changes_nothing(landin
     assert "it came late" in observed(result)[-1].metadata["summary"].value
 
 
-def test_what_a_name_held_before_may_be_put_back(landing):
+def test_reuploading_earlier_content_loads_again(landing):
     for content in (GOOD, GOOD.replace("Apple Inc.", "Apple"), GOOD):
         landing.drop("companies", "c.csv", content)
         landing.run("erp_load")
@@ -257,13 +264,13 @@ def test_what_a_name_held_before_may_be_put_back(landing):
     assert "Apple Inc." in set(landing.table("dim_company")["CompanyName"])
 
 
-def test_when_an_exchange_changes_the_newest_companies_are_read_again(landing):
+def test_changed_exchanges_reload_newest_companies(landing):
     exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
-    without = "".join(it for it in exchanges.splitlines(keepends=True) if "XNYS" not in it)
-    (listed,) = [it for it in SAMPLE_COMPANIES if "XNYS" in it][:1]
-    told = [it for it in SAMPLE_COMPANIES if "XNYS" not in it]
+    without = "".join(line for line in exchanges.splitlines(keepends=True) if "XNYS" not in line)
+    (listed,) = [row for row in SAMPLE_COMPANIES if "XNYS" in row][:1]
+    others = [row for row in SAMPLE_COMPANIES if "XNYS" not in row]
     landing.drop("exchanges", "exchanges.csv", without)
-    landing.drop("companies", "c.csv", "\n".join([HEADER, *told, listed]) + "\n")
+    landing.drop("companies", "c.csv", "\n".join([HEADER, *others, listed]) + "\n")
     landing.run("erp_load")
     symbol = listed.split(",")[1]
     assert symbol not in set(landing.table("dim_company")["Symbol"])
@@ -272,9 +279,9 @@ def test_when_an_exchange_changes_the_newest_companies_are_read_again(landing):
     assert symbol in set(landing.table("dim_company")["Symbol"])
 
 
-def test_newest_companies_that_changed_exchanges_reject_are_not_replaced_by_older_ones(landing):
+def test_rejected_newest_file_hides_older_ones(landing):
     exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
-    broken = exchanges.replace(",USD,,NMS", ",USD,#,NMS")  # no character of Yahoo's symbols
+    broken = exchanges.replace(",USD,,NMS", ",USD,#,NMS")  # not a character of Yahoo's symbols
     landing.drop("companies", "old.csv", GOOD.replace("Apple Inc.", "Apple"))
     landing.run("erp_load")
     landing.drop("companies", "new.csv", GOOD)
@@ -289,21 +296,21 @@ def test_newest_companies_that_changed_exchanges_reject_are_not_replaced_by_olde
     assert "Apple Inc." in set(landing.table("dim_company")["CompanyName"])
 
 
-def test_a_first_file_that_is_rejected_fails_the_check(landing):
+def test_rejected_first_file_fails_check(landing):
     landing.drop("companies", "c.csv", "nothing")
     result = landing.run("erp_load")
-    assert verdicts(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    assert check_results(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
 
 
-def test_deleting_a_rejected_file_clears_the_check(landing):
+def test_deleting_rejected_file_clears_check(landing):
     landing.drop("companies", "c.csv", GOOD)
     file = landing.drop("companies", "bad.csv", "nothing")
     landing.run("erp_load")
     assert list_deleted_rejects(landing.paths, "companies") == []
     file.unlink()
-    assert [it.name for it in list_deleted_rejects(landing.paths, "companies")] == ["bad.csv"]
+    assert [file.name for file in list_deleted_rejects(landing.paths, "companies")] == ["bad.csv"]
     cleared = landing.run("erp_load")
-    assert verdicts(cleared, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
+    assert check_results(cleared, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
     assert list_deleted_rejects(landing.paths, "companies") == []
 
 
@@ -319,10 +326,10 @@ def test_damaged_ledger_entry_fails_its_check(landing, capfd):
     result = landing.run("erp_load")
     assert result.success
     name = "load_ledger_is_readable"
-    assert verdicts(result, name, "raw_erp_companies")[None] == (False, "ERROR")
+    assert check_results(result, name, "raw_erp_companies")[None] == (False, "ERROR")
     assert f"the ledger entry {entry} is damaged" in capfd.readouterr().err
     assert "Apple Corp" in set(landing.table("dim_company")["CompanyName"])
     entry.unlink()
     repaired = landing.run("erp_load")
-    assert verdicts(repaired, name, "raw_erp_companies")[None] == (True, "ERROR")
+    assert check_results(repaired, name, "raw_erp_companies")[None] == (True, "ERROR")
     assert "Apple Corp" in set(landing.table("dim_company")["CompanyName"])

@@ -1,4 +1,4 @@
-"""A batch is known by what goes into it."""
+"""A batch is identified by its inputs."""
 
 import re
 
@@ -12,7 +12,7 @@ DAYS = ["2012-01-03", "2012-01-04"]
 
 @pytest.fixture
 def batch(tmp_path):
-    """The id of a batch over raw bytes, of which each argument may be another."""
+    """Compute the id of a batch, with some inputs replaced."""
 
     def identify(lake="gs://acme-raw", symbols=("A", "B"), content=b"bytes", days=DAYS):
         uris = {day: f"{tmp_path}/{day}" for day in days}
@@ -23,9 +23,9 @@ def batch(tmp_path):
     return identify
 
 
-def test_the_same_inputs_give_the_same_id_and_google_takes_it(batch):
+def test_same_inputs_give_same_valid_id(batch):
     assert batch() == batch()
-    # With a number behind it.
+    # With the longest number appended, Google accepts it.
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{2,61}[a-z0-9]", f"{batch()}-999")
 
 
@@ -37,7 +37,7 @@ def test_the_same_inputs_give_the_same_id_and_google_takes_it(batch):
         {"content": b"others"},
         {"days": DAYS[:1]},
     ],
-    ids=lambda it: next(iter(it)),
+    ids=lambda changed: next(iter(changed)),
 )
-def test_another_lake_universe_content_or_range_is_another_batch(batch, other):
+def test_each_input_changes_batch_id(batch, other):
     assert batch(**other) != batch()

@@ -1,4 +1,4 @@
-"""Pruning takes away what explains old runs, and nothing that a page or a check goes by."""
+"""Pruning deletes explaining events of old runs, and nothing that pages or checks need."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,22 +39,17 @@ JOB = dg.Definitions(
 SOON = datetime.now(UTC) + timedelta(days=1)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgres", marks=pytest.mark.integration),
-    ]
-)
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
 def instance(request, tmp_path):
     if request.param == "sqlite":
-        with dg.instance_for_test(temp_dir=str(tmp_path)) as it:
-            yield it
+        with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+            yield instance
     else:
         with (
             postgres.postgres() as url,
-            dg.instance_for_test(postgres.storage(url), temp_dir=str(tmp_path)) as it,
+            dg.instance_for_test(postgres.storage(url), temp_dir=str(tmp_path)) as instance,
         ):
-            yield it
+            yield instance
 
 
 @pytest.fixture
@@ -67,10 +62,10 @@ def runs(instance):
     }
 
 
-def seen(instance, runs):
-    """What the assets' and checks' pages show, by Dagster's own API."""
+def page_contents(instance, runs):
+    """The contents of the pages of assets and checks, by Dagster's API."""
     storage = instance.event_log_storage
-    (check,) = [key for it in [positive] for key in it.check_keys]
+    (check,) = [key for definition in [positive] for key in definition.check_keys]
     record = instance.get_asset_records([PRICES])[0]
     return {
         "partitions": instance.get_materialized_partitions(PRICES),
@@ -80,14 +75,15 @@ def seen(instance, runs):
         "observed": instance.fetch_observations(PRICES, limit=9).records,
         "checks": storage.get_asset_check_execution_history(check, limit=9),
         "latest check": storage.get_latest_asset_check_execution_by_key([check]),
-        "steps": [instance.get_run_step_stats(it) for it in runs.values()],
-        "runs": [instance.get_run_by_id(it) for it in runs.values()],
+        "steps": [instance.get_run_step_stats(run_id) for run_id in runs.values()],
+        "runs": [instance.get_run_by_id(run_id) for run_id in runs.values()],
     }
 
 
 def types(instance, run_id):
     return [
-        it.dagster_event.event_type if it.dagster_event else None for it in all_(instance, run_id)
+        event.dagster_event.event_type if event.dagster_event else None
+        for event in all_(instance, run_id)
     ]
 
 
@@ -95,16 +91,16 @@ def all_(instance, run_id):
     return instance.all_logs(run_id)
 
 
-def test_what_pages_show_is_the_same_before_and_after(instance, runs):
-    before = seen(instance, runs)
-    stored = sum(len(all_(instance, it)) for it in runs.values())
+def test_pages_stay_the_same(instance, runs):
+    before = page_contents(instance, runs)
+    stored = sum(len(all_(instance, run_id)) for run_id in runs.values())
     deleted = prune_events(instance, SOON)
-    assert seen(instance, runs) == before
-    assert deleted == stored - sum(len(all_(instance, it)) for it in runs.values())
+    assert page_contents(instance, runs) == before
+    assert deleted == stored - sum(len(all_(instance, run_id)) for run_id in runs.values())
     assert deleted > stored / 5
 
 
-def test_only_what_explains_goes(instance, runs):
+def test_only_explaining_events_are_deleted(instance, runs):
     before = types(instance, runs["a"])
     prune_events(instance, SOON)
     after = types(instance, runs["a"])
@@ -112,20 +108,20 @@ def test_only_what_explains_goes(instance, runs):
     assert {Event.ASSET_MATERIALIZATION, Event.ASSET_OBSERVATION, Event.STEP_SUCCESS} <= set(after)
 
 
-def test_the_page_of_an_old_run_still_finds_its_compute_logs(instance, runs):
+def test_old_run_keeps_compute_logs(instance, runs):
     prune_events(instance, SOON)
     assert Event.LOGS_CAPTURED in types(instance, runs["a"])
 
 
-def test_a_run_that_failed_keeps_all_it_told(instance, runs):
+def test_failed_run_keeps_all_events(instance, runs):
     before = all_(instance, runs["c"])
     assert "no such price" in str(before)
     prune_events(instance, SOON)
     assert all_(instance, runs["c"]) == before
 
 
-def test_why_a_run_could_not_be_launched_stays(instance):
-    """Only an engine's event tells it: the run's own failure has no word of the cause."""
+def test_launch_errors_are_kept(instance):
+    """Only an engine event has the cause; the run's failure event does not."""
     run = instance.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTING)
     error = SerializableErrorInfo("no such image", [], "LaunchError")
     instance.report_engine_event("not launched", run, EngineEventData.engine_error(error))
@@ -134,7 +130,7 @@ def test_why_a_run_could_not_be_launched_stays(instance):
     assert "no such image" in str(all_(instance, run.run_id))
 
 
-def test_pages_of_runs_are_pruned_to_the_last(instance, runs, monkeypatch):
+def test_every_page_is_pruned(instance, runs, monkeypatch):
     monkeypatch.setattr(
         "stock_platform.orchestration.dagster_internals.event_pruning._RUNS_PER_PAGE", 1
     )
@@ -143,35 +139,35 @@ def test_pages_of_runs_are_pruned_to_the_last(instance, runs, monkeypatch):
         assert Event.ASSET_CHECK_EVALUATION not in types(instance, runs[key])
 
 
-def test_a_second_time_deletes_nothing(instance, runs):
+def test_pruning_again_deletes_nothing(instance, runs):
     assert runs
     assert prune_events(instance, SOON) > 0
     assert prune_events(instance, SOON) == 0
 
 
-def test_young_runs_and_runs_that_go_on_keep_everything(instance, runs):
-    going_on = instance.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED)
-    instance.report_engine_event("going on", going_on)
-    stored = [types(instance, it) for it in (*runs.values(), going_on.run_id)]
+def test_recent_and_unfinished_runs_are_kept(instance, runs):
+    unfinished = instance.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED)
+    instance.report_engine_event("unfinished", unfinished)
+    stored = [types(instance, run_id) for run_id in (*runs.values(), unfinished.run_id)]
     assert prune_events(instance, datetime.now(UTC) - timedelta(hours=1)) == 0
-    assert [types(instance, it) for it in (*runs.values(), going_on.run_id)] == stored
+    assert [types(instance, run_id) for run_id in (*runs.values(), unfinished.run_id)] == stored
     prune_events(instance, SOON)
-    assert types(instance, going_on.run_id) == stored[-1]
+    assert types(instance, unfinished.run_id) == stored[-1]
 
 
-def test_nothing_is_pruned_before_its_verdicts_are_collected(platform, monkeypatch):
+def test_uncollected_check_results_are_not_pruned(platform, monkeypatch):
     platform.load_sample_dimensions()
     monkeypatch.setattr(
         "stock_platform.orchestration.automation.pruning._RETENTION", timedelta(days=-1)
     )
-    before = sum(len(all_(platform.instance, it.run_id)) for it in platform.instance.get_runs())
+    before = sum(len(all_(platform.instance, run.run_id)) for run in platform.instance.get_runs())
     result = platform.run("prune_event_logs")
     assert result.success
     assert check_results.newest(platform.paths) is None
     after = sum(
-        len(all_(platform.instance, it.run_id))
-        for it in platform.instance.get_runs()
-        if it.run_id != result.run_id
+        len(all_(platform.instance, run.run_id))
+        for run in platform.instance.get_runs()
+        if run.run_id != result.run_id
     )
     assert after == before
     assert platform.run("quality_report").success

@@ -1,4 +1,4 @@
-"""A warehouse that was lost comes back from the lake, row for row."""
+"""A lost warehouse is rebuilt from the lake, row for row."""
 
 import hashlib
 import shutil
@@ -18,7 +18,7 @@ from stock_platform.lake import files
 from stock_platform.warehouse.interface import WarehouseError
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Platform
 
-# Two dividends lie in the first days; the last is published and fails a check of its own.
+# Two dividends are in the first days; the last is published and fails a check.
 FIRST, LAST = "2012-11-05", "2012-11-09"
 RENAMED = SAMPLE_COMPANIES[0].replace("Apple Inc.", "Apple").replace("2012-", "2013-")
 
@@ -36,12 +36,14 @@ def rebuild(platform):
 
 
 def failures(result):
-    return str([it.step_failure_data.error.message for it in result.get_step_failure_events()])
+    return str(
+        [failure.step_failure_data.error.message for failure in result.get_step_failure_events()]
+    )
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """A platform with history, rejected rows, corporate actions and verdicts."""
+def loaded_platform(tmp_path_factory):
+    """A platform with history, rejected rows, corporate actions and check results."""
     with Platform(tmp_path_factory.mktemp("rebuild")) as platform:
         platform.load_dimensions(*SAMPLE_COMPANIES, SAMPLE_COMPANIES[1].replace("XNAS", "XXXX"))
         platform.drop_companies(*SAMPLE_COMPANIES, RENAMED)
@@ -52,34 +54,34 @@ def played(tmp_path_factory):
 
 
 @pytest.fixture
-def lost(played):
-    """The platform without its warehouse, and what the tables held."""
-    before = tables(played)
+def platform_without_warehouse(loaded_platform):
+    """The platform without its warehouse, and the former tables."""
+    before = tables(loaded_platform)
     assert all(len(rows) for rows in before.values())
-    played.settings.warehouse_file.unlink()
-    yield played, before
-    assert rebuild(played).success
+    loaded_platform.settings.warehouse_file.unlink()
+    yield loaded_platform, before
+    assert rebuild(loaded_platform).success
 
 
-def test_every_table_is_restored_row_for_row(lost):
-    platform, before = lost
+def test_every_table_is_restored(platform_without_warehouse):
+    platform, before = platform_without_warehouse
     assert rebuild(platform).success
     assert differing(before, tables(platform)) == []
 
 
-def test_what_was_not_lost_stays_as_it_is(played):
-    before = tables(played)
-    assert rebuild(played).success
-    assert differing(before, tables(played)) == []
+def test_intact_tables_stay_unchanged(loaded_platform):
+    before = tables(loaded_platform)
+    assert rebuild(loaded_platform).success
+    assert differing(before, tables(loaded_platform)) == []
 
 
-def test_a_damaged_session_is_named_and_all_else_is_restored(lost):
-    platform, before = lost
+def test_damaged_session_affects_only_itself(platform_without_warehouse):
+    platform, before = platform_without_warehouse
     root = Path(platform.paths.processed_prices_folder()).parents[1]
     (kept,) = [
-        it
-        for it in root.rglob("*.parquet")
-        if "2012-11-07" in str(it) and "fact_stock_price" in str(it)
+        path
+        for path in root.rglob("*.parquet")
+        if "2012-11-07" in str(path) and "fact_stock_price" in str(path)
     ]
     whole = kept.read_bytes()
     kept.write_bytes(whole[: len(whole) // 2])
@@ -100,21 +102,21 @@ def kept(platform, table, session, name):
     return found
 
 
-def test_a_session_whose_rows_are_told_wrong_costs_no_other(lost):
-    platform, before = lost
+def test_bad_row_count_affects_only_its_session(platform_without_warehouse):
+    platform, before = platform_without_warehouse
     manifest = kept(platform, "fact_stock_price", "2012-11-07", "*.json")
     whole = manifest.read_bytes()
-    told = orjson.loads(whole)
-    manifest.write_bytes(orjson.dumps({**told, "rows": told["rows"] + 1}))
+    content = orjson.loads(whole)
+    manifest.write_bytes(orjson.dumps({**content, "rows": content["rows"] + 1}))
     result = rebuild(platform)
     manifest.write_bytes(whole)
     assert "2012-11-07" in failures(result)
     after = platform.table("fact_stock_price")
-    assert len(after) == len(before["fact_stock_price"]) - told["rows"]
+    assert len(after) == len(before["fact_stock_price"]) - content["rows"]
 
 
-def test_what_the_warehouse_refuses_is_named_and_all_else_is_restored(lost):
-    platform, before = lost
+def test_rejected_session_is_named(platform_without_warehouse):
+    platform, before = platform_without_warehouse
     parquet = kept(platform, "fact_stock_price", "2012-11-07", "*.parquet")
     manifest = kept(platform, "fact_stock_price", "2012-11-07", "*.json")
     whole = parquet.read_bytes(), manifest.read_bytes()
@@ -128,7 +130,7 @@ def test_what_the_warehouse_refuses_is_named_and_all_else_is_restored(lost):
     assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
 
 
-def dying(platform, monkeypatch, session):
+def die_after_commit(platform, monkeypatch, session):
     """Load a session, and die after the warehouse's commit."""
 
     def die(*_):
@@ -139,74 +141,74 @@ def dying(platform, monkeypatch, session):
         assert not platform.materialize("fact_stock_price", first=session).success
 
 
-def test_a_load_that_died_before_it_was_kept_is_named_until_it_is_done_again(played, monkeypatch):
-    before = tables(played)
-    dying(played, monkeypatch, "2012-11-07")
-    said = failures(rebuild(played))
-    assert "fact_stock_price: 2012-11-07: restored as of the load before" in said
-    assert "Materialize the session" in said
-    assert differing(before, tables(played)) == []
-    assert played.materialize("fact_stock_price", first="2012-11-07").success
-    assert rebuild(played).success
+def test_unfinished_load_is_named_until_repeated(loaded_platform, monkeypatch):
+    before = tables(loaded_platform)
+    die_after_commit(loaded_platform, monkeypatch, "2012-11-07")
+    output = failures(rebuild(loaded_platform))
+    assert "fact_stock_price: 2012-11-07: restored as of the load before" in output
+    assert "Materialize the session" in output
+    assert differing(before, tables(loaded_platform)) == []
+    assert loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
+    assert rebuild(loaded_platform).success
 
 
-def test_a_first_load_that_died_is_not_told_as_stopped_by_a_check(played, monkeypatch):
-    before = len(played.table("fact_stock_price"))
-    shutil.rmtree(played.paths.loaded_session("fact_stock_price", "2012-11-07"))
-    dying(played, monkeypatch, "2012-11-07")
-    said = failures(rebuild(played))
-    assert "2012-11-07: not restored, because its last load did not finish" in said
-    assert "a check stopped" not in said.lower()
-    assert len(played.table("fact_stock_price")) == before
-    assert played.materialize("fact_stock_price", first="2012-11-07").success
-    assert rebuild(played).success
+def test_unfinished_first_load_blames_no_check(loaded_platform, monkeypatch):
+    before = len(loaded_platform.table("fact_stock_price"))
+    shutil.rmtree(loaded_platform.paths.loaded_session("fact_stock_price", "2012-11-07"))
+    die_after_commit(loaded_platform, monkeypatch, "2012-11-07")
+    output = failures(rebuild(loaded_platform))
+    assert "2012-11-07: not restored, because its last load did not finish" in output
+    assert "a check stopped" not in output.lower()
+    assert len(loaded_platform.table("fact_stock_price")) == before
+    assert loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
+    assert rebuild(loaded_platform).success
 
 
-@pytest.mark.parametrize("stranger", ["date=2012-11-07.bak", "date=tmp", "date=20121107"])
-def test_foreign_folders_are_named_and_everything_is_restored(lost, stranger):
-    platform, before = lost
+@pytest.mark.parametrize("name", ["date=2012-11-07.bak", "date=tmp", "date=20121107"])
+def test_unrecognised_folders_are_named(platform_without_warehouse, name):
+    platform, before = platform_without_warehouse
     paths = platform.paths
     folders = [
-        Path(paths.loaded_folder("fact_stock_price"), stranger),
-        Path(paths.check_results_folder(), stranger),
-        Path(paths.processed_prices_folder(), stranger),
+        Path(paths.loaded_folder("fact_stock_price"), name),
+        Path(paths.check_results_folder(), name),
+        Path(paths.processed_prices_folder(), name),
     ]
     for folder in folders:
         (folder / "deeper").mkdir(parents=True)
     result = rebuild(platform)
     for folder in folders:
         shutil.rmtree(folder)
-    said = failures(result)
-    assert all(f"{folder} is not named after a session" in said for folder in folders[:2]), said
+    output = failures(result)
+    assert all(f"{folder} is not named after a session" in output for folder in folders[:2]), output
     assert differing(before, tables(platform)) == []
 
 
-def test_rows_of_a_session_that_was_loaded_without_any_go(played):
-    before = tables(played)
+def test_rows_of_empty_session_are_deleted(loaded_platform):
+    before = tables(loaded_platform)
     held = set(before["fact_corporate_action"]["TradeDate"].astype(str))
-    (day, *_) = [it for it in sorted({FIRST, "2012-11-06", LAST}) if it not in held]
-    with duckdb.connect(str(played.settings.warehouse_file)) as connection:
+    (day, *_) = [session for session in sorted({FIRST, "2012-11-06", LAST}) if session not in held]
+    with duckdb.connect(str(loaded_platform.settings.warehouse_file)) as connection:
         connection.execute(
             "INSERT INTO fact_corporate_action BY NAME "
             "SELECT * REPLACE ($day::DATE AS TradeDate) FROM fact_corporate_action LIMIT 1",
             {"day": day},
         )
-    assert "fact_corporate_action" in differing(before, tables(played))
-    assert rebuild(played).success
-    assert differing(before, tables(played)) == []
+    assert "fact_corporate_action" in differing(before, tables(loaded_platform))
+    assert rebuild(loaded_platform).success
+    assert differing(before, tables(loaded_platform)) == []
 
 
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("rejected.json.gz", lambda it: it[:-9]),
-        ("rejected.json.gz", lambda it: it[:12] + b"\xff" * 8 + it[20:]),
-        ("facts.parquet", lambda it: it[:40] + bytes([it[40] ^ 1]) + it[41:]),
-        ("facts.parquet", lambda it: it[: len(it) // 2]),
+        ("rejected.json.gz", lambda content: content[:-9]),
+        ("rejected.json.gz", lambda content: content[:12] + b"\xff" * 8 + content[20:]),
+        ("facts.parquet", lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:]),
+        ("facts.parquet", lambda content: content[: len(content) // 2]),
     ],
 )
-def test_damaged_facts_of_the_erp_are_named_and_all_else_is_restored(lost, name, damage):
-    platform, before = lost
+def test_damaged_erp_records_are_named(platform_without_warehouse, name, damage):
+    platform, before = platform_without_warehouse
     current = orjson.loads(Path(platform.paths.current_erp("companies")).read_bytes())["load"]
     file = Path(platform.paths.raw_erp("companies", current), name)
     whole = file.read_bytes()
@@ -217,10 +219,12 @@ def test_damaged_facts_of_the_erp_are_named_and_all_else_is_restored(lost, name,
     assert differing(before, tables(platform)) == ["dim_company", "dim_company_history"]
 
 
-def test_verdicts_that_lie_damaged_are_named(lost):
-    platform, before = lost
+def test_damaged_check_results_fail_rebuild(platform_without_warehouse):
+    platform, before = platform_without_warehouse
     (kept,) = [
-        it for it in Path(platform.settings.lake).rglob("*.parquet") if "check" in str(it.parent)
+        path
+        for path in Path(platform.settings.lake).rglob("*.parquet")
+        if "check" in str(path.parent)
     ][:1]
     whole = kept.read_bytes()
     kept.write_bytes(b"nothing")
@@ -231,7 +235,7 @@ def test_verdicts_that_lie_damaged_are_named(lost):
 
 
 @pytest.fixture
-def command(played, tmp_path):
+def command(loaded_platform, tmp_path):
     """Start the command on the platform, with an instance of its own."""
     (tmp_path / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\nconcurrency: {pools: {default_limit: 1}}\n"
@@ -247,8 +251,8 @@ def command(played, tmp_path):
                 "PATH": "",
                 "HOME": str(tmp_path),
                 "DAGSTER_HOME": str(tmp_path),
-                "STOCK_PLATFORM_LAKE": played.settings.lake,
-                "STOCK_PLATFORM_WAREHOUSE": str(played.settings.warehouse),
+                "STOCK_PLATFORM_LAKE": loaded_platform.settings.lake,
+                "STOCK_PLATFORM_WAREHOUSE": str(loaded_platform.settings.warehouse),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -258,61 +262,59 @@ def command(played, tmp_path):
     return start
 
 
-def test_a_command_that_was_killed_is_repeated_to_the_end(played, command):
-    before = tables(played)
-    played.settings.warehouse_file.unlink()
+def test_killed_command_can_be_repeated(loaded_platform, command):
+    before = tables(loaded_platform)
+    loaded_platform.settings.warehouse_file.unlink()
     with command() as killed:
         assert any("rows restored" in line for line in killed.stdout)
         killed.kill()
     assert killed.returncode == -signal.SIGKILL
     with command() as again:
-        said = again.communicate(timeout=120)
-    assert again.returncode == 0, said
-    assert differing(before, tables(played)) == []
+        output = again.communicate(timeout=120)
+    assert again.returncode == 0, output
+    assert differing(before, tables(loaded_platform)) == []
 
 
 @pytest.mark.parametrize(
     "damage",
     [
         lambda _: b"no database" * 1000,
-        lambda it: it[: len(it) // 2],
-        lambda it: it[:4200] + b"\xff" * 8 + it[4208:],
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:4200] + b"\xff" * 8 + content[4208:],
     ],
 )
-def test_a_damaged_warehouse_is_told_in_a_line_with_what_to_do(played, command, damage):
-    whole = played.settings.warehouse_file.read_bytes()
-    played.settings.warehouse_file.write_bytes(damage(whole))
+def test_damaged_warehouse_has_remedy(loaded_platform, command, damage):
+    whole = loaded_platform.settings.warehouse_file.read_bytes()
+    loaded_platform.settings.warehouse_file.write_bytes(damage(whole))
     with command() as refused:
-        _, said = refused.communicate(timeout=120)
-    played.settings.warehouse_file.write_bytes(whole)
+        _, output = refused.communicate(timeout=120)
+    loaded_platform.settings.warehouse_file.write_bytes(whole)
     assert refused.returncode == 1
-    assert played.settings.warehouse_file.name in said
-    assert "The file is damaged: move it" in said
-    assert "close the named one" not in said
-    assert "Traceback" not in said
+    assert loaded_platform.settings.warehouse_file.name in output
+    assert "The file is damaged: move it" in output
+    assert "close the named one" not in output
+    assert "Traceback" not in output
 
 
-def test_a_warehouse_that_another_process_holds_is_told_with_the_process(played, monkeypatch):
+def test_locked_warehouse_names_its_process(loaded_platform, monkeypatch):
     monkeypatch.setattr("stock_platform.warehouse.duckdb._LOCK_TIMEOUT_S", 0)
-    file = str(played.settings.warehouse_file)
+    file = str(loaded_platform.settings.warehouse_file)
     hold = f"import duckdb; c = duckdb.connect({file!r}); print(1, flush=True); input()"
-    with subprocess.Popen(  # noqa: S603 - our own words
-        [sys.executable, "-c", hold],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout.readline()
         with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*close the named one"):
-            played.warehouse.create_tables()
+            loaded_platform.warehouse.create_tables()
         holder.communicate(b"\n")
 
 
-def test_the_command_says_what_it_restored(played, command):
-    before = tables(played)
-    played.settings.warehouse_file.unlink()
+def test_command_lists_restored_tables(loaded_platform, command):
+    before = tables(loaded_platform)
+    loaded_platform.settings.warehouse_file.unlink()
     with command() as done:
-        said, errors = done.communicate(timeout=120)
+        output, errors = done.communicate(timeout=120)
     assert done.returncode == 0, errors
-    assert "fact_corporate_action" in said
-    assert differing(before, tables(played)) == []
-    assert files.exists(played.paths.quality_report())
+    assert "fact_corporate_action" in output
+    assert differing(before, tables(loaded_platform)) == []
+    assert files.exists(loaded_platform.paths.quality_report())

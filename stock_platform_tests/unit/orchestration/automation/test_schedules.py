@@ -1,4 +1,4 @@
-"""When the daily schedule runs, and for which session."""
+"""The sessions that the daily schedule requests."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ def repository():
     return build_definitions(settings).get_repository_def()
 
 
-def asked_for(repository, *moment):
+def requests(repository, *moment):
     schedule = repository.get_schedule_def("daily_stock_prices_schedule")
     with dg.build_schedule_context(
         scheduled_execution_time=datetime(*moment, tzinfo=NEW_YORK), repository_def=repository
@@ -39,15 +39,15 @@ def asked_for(repository, *moment):
         ((2026, 3, 10, 2), "2026-03-09"),  # the first session after the change of clocks
     ],
 )
-def test_each_night_asks_for_the_last_session_under_its_own_run_key(repository, moment, session):
-    assert asked_for(repository, *moment) == [(session, session)]
+def test_schedule_requests_last_session_once(repository, moment, session):
+    assert requests(repository, *moment) == [(session, session)]
 
 
 @pytest.mark.parametrize(("source", "status"), [("yahoo", "RUNNING"), ("sample", "STOPPED")])
-def test_schedules_are_on_where_prices_go_on(source, status):
+def test_only_live_prices_start_schedules(source, status):
     defs = build_definitions(Settings(market_data=source))
     schedules = defs.get_repository_def().schedule_defs
-    assert {it.name: it.default_status.value for it in schedules} == {
+    assert {schedule.name: schedule.default_status.value for schedule in schedules} == {
         "daily_stock_prices_schedule": status,
         "freshness_schedule": status,
         "reference_data_schedule": status,

@@ -1,4 +1,4 @@
-"""The page is made again after runs have ended, once for all of them."""
+"""Sensors request one report after finished runs, and one load for waiting files."""
 
 import os
 
@@ -28,8 +28,8 @@ def report_run() -> None:
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as it:
-        yield it
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 def tick(instance, cursor=None):
@@ -37,11 +37,11 @@ def tick(instance, cursor=None):
     return quality_report_sensor(context)
 
 
-def test_nothing_is_reported_before_a_run_has_ended(instance):
+def test_no_finished_run_requests_no_report(instance):
     assert "no run has ended" in str(tick(instance).skip_message)
 
 
-def test_runs_that_ended_ask_for_one_report(instance):
+def test_finished_runs_request_one_report(instance):
     for _ in range(3):
         some_run.execute_in_process(instance=instance)
     asked = tick(instance)
@@ -52,12 +52,12 @@ def test_runs_that_ended_ask_for_one_report(instance):
     assert again.run_requests[0].run_key != asked.run_requests[0].run_key
 
 
-def test_a_report_does_not_ask_for_another(instance):
+def test_report_does_not_request_another(instance):
     report_run.execute_in_process(instance=instance)
     assert "no run has ended" in str(tick(instance).skip_message)
 
 
-def test_a_failed_run_is_reported_too(instance):
+def test_failed_run_requests_report(instance):
     @dg.op
     def fails() -> None:
         raise ValueError
@@ -70,13 +70,13 @@ def test_a_failed_run_is_reported_too(instance):
     assert len(tick(instance).run_requests) == 1
 
 
-def test_while_a_report_is_on_its_way_none_is_asked_for(instance):
+def test_running_report_blocks_further_requests(instance):
     some_run.execute_in_process(instance=instance)
     instance.create_run_for_job(report_run, status=dg.DagsterRunStatus.STARTED)
     assert "on its way" in str(tick(instance).skip_message)
 
 
-def test_a_report_that_failed_is_asked_for_again_but_not_for_ever(instance):
+def test_failed_report_is_retried_twice(instance):
     @dg.op
     def fails() -> None:
         raise ValueError
@@ -90,7 +90,7 @@ def test_a_report_that_failed_is_asked_for_again_but_not_for_ever(instance):
     for _ in range(2):
         broken_report.execute_in_process(instance=instance, raise_on_error=False)
         again = tick(instance, cursor)
-        keys += [it.run_key for it in again.run_requests]
+        keys += [request.run_key for request in again.run_requests]
         assert again.cursor == cursor
     assert len(set(keys)) == 2
     broken_report.execute_in_process(instance=instance, raise_on_error=False)
@@ -110,7 +110,7 @@ def launch(platform, asked):
     )
 
 
-def test_files_that_wait_ask_for_one_load_whatever_the_daemon_forgets(platform):
+def test_waiting_files_request_one_load(platform):
     assert isinstance(erp_tick(platform), dg.SkipReason)
     platform.drop_companies(*SAMPLE_COMPANIES)
     asked, again = erp_tick(platform), erp_tick(platform)
@@ -121,14 +121,14 @@ def test_files_that_wait_ask_for_one_load_whatever_the_daemon_forgets(platform):
     assert erp_tick(platform).run_key != asked.run_key
 
 
-def test_a_file_that_is_still_written_is_not_asked_for(platform):
+def test_unfinished_file_requests_no_load(platform):
     platform.drop_companies(*SAMPLE_COMPANIES)
     for kind in ("companies", "exchanges"):
         os.utime(f"{platform.paths.landing(kind)}/{kind}.csv")
     assert "still being written" in erp_tick(platform).skip_message
 
 
-def test_a_load_that_fails_is_asked_for_again_but_not_for_ever(platform):
+def test_failed_load_is_requested_again(platform):
     platform.drop_companies("not,a,row")
     platform.drop("exchanges", "exchanges.csv", "nothing")
     keys = []
@@ -139,7 +139,7 @@ def test_a_load_that_fails_is_asked_for_again_but_not_for_ever(platform):
     assert len(set(keys)) == 3
 
 
-def test_a_load_that_failed_after_its_files_were_taken_is_asked_for_again(platform):
+def test_load_failing_after_ingestion_is_requested_again(platform):
     platform.drop_companies(*SAMPLE_COMPANIES)
     asked = erp_tick(platform)
 
@@ -158,7 +158,7 @@ def test_a_load_that_failed_after_its_files_were_taken_is_asked_for_again(platfo
     assert isinstance(erp_tick(platform), dg.RunRequest)
 
 
-def test_a_load_that_a_person_ended_is_not_asked_for_again(platform):
+def test_canceled_load_is_not_requested_again(platform):
     platform.drop_companies(*SAMPLE_COMPANIES)
     assert launch(platform, erp_tick(platform)).success
     load = platform.defs.resolve_job_def("erp_load")
@@ -169,7 +169,7 @@ def test_a_load_that_a_person_ended_is_not_asked_for_again(platform):
     assert isinstance(erp_tick(platform), dg.RunRequest)
 
 
-def test_a_tick_reads_no_record_of_files_dealt_with(platform, monkeypatch):
+def test_tick_reads_no_processed_records(platform, monkeypatch):
     platform.drop_companies(*SAMPLE_COMPANIES)
     platform.drop("companies", "bad.csv", "nothing")
     launch(platform, erp_tick(platform))
@@ -179,7 +179,7 @@ def test_a_tick_reads_no_record_of_files_dealt_with(platform, monkeypatch):
     assert read == []
 
 
-def test_a_rejected_file_that_is_deleted_asks_for_a_look(platform):
+def test_deleted_reject_requests_load(platform):
     platform.drop_companies(*SAMPLE_COMPANIES)
     bad = platform.drop("companies", "bad.csv", "nothing")
     launch(platform, erp_tick(platform))

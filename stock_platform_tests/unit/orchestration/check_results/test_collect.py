@@ -33,7 +33,7 @@ def results(platform):
     return platform.table("asset_check_result")
 
 
-def test_range_run_has_one_row_per_session(collected):
+def test_range_run_has_row_per_session(collected):
     rows = results(collected)
     by_check = rows[rows["CheckName"] == "every_line_accounted_for"]
     assert set(by_check["PartitionKey"]) == SESSIONS
@@ -56,7 +56,7 @@ def test_collecting_again_changes_nothing(collected):
     assert again(collected).equals(before)
 
 
-def test_only_runs_since_last_time_are_read(collected, monkeypatch):
+def test_only_new_runs_are_read(collected, monkeypatch):
     read = []
     monkeypatch.setattr(collect, "_OVERLAP", timedelta(0))
     monkeypatch.setattr(collect, "run_check_results", lambda _, run_id: read.append(run_id) or [])
@@ -120,7 +120,7 @@ def remove_object(paths):
 
 
 @pytest.mark.parametrize("remove", [remove_folder, remove_object])
-def test_lost_days_are_restored_from_the_warehouse(collected, remove):
+def test_lost_days_are_restored_from_warehouse(collected, remove):
     before, days = pruned(collected), check_results.days(collected.paths)
     remove(collected.paths)
     assert again(collected).equals(before)
@@ -129,7 +129,7 @@ def test_lost_days_are_restored_from_the_warehouse(collected, remove):
     assert again(collected).equals(before)
 
 
-def test_remedy_for_a_damaged_day_works(collected):
+def test_damaged_day_can_be_remedied(collected):
     before = pruned(collected)
     (day,) = check_results.days(collected.paths)
     damaged = Path(collected.paths.check_results(day))
@@ -142,7 +142,7 @@ def test_remedy_for_a_damaged_day_works(collected):
     assert in_lake(collected).equals(before.sort_values(KEY, ignore_index=True))
 
 
-def test_run_missing_in_lake_keeps_warehouse_rows(collected, monkeypatch):
+def test_warehouse_rows_survive_missing_lake_run(collected, monkeypatch):
     """The lake has the lost day again, with another run."""
     before = pruned(collected)
     monkeypatch.setattr(collect, "restore_missing_days", lambda *_: 0)
@@ -150,7 +150,7 @@ def test_run_missing_in_lake_keeps_warehouse_rows(collected, monkeypatch):
     assert again(collected).equals(before)
 
 
-def test_deleted_run_is_filed_under_first_result_date(collected):
+def test_deleted_run_keeps_first_result_date(collected):
     before = results(collected)
     for run_id in set(before["RunId"]):
         collected.instance.delete_run(run_id)

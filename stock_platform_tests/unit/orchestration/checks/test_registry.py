@@ -1,4 +1,4 @@
-"""The registry is complete, and its checks are described as people read them."""
+"""The registry is complete, and its checks have readable descriptions."""
 
 from stock_platform.orchestration.checks.registry import REGISTRY
 

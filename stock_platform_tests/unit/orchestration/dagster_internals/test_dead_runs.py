@@ -22,12 +22,7 @@ from stock_platform.orchestration.dagster_internals.dead_runs import (
     queued_without_daemon,
     release_slots_of_dead_runs,
 )
-from stock_platform_tests.support.commands import (
-    killed_command,
-    loads,
-    new_home,
-    ready_command,
-)
+from stock_platform_tests.support.commands import killed_command, loads, new_home, ready_command
 
 NOT_STARTED = dg.DagsterRunStatus.NOT_STARTED
 QUEUED = dg.DagsterRunStatus.QUEUED
@@ -75,7 +70,7 @@ def killed_instance(killed_home, tmp_path):
 
 
 def beat(instance):
-    """What a daemon does first."""
+    """Store a heartbeat, as a daemon does first."""
     instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), "SENSOR", str(uuid4())))
 
 
@@ -111,7 +106,7 @@ def test_living_process_keeps_run_and_slot(instance):
     assert not list(instance.lock_path("").iterdir())
 
 
-def test_living_process_keeps_slot_of_failed_run(instance):
+def test_living_process_keeps_failed_runs_slot(instance):
     with ready_command() as process:
         instance.report_run_failed(only_run(instance))
         release_slots_of_dead_runs(instance)
@@ -123,7 +118,7 @@ def test_living_process_keeps_slot_of_failed_run(instance):
     assert not claimed_slots(instance)
 
 
-def test_run_killed_before_its_start_is_failed(instance):
+def test_run_killed_before_start_fails(instance):
     with ready_command("created") as process:
         release_slots_of_dead_runs(instance)
         assert only_run(instance).status is NOT_STARTED
@@ -133,14 +128,14 @@ def test_run_killed_before_its_start_is_failed(instance):
     assert only_run(instance).status is FAILURE
 
 
-def test_killed_run_that_was_canceling_is_canceled(killed_instance):
+def test_killed_canceling_run_becomes_canceled(killed_instance):
     killed_instance.report_run_canceling(only_run(killed_instance))
     release_slots_of_dead_runs(killed_instance)
     assert only_run(killed_instance).status is CANCELED
     assert not claimed_slots(killed_instance)
 
 
-def test_reused_process_number_keeps_no_run_alive(killed_instance):
+def test_reused_pid_keeps_no_run_alive(killed_instance):
     killed_instance.run_lock(only_run(killed_instance).run_id).write_text(str(os.getpid()))
     release_slots_of_dead_runs(killed_instance)
     assert only_run(killed_instance).status is FAILURE
@@ -171,7 +166,7 @@ def test_shared_instance_is_left_alone(killed_instance):
     assert all(is_underway(killed_instance, run) for run in killed_instance.get_runs())
 
 
-def test_next_run_releases_what_dead_runs_hold(killed_instance):
+def test_next_run_releases_dead_runs_slots(killed_instance):
     run = killed_instance.create_run_for_job(loads)
     assert not claimed_slots(killed_instance)
     assert {found.status for found in killed_instance.get_runs()} == {FAILURE, NOT_STARTED}
@@ -190,7 +185,7 @@ def test_queued_run_waits_for_next_daemon(instance, status):
 
 @pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize("status", [NOT_STARTED, QUEUED, STARTING, CANCELING])
-def test_living_daemon_keeps_runs_that_it_launches(instance, status):
+def test_living_daemon_keeps_its_runs(instance, status):
     run = launched_run(instance, status)
     release_slots_of_dead_runs(instance)
     assert only_run(instance).status is status
@@ -199,20 +194,20 @@ def test_living_daemon_keeps_runs_that_it_launches(instance, status):
 
 
 @pytest.mark.parametrize(("status", "end"), [(STARTING, FAILURE), (CANCELING, CANCELED)])
-def test_run_that_was_being_launched_dies_with_daemon(instance, status, end):
+def test_launching_run_dies_with_daemon(instance, status, end):
     launched_run(instance, status)
     release_slots_of_dead_runs(instance)
     assert only_run(instance).status is end
 
 
 @pytest.mark.usefixtures("daemon")
-def test_started_run_without_process_is_dead_despite_daemon(instance):
+def test_started_run_needs_living_process(instance):
     launched_run(instance, STARTED)
     release_slots_of_dead_runs(instance)
     assert only_run(instance).status is FAILURE
 
 
-def test_starting_daemon_fails_what_an_earlier_one_launched(instance):
+def test_new_daemon_fails_predecessors_launches(instance):
     launched_run(instance, STARTING)
     queued = launched_run(instance, QUEUED)
     beat(instance)
@@ -227,7 +222,7 @@ def test_starting_daemon_fails_what_an_earlier_one_launched(instance):
     process_locks.release(instance.lock_path("daemon"))
 
 
-def test_run_monitoring_sees_which_runs_have_a_process(killed_instance):
+def test_run_monitoring_detects_dead_processes(killed_instance):
     launcher, run = killed_instance.run_launcher, only_run(killed_instance)
     assert launcher.supports_check_run_worker_health
     assert launcher.check_run_worker_health(run).status is WorkerStatus.NOT_FOUND
@@ -237,7 +232,7 @@ def test_run_monitoring_sees_which_runs_have_a_process(killed_instance):
 
 
 @pytest.mark.usefixtures("daemon")
-def test_run_without_process_holds_no_sensor_back(instance):
+def test_dead_run_does_not_block_sensor(instance):
     def message():
         context = dg.build_sensor_context(instance)
         return quality_report_sensor(context).skip_message
@@ -249,7 +244,7 @@ def test_run_without_process_holds_no_sensor_back(instance):
     process_locks.release(instance.run_lock(dead.run_id))
 
 
-def test_queued_run_holds_sensor_back_while_daemon_lives(instance):
+def test_queued_run_blocks_sensor_with_daemon(instance):
     launched_run(instance, QUEUED, "quality_report")
     context = dg.build_sensor_context(instance)
     assert "no run has ended" in quality_report_sensor(context).skip_message

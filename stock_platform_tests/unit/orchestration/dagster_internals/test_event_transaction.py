@@ -1,4 +1,4 @@
-"""Many evaluations in one transaction are stored as Dagster itself would store them."""
+"""Evaluations in one transaction are stored as Dagster stores them one by one."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,13 +13,13 @@ KEY = dg.AssetCheckKey(dg.AssetKey("prices"), "good")
 
 @pytest.fixture
 def instance(tmp_path):
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as it:
-        yield it
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        yield instance
 
 
 def evaluate(instance, *, sessions=("a", "b", "c"), fails=False):
     @dg.op
-    def judge(context: dg.OpExecutionContext) -> None:
+    def check(context: dg.OpExecutionContext) -> None:
         with one_transaction(context.instance):
             for session in sessions:
                 evaluation = dg.AssetCheckEvaluation(
@@ -35,21 +35,21 @@ def evaluate(instance, *, sessions=("a", "b", "c"), fails=False):
 
     @dg.job(executor_def=dg.in_process_executor)
     def checks() -> None:
-        judge()
+        check()
 
     return checks.execute_in_process(instance=instance, raise_on_error=False)
 
 
 def stored(instance):
     history = instance.event_log_storage.get_asset_check_execution_history(KEY, limit=10)
-    return {it.partition: it.status.value for it in history}
+    return {record.partition: record.status.value for record in history}
 
 
-def test_dagster_still_opens_its_files_by_the_method_that_is_shared():
+def test_dagster_still_connects_by_shared_method():
     assert callable(SqliteEventLogStorage._connect)  # noqa: SLF001
 
 
-def test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log(instance):
+def test_evaluations_are_stored_and_logged(instance):
     result = evaluate(instance)
     assert result.success
     assert stored(instance) == {"a": "SUCCEEDED", "b": "FAILED", "c": "SUCCEEDED"}
@@ -59,16 +59,16 @@ def test_each_evaluation_is_stored_by_its_partition_and_in_the_runs_log(instance
     assert len(logged.records) == 3
 
 
-def test_an_error_leaves_nothing_half_stored_and_the_storage_usable(instance):
+def test_error_rolls_back_every_evaluation(instance):
     assert not evaluate(instance, fails=True).success
     assert stored(instance) == {}
     assert evaluate(instance).success
     assert len(stored(instance)) == 3
 
 
-def test_another_thread_waits_and_sees_what_was_stored(instance):
+def test_other_threads_wait_for_commit(instance):
     @dg.op
-    def judge(context: dg.OpExecutionContext) -> None:
+    def check(context: dg.OpExecutionContext) -> None:
         with ThreadPoolExecutor(1) as threads:
             with one_transaction(context.instance):
                 evaluation = dg.AssetCheckEvaluation(
@@ -82,13 +82,13 @@ def test_another_thread_waits_and_sees_what_was_stored(instance):
 
     @dg.job(executor_def=dg.in_process_executor)
     def checks() -> None:
-        judge()
+        check()
 
     assert checks.execute_in_process(instance=instance).success
 
 
-def test_two_threads_leave_the_storage_as_it_was(instance):
-    connect = instance.event_log_storage._connect  # noqa: SLF001 - what is shared
+def test_concurrent_transactions_restore_connection(instance):
+    connect = instance.event_log_storage._connect  # noqa: SLF001 - the shared method
 
     def work(_):
         with one_transaction(instance):
@@ -99,7 +99,7 @@ def test_two_threads_leave_the_storage_as_it_was(instance):
     assert instance.event_log_storage._connect == connect  # noqa: SLF001
 
 
-def test_a_storage_in_memory_is_left_as_it_is():
+def test_in_memory_storage_is_supported():
     with dg.DagsterInstance.ephemeral() as instance:
         assert evaluate(instance).success
         assert len(stored(instance)) == 3

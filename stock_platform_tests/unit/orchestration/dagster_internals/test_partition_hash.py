@@ -52,20 +52,20 @@ def days():
     return trading_days(["XNYS"], date(2012, 1, 3), date(2012, 12, 31))
 
 
-def test_dagster_still_hashes_its_repr_each_time(repr_calls):
+def test_dagster_still_hashes_repr_every_time(repr_calls):
     definition = days()
     assert ORIGINAL_HASH(definition) == ORIGINAL_HASH(definition)
     assert len(repr_calls) == 2
 
 
-def test_equal_definitions_compute_one_equal_hash_each(repr_calls):
+def test_equal_definitions_have_equal_hashes(repr_calls):
     definitions = [days(), days()]
     hashes = {hash(definition) for definition in definitions for _ in range(3)}
     assert [id(definition) for definition in repr_calls] == [id(item) for item in definitions]
     assert hashes == {ORIGINAL_HASH(definitions[0])}
 
 
-def test_lookups_by_partition_key_share_one_hash(repr_calls):
+def test_partition_lookups_share_one_hash(repr_calls):
     definition = days()
     for key in definition.get_partition_keys():
         assert definition.has_partition_key(key)
@@ -73,7 +73,7 @@ def test_lookups_by_partition_key_share_one_hash(repr_calls):
     assert len(repr_calls) == 1
 
 
-def test_definitions_with_other_holidays_are_unequal():
+def test_different_holidays_make_definitions_unequal():
     definition = days()
     other = trading_days(["XLON"], date(2012, 1, 3), date(2012, 12, 31))
     assert other != definition
@@ -91,7 +91,7 @@ def test_definitions_with_other_holidays_are_unequal():
     ],
     ids=["serdes", "pickle", "copy", "deepcopy"],
 )
-def test_copies_are_equal_and_hash_themselves(make_copy, repr_calls):
+def test_copies_compute_their_own_hash(make_copy, repr_calls):
     definition = days()
     serialised, value = serialize_value(definition), hash(definition)
     assert serialize_value(definition) == serialised
@@ -102,13 +102,13 @@ def test_copies_are_equal_and_hash_themselves(make_copy, repr_calls):
     assert len(repr_calls) == 2
 
 
-def test_subclasses_of_dagster_are_cached_too(repr_calls):
+def test_dagster_subclasses_are_cached(repr_calls):
     definition = dg.DailyPartitionsDefinition("2012-01-03")
     assert hash(definition) == hash(definition)
     assert len(repr_calls) == 1
 
 
-def test_the_instance_of_dagster_yaml_caches_hashes(tmp_path):
+def test_dagster_yaml_instance_caches_hashes(tmp_path):
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     printed = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", PRINT_REPR_CALLS],

@@ -1,4 +1,4 @@
-"""A run that waits for a pool says so, hears signals, and gets the slot when it is free."""
+"""A run that waits for a pool logs it, obeys signals, and gets the slot when it is free."""
 
 import logging
 import os
@@ -26,13 +26,13 @@ def storage(instance):
 
 @pytest.fixture(autouse=True)
 def living_runs(instance, monkeypatch):
-    """Take every run for alive, as an instance in PostgreSQL does."""
+    """Consider every run alive, as an instance in PostgreSQL does."""
     monkeypatch.setattr(type(instance.event_log_storage), "is_run_sharded", False)
 
 
 @pytest.fixture
 def on_poll(monkeypatch):
-    """Make something happen instead of the pause between two looks at the pool."""
+    """Perform an action instead of the pause between two polls."""
 
     def replace_pause(action):
         monkeypatch.setattr(pool_holders.time, "sleep", lambda _: action())
@@ -44,7 +44,7 @@ def wait(instance):
     wait_for_slot(instance, POOL, "waiting", "load")
 
 
-def test_wait_names_the_run_and_ends_with_its_step(instance, storage, on_poll, caplog):
+def test_wait_names_holder_until_released(instance, storage, on_poll, caplog):
     on_poll(lambda: storage.free_concurrency_slot_for_step("holder", "load"))
     wait(instance)
     assert storage.claim_concurrency_slot(POOL, "waiting", "load").is_claimed
@@ -60,7 +60,7 @@ def test_holder_is_named_with_its_process(instance, storage, on_poll, caplog):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_the_wait(instance, storage, on_poll, number):
+def test_signal_ends_wait(instance, storage, on_poll, number):
     handler = signal.getsignal(signal.SIGTERM)
     on_poll(lambda: os.kill(os.getpid(), number))
     with pytest.raises(dg.DagsterExecutionInterruptedError):
@@ -69,7 +69,7 @@ def test_signal_ends_the_wait(instance, storage, on_poll, number):
     assert storage.get_concurrency_info(POOL).active_run_ids == {"holder"}
 
 
-def test_next_holder_is_named_too(instance, storage, on_poll, caplog):
+def test_next_holder_is_named(instance, storage, on_poll, caplog):
     instance.add_run(dg.DagsterRun("loads", run_id="first", status=dg.DagsterRunStatus.STARTED))
     storage.claim_concurrency_slot(POOL, "first", "load", priority=1)
     ends = iter(["holder", "first"])
@@ -81,7 +81,7 @@ def test_next_holder_is_named_too(instance, storage, on_poll, caplog):
     ]
 
 
-def test_pool_without_slots_is_waited_for_aloud(instance, storage, on_poll, caplog):
+def test_pool_without_slots_is_logged(instance, storage, on_poll, caplog):
     storage.free_concurrency_slots_for_run("waiting")
     storage.free_concurrency_slots_for_run("holder")
     storage.set_concurrency_slots(POOL, 0)

@@ -44,7 +44,7 @@ def names(*runs, **others):
     return [alert.name for alert in raised(*runs, **others)]
 
 
-def test_failed_run_names_error_page_and_runbook():
+def test_run_alert_links_page_and_runbook():
     (alert,) = raised(finished())
     assert alert.subject == (
         "production: run-failed (1): daily_stock_prices 2012-12-03: ValueError: no such price"
@@ -69,11 +69,11 @@ def test_no_alert(run):
     assert names(run) == []
 
 
-def test_failed_check_of_retried_run_raises_alert():
+def test_retried_run_alerts_on_failed_check():
     assert names(finished(CHECK, will_retry=True)) == ["check-failed"]
 
 
-def test_failed_check_of_successful_run_raises_alert():
+def test_successful_run_alerts_on_failed_check():
     (alert,) = raised(finished(CHECK, **SUCCEEDED))
     assert alert.name == "check-failed"
     assert "rows_reconcile of fact_stock_price 2012-12-03: 3 rows are missing" in alert.body

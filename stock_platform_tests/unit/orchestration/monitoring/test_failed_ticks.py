@@ -37,7 +37,7 @@ def test_failing_sensor_is_new_once(instance, feed):
     assert [ticks(feed) for _ in range(2)] == [KNOWN, []]
 
 
-def test_sensor_that_recovered_is_new_again(instance, feed):
+def test_recovered_sensor_can_fail_again(instance, feed):
     fail_tick(instance, SENSOR)
     feed.read()
     succeed(instance, add_tick(instance, SENSOR))
@@ -46,7 +46,7 @@ def test_sensor_that_recovered_is_new_again(instance, feed):
     assert ticks(feed) == REPORTED
 
 
-def test_sensor_that_recovered_at_once_is_reported(instance, feed):
+def test_brief_sensor_failure_is_reported(instance, feed):
     fail_tick(instance, SENSOR)
     succeed(instance, add_tick(instance, SENSOR))
     assert [ticks(feed) for _ in range(2)] == [REPORTED, []]
@@ -64,18 +64,18 @@ def test_late_schedule_tick_is_read_once(instance, feed):
     assert [ticks(feed) for _ in range(2)] == [[(SCHEDULE, True)], []]
 
 
-def test_failure_before_the_first_read_is_skipped(instance):
+def test_recovered_failure_before_first_read_is_skipped(instance):
     fail_tick(instance, SENSOR)
     succeed(instance, add_tick(instance, SENSOR))
     assert ticks(Feed(instance)) == []
 
 
-def test_sensor_that_still_fails_at_the_first_read_is_new(instance):
+def test_ongoing_failure_at_first_read_is_new(instance):
     fail_tick(instance, SENSOR)
     assert ticks(Feed(instance)) == REPORTED
 
 
-def test_tick_repeated_in_place_is_read_once(instance, feed):
+def test_repeated_tick_is_read_once(instance, feed):
     tick = fail_tick(instance, SCHEDULE, due=datetime.now(UTC))
     fail_again(instance, tick, in_a_row=7)
     assert ticks(feed) == [(SCHEDULE, True)]
@@ -83,7 +83,7 @@ def test_tick_repeated_in_place_is_read_once(instance, feed):
     assert ticks(feed) == []
 
 
-def test_repeated_tick_that_succeeds_counts_as_recovery(instance, feed):
+def test_successful_repetition_counts_as_recovery(instance, feed):
     tick = fail_tick(instance, SCHEDULE, due=datetime.now(UTC) - timedelta(days=1))
     feed.read()
     succeed(instance, tick)

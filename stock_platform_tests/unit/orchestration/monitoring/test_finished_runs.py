@@ -69,7 +69,7 @@ def test_retagged_run_is_not_read_again(instance, feed):
     assert feed.run_ids() == []
 
 
-def test_long_backlog_is_read_page_by_page(instance, feed, monkeypatch):
+def test_long_backlog_is_paged(instance, feed, monkeypatch):
     monkeypatch.setattr(finished_runs, "_MAX_EVENTS", 3)
     runs = [run(instance) for _ in range(5)]
     instance.add_run_tags(runs[0], {"seen": "by a person"})
@@ -79,10 +79,10 @@ def test_long_backlog_is_read_page_by_page(instance, feed, monkeypatch):
 def test_slow_read_continues_on_next_page(instance, feed, monkeypatch):
     monkeypatch.setattr(finished_runs, "_READ_TIMEOUT_S", 0)
     failed, *succeeded = [run(instance, fails="yes"), run(instance), run(instance)]
-    assert [feed.run_ids() for _ in range(4)] == [[failed], *([it] for it in succeeded), []]
+    assert [feed.run_ids() for _ in range(4)] == [[failed], *([run_id] for run_id in succeeded), []]
 
 
-def test_event_may_be_committed_after_a_later_one(instance, feed, monkeypatch):
+def test_events_wait_for_late_commits(instance, feed, monkeypatch):
     monkeypatch.setattr(finished_runs, "_COMMIT_TIMEOUT_S", 60)
     fresh = run(instance)
     assert feed.run_ids() == []
@@ -115,7 +115,7 @@ def test_failed_run_has_reason_and_session(instance, feed):
     assert failed.batch is None
 
 
-def test_dead_run_has_message_of_who_found_it(instance, feed):
+def test_dead_run_has_engine_message(instance, feed):
     dead = create_run(instance, origin=None)
     instance.report_engine_event("the process was terminated by signal 9", dead)
     instance.report_run_failed(dead)
@@ -123,7 +123,7 @@ def test_dead_run_has_message_of_who_found_it(instance, feed):
     assert (failed.run_id, failed.error) == (dead.run_id, "the process was terminated by signal 9")
 
 
-def test_run_that_never_started_has_reason(instance, feed):
+def test_unstarted_run_has_reason(instance, feed):
     stuck = create_run(instance, status=dg.DagsterRunStatus.STARTING, origin=None)
     instance.report_run_failed(stuck, message="taking longer than 300 seconds to start")
     (failed,) = feed.read().runs
@@ -132,7 +132,7 @@ def test_run_that_never_started_has_reason(instance, feed):
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")  # backfill policies
-def test_range_run_counts_cost_once_per_asset(instance, feed):
+def test_range_run_counts_cost_once(instance, feed):
     days = dg.StaticPartitionsDefinition(["1", "2", "3"])
     single = dg.BackfillPolicy.single_run()
 
@@ -173,12 +173,12 @@ def test_only_errors_are_failed_checks(instance, feed):
     assert (asset, name, description) == ("prices", "bad", "two are negative")
 
 
-def test_run_of_a_terminal_is_final_at_once(instance, feed):
+def test_terminal_run_is_final_at_once(instance, feed):
     killed = kill(instance, origin=None)
     assert retries(feed) == [(killed, False)]
 
 
-def test_retried_run_is_read_after_the_decision(instance, feed):
+def test_retried_run_waits_for_decision(instance, feed):
     killed = kill(instance)
     assert retries(feed) == []
     instance.add_run_tags(killed, {AUTO_RETRY_RUN_ID_TAG: "another"})
@@ -193,7 +193,7 @@ def test_pending_run_hides_no_other(instance, feed):
     assert feed.run_ids() == [killed, failed]
 
 
-def test_run_that_nothing_retries_is_final_after_a_while(instance, feed, monkeypatch):
+def test_unretried_run_is_final_after_timeout(instance, feed, monkeypatch):
     killed = kill(instance)
     assert retries(feed) == []
     monkeypatch.setattr(finished_runs, "_RETRY_DECISION_TIMEOUT_S", 0)
@@ -205,13 +205,13 @@ def test_last_attempt_is_final_at_once(instance, feed):
     assert retries(feed) == [(killed, False)]
 
 
-def test_retry_that_was_not_submitted_leaves_run_final(instance, feed):
+def test_unsubmitted_retry_leaves_run_final(instance, feed):
     killed = kill(instance)
     instance.add_run_tags(killed, {AUTO_RETRY_RUN_ID_TAG: "another", WILL_RETRY_TAG: "false"})
     assert retries(feed) == [(killed, False)]
 
 
-def test_half_stored_end_is_left_for_later(instance, feed, monkeypatch):
+def test_half_stored_end_is_postponed(instance, feed, monkeypatch):
     monkeypatch.setattr(instance.run_storage, "handle_run_event", lambda *_: None)
     ending = create_run(instance, origin=None)
     instance.report_run_failed(ending)
@@ -223,7 +223,7 @@ def test_half_stored_end_is_left_for_later(instance, feed, monkeypatch):
     assert feed.run_ids() == [ending.run_id]
 
 
-def test_end_without_retry_tag_is_left_for_later(instance, feed, monkeypatch):
+def test_end_without_retry_tag_is_postponed(instance, feed, monkeypatch):
     monkeypatch.setattr(instance, "add_run_tags", lambda *_: None)
     kill(instance)
     assert feed.run_ids() == []

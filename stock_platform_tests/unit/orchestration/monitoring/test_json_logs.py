@@ -30,10 +30,7 @@ def fetch(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies
     prices = dg.asset(
-        fetch,
-        name="prices",
-        partitions_def=DAYS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        fetch, name="prices", partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run()
     )
 
 
@@ -46,7 +43,7 @@ def positive(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
                 check_name="positive",
                 passed=day == "2012-12-04",
                 metadata={"offending": 3},
-                description="3 of 5 bars offend",
+                description="3 of 5 bars failed",
                 partition=day,
             )
         )
@@ -58,7 +55,7 @@ def broken() -> None:
     try:
         {}["Close"]
     except KeyError as error:
-        raise ValueError("no price\nin the answer") from error
+        raise ValueError("no price\nin the response") from error
 
 
 def read_lines(capfd):
@@ -82,7 +79,7 @@ def events(lines, name):
     return [line for line in lines if line.get("event") == name]
 
 
-def test_range_run_logs_sessions_and_one_cost(lines):
+def test_range_run_logs_cost_once(lines):
     materialized = events(lines, "materialized")
     # Dagster logs the sessions of a range in no particular order.
     assert {line["partition"]: line["rows"] for line in materialized} == {
@@ -96,12 +93,12 @@ def test_range_run_logs_sessions_and_one_cost(lines):
     assert {line["asset"] for line in materialized} == {"prices"}
 
 
-def test_failed_check_is_logged_per_session_only(lines):
+def test_failed_check_is_logged_per_session(lines):
     (failed,) = events(lines, "check_failed")
     assert (failed["severity"], failed["check_severity"]) == ("ERROR", "ERROR")
     assert (failed["asset"], failed["check"]) == ("prices", "positive")
     assert (failed["partition"], failed["offending"]) == ("2012-12-03", 3)
-    assert failed["message"] == "3 of 5 bars offend"
+    assert failed["message"] == "3 of 5 bars failed"
 
 
 def test_message_has_run_and_step(lines):
@@ -111,7 +108,7 @@ def test_message_has_run_and_step(lines):
     assert message["timestamp"].endswith("+00:00")
 
 
-def test_debug_messages_and_other_events_are_left_out(lines):
+def test_debug_messages_are_left_out(lines):
     assert "unseen" not in str(lines)
     assert {line.get("event") for line in lines if line["severity"] == "DEBUG"} == set()
     assert not any(line["message"].startswith("Started execution of step") for line in lines)
@@ -124,7 +121,7 @@ def test_exception_is_one_line(logging_instance, capfd):
     ]
     assert failed["severity"] == "ERROR"
     assert failed["error"] == "KeyError: 'Close'"
-    assert "ValueError: no price\nin the answer" in failed["stack_trace"]
+    assert "ValueError: no price\nin the response" in failed["stack_trace"]
     assert "in broken" in failed["stack_trace"]
 
 
@@ -153,7 +150,7 @@ def test_long_line_keeps_beginning_and_end(logging_instance, capfd, text):
     assert message.endswith(" end")
 
 
-def test_attributes_of_libraries_are_left_out(logging_instance, capfd):
+def test_library_attributes_are_left_out(logging_instance, capfd):
     @dg.asset
     def chatty() -> None:
         dg.get_dagster_logger().info("asked", extra={"password": "hunter2"})
@@ -167,7 +164,7 @@ def test_attributes_of_libraries_are_left_out(logging_instance, capfd):
 def test_print_goes_to_compute_logs(logging_instance, capfd):
     @dg.asset
     def printing(context: dg.AssetExecutionContext) -> None:
-        print("by hand")  # noqa: T201 - what libraries do
+        print("by hand")  # noqa: T201 - as libraries do
         context.log.info("by the log")
 
     done = dg.materialize([printing], instance=logging_instance)

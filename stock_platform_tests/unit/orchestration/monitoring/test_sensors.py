@@ -1,4 +1,4 @@
-"""The monitoring sensors, tick by tick, with runs that fail and a real receiver of alerts."""
+"""The monitoring sensors, tick by tick, with failing runs and a real receiver of alerts."""
 
 import logging
 from datetime import UTC, datetime
@@ -14,11 +14,7 @@ from stock_platform.orchestration.monitoring.notifications import AlertsResource
 from stock_platform.orchestration.monitoring.sensors import monitoring_sensors
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform_tests.support.platform_fixture import Platform
-from stock_platform_tests.support.tick_factory import (
-    add_tick,
-    fail_tick,
-    succeed,
-)
+from stock_platform_tests.support.tick_factory import add_tick, fail_tick, succeed
 from stock_platform_tests.support.webhook import SECRET
 
 FRIDAY = datetime(2012, 7, 6, 22, 0, tzinfo=UTC)
@@ -113,7 +109,7 @@ def test_failed_run_is_delivered_once(alert_sensor, webhook, instance):
     assert "docs/runbooks/run-failed.md" in message["message"]
 
 
-def test_undelivered_alert_is_sent_with_later_ones(alert_sensor, webhook, instance, caplog):
+def test_undelivered_alert_is_sent_later(alert_sensor, webhook, instance, caplog):
     webhook.statuses = [500]
     run_and_fail(instance)
     assert alert_sensor.tick() == "Alerts were not delivered (attempt 1)"
@@ -127,7 +123,7 @@ def test_undelivered_alert_is_sent_with_later_ones(alert_sensor, webhook, instan
     assert "run-failed (2)" in title
 
 
-def test_sensor_failing_through_an_outage_is_delivered(alert_sensor, webhook, instance):
+def test_sensor_alert_survives_outage(alert_sensor, webhook, instance):
     webhook.statuses = [500]
     fail_tick(instance, "erp_csv_sensor")
     alert_sensor.tick()
@@ -137,7 +133,7 @@ def test_sensor_failing_through_an_outage_is_delivered(alert_sensor, webhook, in
     assert webhook.titles == [SENSOR_ALERT]
 
 
-def test_no_run_is_lost_behind_a_page(alert_sensor, webhook, instance, monkeypatch):
+def test_paging_loses_no_runs(alert_sensor, webhook, instance, monkeypatch):
     monkeypatch.setattr(finished_runs, "_MAX_EVENTS", 2)
     runs = [run_and_fail(instance) for _ in range(4)]
     for _ in range(2):
@@ -146,7 +142,7 @@ def test_no_run_is_lost_behind_a_page(alert_sensor, webhook, instance, monkeypat
     assert all(messages.count(f"runs/{run_id}") == 1 for run_id in runs)
 
 
-def test_delivery_is_given_up_after_an_hour(alert_sensor, instance, caplog, monkeypatch):
+def test_delivery_stops_after_last_attempt(alert_sensor, instance, caplog, monkeypatch):
     monkeypatch.setattr(sensors, "_MAX_ATTEMPTS", 2)
     alert_sensor.address = f"json://127.0.0.1:1/{SECRET}"
     run_and_fail(instance)
@@ -157,7 +153,7 @@ def test_delivery_is_given_up_after_an_hour(alert_sensor, instance, caplog, monk
     assert names == ["alert_undelivered", "alert_undelivered"]
 
 
-def test_failed_delivery_does_not_log_the_address(alert_sensor, instance, caplog, capfd):
+def test_failed_delivery_hides_address(alert_sensor, instance, caplog, capfd):
     for address in (f"json://127.0.0.1:1/{SECRET}", f"nothing://{SECRET}", f"slack://{SECRET}"):
         alert_sensor.address = address
         run_and_fail(instance)
@@ -280,7 +276,7 @@ def test_failed_batch_is_logged_and_delivered(
 
 
 @pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`")  # Dagster's
-def test_snapshot_does_not_contain_the_address(monkeypatch, tmp_path):
+def test_snapshot_does_not_contain_address(monkeypatch, tmp_path):
     address = f"json://127.0.0.1/{SECRET}"
     monkeypatch.setenv("STOCK_PLATFORM_ALERT_URL", address)
     with Platform(tmp_path, alert_url=address) as platform:
