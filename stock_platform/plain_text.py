@@ -1,4 +1,4 @@
-r"""Text of outside origin, made safe to show.
+r"""Text that people read: outside text made safe to show, and numbers with their nouns.
 
 Belongs here: the one function that every text from a file, an ERP record or a service passes on its
 way to metadata, check results and logs. Stored data stays as received.
@@ -15,3 +15,8 @@ def plain_text(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
     return "".join(shown).replace("|", r"\|")
+
+
+def pluralise(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 session``, ``2,500 sessions``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

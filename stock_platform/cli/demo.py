@@ -1,7 +1,7 @@
 """`stock-platform demo`: materialize the whole graph, and show the results.
 
-Belongs here: the order of the jobs and the output on the terminal. It does nothing that the UI
-cannot do; a range is cut into runs of a year as the UI's backfills are.
+Belongs here: the order of the jobs and the output on the terminal. The UI can do the same; a range
+is split into runs of a year, like the UI's backfills.
 """
 
 import time
@@ -46,11 +46,11 @@ _COUNTS: Final = ("materialized", "rows", "passed", "warned", "failed")
 
 @run_job.errors_in_one_line()
 def run(key_range: str, *, expect_unchanged: bool) -> None:
-    """Run the demo over a range of trading days; exits with 1 where something failed.
+    """Run the demo over a range of trading days. Exits with 1 if a check failed.
 
     Args:
         key_range: ``FIRST...LAST``, both ends included, or a single day.
-        expect_unchanged: whether a table whose rows are others than before is a failure.
+        expect_unchanged: whether a changed table is a failure.
     """
     console = terminal()
     settings = load_settings()
@@ -74,7 +74,7 @@ def run(key_range: str, *, expect_unchanged: bool) -> None:
     console.print("`make dev` shows it in the UI.")
     changed = [name for name, rows in after.items() if not rows.equals(before[name])]
     if expect_unchanged and changed:
-        raise SystemExit(f"changed, and nothing should have: {', '.join(changed)}")
+        raise SystemExit(f"tables changed, although no change was expected: {', '.join(changed)}")
     if any(count["failed"] for count in counts.values()):
         raise SystemExit(1)
 
@@ -88,11 +88,11 @@ def drop_sample_erp(paths: LakePaths) -> None:
 
 
 def sessions_between(key_range: str) -> list[str]:
-    """The trading days of a range, ``FIRST...LAST``, both ends included, or of one day.
+    """Return the trading days of a range ``FIRST...LAST``, both ends included, or of one day.
 
     Raises:
         NotATradingDayError: an end is not a trading day.
-        ValueError: it is not a range, or its ends are reversed.
+        ValueError: the text is not a range, or its ends are reversed.
     """
     first, dots, last = key_range.partition("...")
     try:
@@ -147,7 +147,7 @@ def _run_all(
 
 
 def _landed_files(instance: dg.DagsterInstance) -> list[str]:
-    """The ERP files for which the sensor requests a run, when it is asked as the daemon does."""
+    """Return the ERP files for which the sensor requests a run, evaluated like in the daemon."""
     lake = LakeResource(root=load_settings().lake)
     waiting = [file for kind in ERP_KINDS for file in list_unprocessed(lake.paths, kind)]
     if waiting:
@@ -160,14 +160,14 @@ def _landed_files(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _tables(warehouse: Warehouse) -> dict[str, pa.Table]:
-    """The rows of all tables but asset_check_result, to which each run adds its own."""
+    """Read all tables except asset_check_result, to which each run adds rows."""
     warehouse.create_tables()
     tables = (table for table in TABLES.values() if table is not ASSET_CHECK_RESULT)
     return {table.name: warehouse.read(table) for table in tables}
 
 
 def _counts_by_asset(results: Sequence[dg.ExecuteInProcessResult]) -> dict[str, Counter[str]]:
-    """Materializations, their rows and check results per asset."""
+    """Count materializations, their rows and check results per asset."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for result in results:
         for event in result.get_asset_materialization_events():
@@ -181,7 +181,7 @@ def _counts_by_asset(results: Sequence[dg.ExecuteInProcessResult]) -> dict[str, 
             check_result.asset_check_key for check_result in evaluations if check_result.partition
         }
         for evaluation in evaluations:
-            # Of a check per session, the one without a session is the sum.
+            # The result without a session is the sum of those per session.
             if evaluation.partition or evaluation.asset_check_key not in per_session:
                 counts[evaluation.asset_key.to_user_string()][_state(evaluation)] += 1
     return counts

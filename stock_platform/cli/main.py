@@ -17,7 +17,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command in the arguments."""
     app(prog_name="stock-platform")
 
 

@@ -1,6 +1,6 @@
-"""The log of a run as a person reads it on a terminal.
+"""The log of a run on a terminal.
 
-Belongs here: how a log record becomes a line, or moves a progress bar. Dagster's own events are
+Belongs here: printing log records and moving progress bars. Dagster's own events are
 left out, because they are in the UI.
 """
 
@@ -32,16 +32,16 @@ _STYLES: Final = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITI
 
 
 def terminal() -> Console:
-    """A console on the process' own standard output, which stays a terminal while a step runs.
+    """Return a console on the original standard output of the process.
 
-    Dagster redirects the file descriptor into a file meanwhile.
+    Dagster redirects the file descriptor into a file while a step runs.
     """
     return Console(file=process_stdout())
 
 
 @contextmanager
 def shown_progress(job: str, console: Console) -> Iterator[dg.LoggerDefinition]:
-    """A logger that prints what a job's steps log, with a progress bar on a terminal."""
+    """Yield a logger that prints the messages of steps, with a progress bar on a terminal."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

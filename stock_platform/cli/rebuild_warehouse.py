@@ -54,6 +54,6 @@ def _grid(before: dict[str, int], result: dg.ExecuteInProcessResult, after: dict
     }
     grid = Grid("table", "rows before", "restored", "rows now", title="Warehouse")
     for name, rows in after.items():
-        made_again = "view" if TABLES[name].view else f"{restored.get(name, 0):,}"
-        grid.add_row(name, f"{before[name]:,}", made_again, f"{rows:,}")
+        restored_rows = "view" if TABLES[name].view else f"{restored.get(name, 0):,}"
+        grid.add_row(name, f"{before[name]:,}", restored_rows, f"{rows:,}")
     return grid

@@ -1,7 +1,7 @@
-"""Jobs run in the process of a command, on the instance of DAGSTER_HOME.
+"""Run jobs in the process of a command, on the instance of DAGSTER_HOME.
 
-Belongs here: what commands that run jobs have in common, and the messages of their failures.
-Which jobs, and what is shown of them, is each command's own.
+Belongs here: the code that all commands share to run jobs and report their failures.
+Each command chooses its own jobs and output.
 """
 
 import time
@@ -40,7 +40,7 @@ def errors_in_one_line() -> Iterator[None]:
         yield
     except OSError as error:
         raise SystemExit(
-            f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE say where data is"
+            f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE set where data is stored"
         ) from error
     except (RunFailedError, NotATradingDayError, WarehouseError, ValueError) as error:
         raise SystemExit(str(error)) from error
@@ -91,7 +91,7 @@ def run(
 
 
 def failure(result: dg.ExecuteInProcessResult) -> RunFailedError:
-    """The error of a failed run: its reasons, and its address in the UI."""
+    """Return the error of a failed run: its reasons, and its address in the UI."""
     return RunFailedError(
         f"{result.job_def.name} failed:\n{_reasons(result)}\n"
         f"`make dev` shows the run: {_run_url(result.run_id)}"
@@ -104,14 +104,14 @@ def _run_url(run_id: str) -> str:
 
 @cache
 def definitions() -> dg.Definitions:
-    """The graph, imported only after the settings were found to be valid."""
+    """Return the graph, which is imported only after the settings were validated."""
     from stock_platform.definitions import defs  # noqa: PLC0415
 
     return defs
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse of the settings."""
+    """Open the warehouse of the settings."""
     from stock_platform.definitions import resources_for  # noqa: PLC0415 - as above
 
     resource: WarehouseResource = resources_for(settings)["warehouse"]
@@ -119,11 +119,11 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> str:
-    """The descriptions of failed checks, or else the innermost error of each failed step."""
+    """Return the descriptions of failed checks, or else the innermost error per failed step."""
     checks = [
-        f"  {it.asset_key.to_user_string()} {it.check_name}: {it.description}"
-        for it in result.get_asset_check_evaluations()
-        if not it.passed and it.severity is dg.AssetCheckSeverity.ERROR
+        f"  {check.asset_key.to_user_string()} {check.check_name}: {check.description}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
     steps = []
     for event in result.get_step_failure_events():

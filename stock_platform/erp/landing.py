@@ -55,7 +55,7 @@ def list_landed_files(paths: LakePaths, kind: ErpKind) -> list[LandedFile]:
     """
     landed = [
         _landed_file(kind, info)
-        for info in files.listing(paths.landing(kind))
+        for info in files.list_folder(paths.landing(kind))
         if info["type"] == "file" and not info.get("islink") and _is_complete(info["name"])
     ]
     return sorted(landed, key=lambda file: (file.arrived_at, file.name))

@@ -106,7 +106,7 @@ def entry_name(paths: LakePaths, kind: ErpKind, key: str) -> str:
 
 def entry_names(folder: str) -> set[str]:
     """File names of the entries in a folder; leftovers of interrupted writes are not entries."""
-    names = (posixpath.basename(info["name"]) for info in files.listing(folder))
+    names = (posixpath.basename(info["name"]) for info in files.list_folder(folder))
     return {name for name in names if name.endswith(_ENTRY_SUFFIX)}
 
 
@@ -133,7 +133,7 @@ def read_entries(paths: LakePaths, kind: ErpKind, names: set[str]) -> Ledger:
     """Read some entries of a kind; those that do not exist are left out."""
     ledger = Ledger({}, {})
     uris = [f"{paths.erp_loads(kind)}/{name}" for name in sorted(names)]
-    for uri, entry in zip(uris, files.each(_read_entry, uris), strict=True):
+    for uri, entry in zip(uris, files.map_concurrently(_read_entry, uris), strict=True):
         if isinstance(entry, LoadRecord) and paths.erp_load(kind, entry.key) == uri:
             ledger.records[entry.key] = entry
         elif entry is not None:

@@ -23,7 +23,7 @@ from stock_platform.erp.landing import LandedFile
 from stock_platform.erp.ledger import Ledger, LoadRecord
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake import files
-from stock_platform.lake.load_ledger import DamagedError
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import ErpKind, LakePaths
 from stock_platform.plain_text import plain_text
 
@@ -158,7 +158,7 @@ class ErpLoader:
         known = store.load_if_any(self.paths, self.kind)
         if known is None and self._was_loaded_before():
             # Taken for the first file, this one would leave out all history before it.
-            raise DamagedError(
+            raise CorruptObjectError(
                 f"{self.kind} were loaded before, and {self.paths.current_erp(self.kind)} is "
                 "missing: put it back (docs/runbooks/lake-object-lost.md), then run erp_load again"
             )

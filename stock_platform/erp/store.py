@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from stock_platform.erp.ledger import LoadRecord
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
-from stock_platform.lake.load_ledger import DamagedError
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import ErpKind, LakePaths
 
 
@@ -53,7 +53,7 @@ def source_uri(paths: LakePaths, kind: ErpKind, key: str) -> str:
 
 def keep_file(paths: LakePaths, kind: ErpKind, key: str, file: Path) -> None:
     """Keep a file as it came."""
-    files.keep(file, source_uri(paths, kind, key))
+    files.upload_if_missing(file, source_uri(paths, kind, key))
 
 
 def quarantine_uri(paths: LakePaths, kind: ErpKind, key: str) -> str:
@@ -85,7 +85,7 @@ def current_record(paths: LakePaths, kind: ErpKind) -> LoadRecord | None:
     None without a snapshot, or if version 0.1.0 or a person wrote the pointer.
 
     Raises:
-        DamagedError: the pointer cannot be read.
+        CorruptObjectError: the pointer cannot be read.
     """
     uri = paths.current_erp(kind)
     try:
@@ -94,7 +94,7 @@ def current_record(paths: LakePaths, kind: ErpKind) -> LoadRecord | None:
     except FileNotFoundError:
         return None
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"{uri} cannot be read: {error}") from error
+        raise CorruptObjectError(f"{uri} cannot be read: {error}") from error
 
 
 def load(paths: LakePaths, kind: ErpKind) -> ErpSnapshot:
@@ -113,7 +113,7 @@ def load_if_any(paths: LakePaths, kind: ErpKind) -> ErpSnapshot | None:
     """Read the current snapshot of a kind; None before its first file.
 
     Raises:
-        DamagedError: a part of it cannot be read or is missing.
+        CorruptObjectError: a part of it cannot be read or is missing.
     """
     if not files.exists(paths.current_erp(kind)):
         return None
@@ -124,7 +124,7 @@ def load_if_any(paths: LakePaths, kind: ErpKind) -> ErpSnapshot | None:
         rows = gzip.decompress(files.read(quarantine_uri(paths, kind, key))).splitlines()
         return ErpSnapshot(kind, key, records, [orjson.loads(row) for row in rows])
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"the {kind} in the lake cannot be read: {error}") from error
+        raise CorruptObjectError(f"the {kind} in the lake cannot be read: {error}") from error
 
 
 def _parquet(table: pa.Table) -> bytes:

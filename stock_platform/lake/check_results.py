@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import files
-from stock_platform.lake.load_ledger import DamagedError
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
 
 _SCHEMA = arrow_schema(ASSET_CHECK_RESULT)
@@ -22,14 +22,14 @@ _KEY = list(ASSET_CHECK_RESULT.key)
 
 def days(paths: LakePaths) -> list[str]:
     """Return the days with check results, ascending."""
-    return files.sessions_with(paths.check_results_folder(), "part-00000.parquet")
+    return files.list_sessions_with(paths.check_results_folder(), "part-00000.parquet")
 
 
 def read(paths: LakePaths, day: str) -> pa.Table:
     """Read the check results of a day's runs. Empty if there are none.
 
     Raises:
-        DamagedError: the object cannot be read.
+        CorruptObjectError: the object cannot be read.
     """
     uri = paths.check_results(day)
     try:
@@ -39,7 +39,7 @@ def read(paths: LakePaths, day: str) -> pa.Table:
     except FileNotFoundError:
         return _SCHEMA.empty_table()
     except (OSError, ValueError) as error:  # pyarrow's errors are of either
-        raise DamagedError(
+        raise CorruptObjectError(
             f"{uri} cannot be read: {error}. Restore an older version, or delete it: the next "
             "quality_report writes it again from the warehouse and Dagster"
         ) from error

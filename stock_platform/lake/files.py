@@ -1,7 +1,7 @@
-"""Reading and writing whole lake objects through fsspec, so that none is ever half-written.
+"""Atomic file operations: lake objects are read and written as a whole, through fsspec.
 
-Object stores make an object visible when its upload ends. A directory does not: there a new
-object is written beside its place and renamed into it.
+Object stores make an object visible when its upload ends. Local file systems do not: there an
+object is written under a temporary name and renamed.
 """
 
 import posixpath
@@ -16,16 +16,22 @@ from typing import Any, Final, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from stock_platform.errors import StockPlatformError
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-# An object store answers in some 50 ms, whatever else it is asked meanwhile.
-_AT_ONCE: Final = 16
+# A request to an object store takes about 50 ms, however many run at the same time.
+_MAX_WORKERS: Final = 16
 _CLOUD_STORAGE: Final = "gs://"
 _DATE: Final = "date="
 
 
+class CorruptObjectError(StockPlatformError):
+    """An object in the lake is missing, damaged or not what was written."""
+
+
 def filesystem(uri: str) -> tuple[Any, str]:
-    """The fsspec file system of a URI, and the path in it."""
+    """Return the fsspec file system of a URI, and the path in it."""
     if uri.startswith(_CLOUD_STORAGE):
         from stock_platform.lake.cloud_storage import CloudStorage  # noqa: PLC0415 - heavy import
 
@@ -35,35 +41,37 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
 
 def use_account(account: str | None) -> None:
-    """Act on Cloud Storage as a service account from now on; as the environment's own with None."""
+    """Impersonate a service account on Cloud Storage from now on. None stops impersonation."""
     fsspec.config.conf["gs"] = {"account": account} if account else {}
 
 
-def each(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """The function's results in the order of the items, many asked for at once."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+def map_concurrently(
+    function: Callable[[_Item], _Result], items: Iterable[_Item]
+) -> Iterator[_Result]:
+    """Call a function for each item in threads. Yields the results in the order of the items."""
+    with ThreadPoolExecutor(_MAX_WORKERS) as pool:
         yield from pool.map(function, items)
 
 
 def exists(uri: str) -> bool:
-    """Whether there is an object at the URI."""
+    """Return whether there is an object at the URI."""
     fs, path = filesystem(uri)
     return bool(fs.exists(path))
 
 
 def read(uri: str) -> bytes:
-    """An object's bytes.
+    """Return the bytes of an object.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no object at the URI.
     """
     fs, path = filesystem(uri)
     content: bytes = fs.cat_file(path)
     return content
 
 
-def listing(folder: str) -> list[dict[str, Any]]:
-    """What fsspec tells of all that lies in a folder, by one listing; nothing without a folder."""
+def list_folder(folder: str) -> list[dict[str, Any]]:
+    """Return fsspec's metadata of all entries of a folder. Empty if the folder is missing."""
     fs, path = filesystem(folder)
     try:
         return list(fs.ls(path, detail=True))
@@ -71,23 +79,23 @@ def listing(folder: str) -> list[dict[str, Any]]:
         return []
 
 
-def sessions_in(folder: str) -> list[str]:
-    """The sessions that have a ``date=`` folder in a folder, ascending, by one listing.
+def list_sessions(folder: str) -> list[str]:
+    """Return the sessions that have a ``date=`` folder, ascending, by one listing.
 
-    What else lies there, such as ``date=2012-12-05.bak``, is left out; `strangers_in` names it.
+    Other names, such as ``date=2012-12-05.bak``, are left to `unrecognised_folders`.
     """
     return sorted(name.removeprefix(_DATE) for name in _dated(folder) if _is_session(name))
 
 
-def strangers_in(folder: str) -> list[str]:
-    """URIs in a folder that begin with ``date=`` and name no session, ascending."""
+def unrecognised_folders(folder: str) -> list[str]:
+    """Return the URIs that start with ``date=`` and are not of a session, ascending."""
     return sorted(f"{folder}/{name}" for name in _dated(folder) if not _is_session(name))
 
 
-def sessions_with(folder: str, *names: str) -> list[str]:
-    """Sessions whose ``date=`` folder has an object of one of these names, by one listing.
+def list_sessions_with(folder: str, *names: str) -> list[str]:
+    """Return the sessions with an object of one of these names, ascending, by one listing.
 
-    They are ascending. A folder without one is left over from an interrupted write.
+    A ``date=`` folder without such an object is left over from an interrupted write.
     """
     fs, path = filesystem(folder)
     parts = (found.rsplit("/", 2) for found in fs.find(path))
@@ -96,32 +104,32 @@ def sessions_with(folder: str, *names: str) -> list[str]:
 
 
 def _dated(folder: str) -> list[str]:
-    names = (it["name"].rstrip("/").rsplit("/", 1)[-1] for it in listing(folder))
+    names = (entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in list_folder(folder))
     return [name for name in names if name.startswith(_DATE)]
 
 
 def _is_session(name: str) -> bool:
     try:
-        # Others than yyyy-mm-dd are ISO dates too: 20121205, 2012-W49-3.
+        # Compared, because fromisoformat() also accepts 20121205 and 2012-W49-3.
         return name == f"{_DATE}{date.fromisoformat(name.removeprefix(_DATE))}"
     except ValueError:
         return False
 
 
 def write(uri: str, content: bytes) -> None:
-    """Put an object in its place, whole; an earlier one is replaced."""
+    """Write an object atomically, replacing an earlier one."""
     fs, path = filesystem(uri)
-    _in_place(fs, path, lambda target: fs.pipe_file(target, content))
+    _write_atomically(fs, path, lambda target: fs.pipe_file(target, content))
 
 
 def upload(file: Path, uri: str) -> None:
-    """Put a local file's content at the URI without holding it in memory."""
+    """Write the content of a local file to the URI atomically, without loading it into memory."""
     fs, path = filesystem(uri)
-    _in_place(fs, path, lambda target: fs.put_file(str(file), target))
+    _write_atomically(fs, path, lambda target: fs.put_file(str(file), target))
 
 
-def keep(file: Path, uri: str) -> None:
-    """Put a local file's content at the URI, unless there is an object already."""
+def upload_if_missing(file: Path, uri: str) -> None:
+    """Write the content of a local file to the URI, unless there is an object already."""
     fs, path = filesystem(uri)
     if isinstance(fs, LocalFileSystem):
         if not fs.exists(path):
@@ -132,22 +140,22 @@ def keep(file: Path, uri: str) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """Copy an object within one file system, whole; an earlier target is replaced."""
+    """Copy an object within one file system atomically, replacing an earlier target."""
     fs, path = filesystem(target)
     origin = filesystem(source)[1]
-    _in_place(fs, path, lambda place: fs.cp_file(origin, place))
+    _write_atomically(fs, path, lambda temporary: fs.cp_file(origin, temporary))
 
 
 def delete(uri: str) -> None:
-    """Remove an object or a folder with all it holds; removing nothing is no error."""
+    """Delete an object, or a folder with its content, if it exists."""
     fs, path = filesystem(uri)
     if fs.exists(path):
         fs.rm(path, recursive=True)
 
 
 def versions(uris: Iterable[str]) -> dict[str, str]:
-    """By URI what changes when its content does: the object's generation, or time and size."""
-    return dict(each(_version, uris))
+    """Return a version per URI, which changes with the content: generation, or time and size."""
+    return dict(map_concurrently(_version, uris))
 
 
 def _version(uri: str) -> tuple[str, str]:
@@ -156,17 +164,17 @@ def _version(uri: str) -> tuple[str, str]:
     return uri, str(info.get("generation") or (info["mtime"], info["size"]))
 
 
-def _in_place(fs: Any, path: str, put: Callable[[str], object]) -> None:  # noqa: ANN401 - untyped
+def _write_atomically(fs: Any, path: str, write_to: Callable[[str], object]) -> None:  # noqa: ANN401 - untyped
     if isinstance(fs, LocalFileSystem):
         fs.makedirs(posixpath.dirname(path), exist_ok=True)
-        # A process that is killed leaves this file behind: whatever lists a folder must ignore it.
+        # A killed process leaves this file behind, so all listings must ignore it.
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         try:
-            put(temporary)
+            write_to(temporary)
             fs.mv(temporary, path)
         except BaseException:
             with suppress(OSError):
                 fs.rm_file(temporary)
             raise
     else:
-        put(path)
+        write_to(path)

@@ -1,7 +1,7 @@
 """Ledger of loads: copies of everything loaded into the fact tables, to restore a warehouse.
 
 The published objects of a session may be newer than its rows in the warehouse, because a blocking
-check can stop a load after publication. So each load keeps a copy of what it loaded.
+check can stop a load after publication. So each load copies the objects that it loaded.
 
 The copy is made after the warehouse's commit, so that rejected data is never kept. A marker that
 is written before the load identifies loads that died in between.
@@ -16,41 +16,39 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
 
 # A session with one of them was loaded, though the other may be lost.
 _OBJECTS: Final = ("part-00000.parquet", "_manifest.json")
 
 
-class DamagedError(StockPlatformError):
-    """An object in the lake is damaged."""
-
-
 @dataclass(frozen=True)
-class Loaded:
+class LedgerEntry:
     """The object that was loaded into a fact table for a session."""
 
     uri: str
     rows: int
 
 
-def begin(paths: LakePaths, table: str, sessions: Iterable[str]) -> None:
+def mark_started(paths: LakePaths, table: str, sessions: Iterable[str]) -> None:
     """Mark the sessions of a load as started, before the warehouse is changed."""
     list(
-        files.each(
-            lambda session: files.write(paths.unfinished_load(table, session), b""), sessions
+        files.map_concurrently(
+            lambda session: files.write(paths.incomplete_load(table, session), b""), sessions
         )
     )
 
 
-def unfinished(paths: LakePaths, table: str) -> list[str]:
+def incomplete_loads(paths: LakePaths, table: str) -> list[str]:
     """Return the sessions whose last load may not have been committed, ascending."""
-    return files.sessions_in(paths.unfinished_loads(table))
+    return files.list_sessions(paths.incomplete_loads(table))
 
 
-def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[str, int]) -> None:
+def record_load(
+    paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[str, int]
+) -> None:
     """Copy the loaded objects and delete the markers. Idempotent.
 
     Args:
@@ -60,7 +58,7 @@ def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[st
         rows: number of rows per replaced session.
     """
 
-    def keep_one(session: str) -> None:
+    def record_one(session: str) -> None:
         if session in uris:
             content = files.read(uris[session])
             files.write(paths.loaded(table, session), content)
@@ -68,21 +66,21 @@ def keep(paths: LakePaths, table: str, uris: Mapping[str, str], rows: Mapping[st
             files.write(paths.loaded_manifest(table, session), orjson.dumps(manifest))
         else:
             files.delete(paths.loaded_session(table, session))
-        files.delete(paths.unfinished_load(table, session))
+        files.delete(paths.incomplete_load(table, session))
 
-    list(files.each(keep_one, rows))
+    list(files.map_concurrently(record_one, rows))
 
 
 def sessions(paths: LakePaths, table: str) -> list[str]:
     """Return the sessions with a copy, ascending."""
-    return files.sessions_with(paths.loaded_folder(table), *_OBJECTS)
+    return files.list_sessions_with(paths.loaded_folder(table), *_OBJECTS)
 
 
-def read(paths: LakePaths, table: str, session: str) -> Loaded:
+def read(paths: LakePaths, table: str, session: str) -> LedgerEntry:
     """Return the verified copy of a session.
 
     Raises:
-        DamagedError: the copy is incomplete, or differs from what was loaded.
+        CorruptObjectError: the copy is incomplete, or differs from the loaded object.
     """
     uri = paths.loaded(table, session)
     try:
@@ -90,15 +88,17 @@ def read(paths: LakePaths, table: str, session: str) -> Loaded:
         rows, digest = int(manifest["rows"]), manifest["sha256"]
         content = files.read(uri)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise DamagedError(
+        raise CorruptObjectError(
             f"an object of {paths.loaded_session(table, session)} is missing"
         ) from error
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"{paths.loaded_manifest(table, session)} cannot be read") from error
+        raise CorruptObjectError(
+            f"{paths.loaded_manifest(table, session)} cannot be read"
+        ) from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise DamagedError(f"{uri} differs from the object that was loaded")
+        raise CorruptObjectError(f"{uri} differs from the object that was loaded")
     if pq.read_metadata(pa.BufferReader(content)).num_rows != rows:
-        raise DamagedError(
+        raise CorruptObjectError(
             f"{paths.loaded_manifest(table, session)} contains another number of rows"
         )
-    return Loaded(uri, rows)
+    return LedgerEntry(uri, rows)

@@ -24,9 +24,9 @@ _MAX_NAME_CHARS: Final = 120
 class LakePaths:
     """Layout of the lake under a root, which is a directory or an fsspec URL.
 
-    A ``{layer}`` in the root stands for ``raw`` (data from outside), ``processed`` (derived data)
-    or ``code`` (the Spark job), so that each layer can have a bucket with its own permissions and
-    lifecycle.
+    A ``{layer}`` in the root is replaced by ``raw`` (data from outside), ``processed`` (derived
+    data) or ``code`` (the Spark job), so that each layer can have a bucket with its own permissions
+    and lifecycle.
 
     Names from outside (files, generations, run ids) are percent-encoded, so that they cannot
     leave their folder.
@@ -111,7 +111,7 @@ class LakePaths:
         return f"{self._processed}/processed/loaded/{_name(table)}"
 
     def loaded_session(self, table: str, session: str) -> str:
-        """Folder of what was loaded into a fact table for one session."""
+        """Folder of the objects that were loaded into a fact table for one session."""
         return f"{self.loaded_folder(table)}/date={_session(session)}"
 
     def loaded(self, table: str, session: str) -> str:
@@ -122,13 +122,13 @@ class LakePaths:
         """Rows and digest of the loaded object. Written last."""
         return f"{self.loaded_session(table, session)}/_manifest.json"
 
-    def unfinished_loads(self, table: str) -> str:
-        """Folder of markers of sessions whose load has started and not finished."""
+    def incomplete_loads(self, table: str) -> str:
+        """Folder of markers of sessions whose load has started and may be incomplete."""
         return f"{self.loaded_folder(table)}/_unfinished"
 
-    def unfinished_load(self, table: str, session: str) -> str:
-        """Marker of one unfinished load: an empty object."""
-        return f"{self.unfinished_loads(table)}/date={_session(session)}"
+    def incomplete_load(self, table: str, session: str) -> str:
+        """Marker of one incomplete load: an empty object."""
+        return f"{self.incomplete_loads(table)}/date={_session(session)}"
 
     def check_results_folder(self) -> str:
         """Folder of the check results of all days."""

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
+from stock_platform.plain_text import pluralise
 
 SessionMetrics = Mapping[str, Any]
 
@@ -99,7 +100,7 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
         return session, _publish_session(paths, batch, session, sources)
 
     try:
-        yield from files.each(publish_one, sorted(batch.sessions))
+        yield from files.map_concurrently(publish_one, sorted(batch.sessions))
     except PublishError:
         _invalidate(batch.uri)
         raise
@@ -135,7 +136,7 @@ def _publish_session(
 
 def published_sessions(paths: LakePaths) -> list[str]:
     """Return the sessions with processed prices, ascending, by one listing of the lake."""
-    return files.sessions_with(paths.processed_prices_folder(), *_OBJECTS)
+    return files.list_sessions_with(paths.processed_prices_folder(), *_OBJECTS)
 
 
 def read_published(paths: LakePaths, session: str) -> ProcessedSession:
@@ -201,8 +202,8 @@ def _audit(session: str, metrics: SessionMetrics, sources: Mapping[ProcessedTabl
         rows = row_count(sources[table]) if table in sources else 0
         if rows != expected:
             raise PublishError(
-                f"{table} of {session}: {rows} rows staged, {expected} measured by the job; "
-                "nothing of this session was published, run it again"
+                f"{table} of {session}: {pluralise(rows, 'row')} staged, {expected:,} measured by "
+                "the job; nothing of this session was published, run it again"
             )
 
 

@@ -127,7 +127,7 @@ def read(paths: LakePaths, session: str) -> list[Record]:
 
 def published_sessions(paths: LakePaths) -> list[str]:
     """Return the sessions with raw prices, ascending, by one listing of the lake."""
-    return files.sessions_with(paths.raw_prices_folder(), "prices.json.gz")
+    return files.list_sessions_with(paths.raw_prices_folder(), "prices.json.gz")
 
 
 def last_fetch(paths: LakePaths, session: str) -> dict[str, Record]:

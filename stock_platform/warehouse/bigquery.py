@@ -87,7 +87,7 @@ class BigQueryWarehouse:
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
     ) -> Load:
         """Replace all rows of the sessions by the rows of Parquet objects."""
-        list(files.each(lambda uri: _require_contract(table, uri), uris))
+        list(files.map_concurrently(lambda uri: _require_contract(table, uri), uris))
         parameters = {"values": list(sessions), "expected": expected_rows}
         scope = f"{table.session_column} IN UNNEST(@values)"
         content = repr(sorted(files.versions(uris).items()))

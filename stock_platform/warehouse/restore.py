@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from stock_platform.contracts import ASSET_CHECK_RESULT, Table
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake import check_results, files
-from stock_platform.lake import load_ledger as loaded
-from stock_platform.lake.load_ledger import DamagedError, Loaded
+from stock_platform.lake import check_results, files, load_ledger
+from stock_platform.lake.files import CorruptObjectError
+from stock_platform.lake.load_ledger import LedgerEntry
 from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.publish import expected_rows, published_sessions, read_published
 from stock_platform.warehouse.interface import Warehouse, WarehouseError
@@ -54,8 +54,8 @@ def fact(
         published: rows of the table per published session; None if the manifest is unreadable.
         sessions_per_load: number of sessions to replace per transaction.
     """
-    kept, rows = loaded.sessions(paths, table.name), 0
-    unfinished = loaded.unfinished(paths, table.name)
+    kept, rows = load_ledger.sessions(paths, table.name), 0
+    unfinished = load_ledger.incomplete_loads(paths, table.name)
     problems = [
         *_unfinished(unfinished, kept),
         *_never_loaded(published, {*kept, *unfinished}),
@@ -82,7 +82,7 @@ def published_rows(paths: LakePaths, source: ProcessedTable) -> dict[str, int | 
         except (FileNotFoundError, KeyError, TypeError, ValueError):
             return session, None
 
-    return dict(files.each(count, published_sessions(paths)))
+    return dict(files.map_concurrently(count, published_sessions(paths)))
 
 
 def check_result_rows(paths: LakePaths, warehouse: Warehouse) -> RestoreResult:
@@ -92,7 +92,7 @@ def check_result_rows(paths: LakePaths, warehouse: Warehouse) -> RestoreResult:
     for day in check_results.days(paths):
         try:
             waiting = pa.concat_tables([waiting, check_results.read(paths, day)])
-        except DamagedError as error:
+        except CorruptObjectError as error:
             problems.append(f"runs of {day}: {error}")
         if waiting.num_rows >= _RESULTS_PER_LOAD:
             rows += _load_results(warehouse, waiting)
@@ -107,29 +107,29 @@ def _load_results(warehouse: Warehouse, rows: pa.Table) -> int:
     return warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", runs, rows).rows
 
 
-def _read(paths: LakePaths, table: Table, session: str) -> Loaded | DamagedError:
+def _read(paths: LakePaths, table: Table, session: str) -> LedgerEntry | CorruptObjectError:
     try:
-        return loaded.read(paths, table.name, session)
-    except DamagedError as error:
+        return load_ledger.read(paths, table.name, session)
+    except CorruptObjectError as error:
         return error
 
 
 def _intact(
     paths: LakePaths, table: Table, sessions: Sequence[str], problems: list[str]
-) -> dict[str, Loaded | None]:
+) -> dict[str, LedgerEntry | None]:
     """Return the intact copies of sessions, and add damaged ones to the problems."""
-    intact: dict[str, Loaded | None] = {}
-    for session, found in files.each(
+    intact: dict[str, LedgerEntry | None] = {}
+    for session, found in files.map_concurrently(
         lambda session: (session, _read(paths, table, session)), sessions
     ):
-        if isinstance(found, Loaded):
+        if isinstance(found, LedgerEntry):
             intact[session] = found
         else:
             problems.append(f"{session}: {found}")
     return intact
 
 
-def _replace(warehouse: Warehouse, table: Table, load: Mapping[str, Loaded | None]) -> int:
+def _replace(warehouse: Warehouse, table: Table, load: Mapping[str, LedgerEntry | None]) -> int:
     if not load:
         return 0
     objects = [loaded for loaded in load.values() if loaded]
@@ -165,7 +165,7 @@ def _never_loaded(published: Mapping[str, int | None], begun: Collection[str]) -
 
 
 def _unrecognised(folder: str) -> Iterator[str]:
-    for uri in files.strangers_in(folder):
+    for uri in files.unrecognised_folders(folder):
         yield (
             f"{uri} is not named after a session and was not read: rename it to date=yyyy-mm-dd, "
             "or delete it"

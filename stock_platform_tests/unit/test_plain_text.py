@@ -2,7 +2,7 @@
 
 import pytest
 
-from stock_platform.plain_text import plain_text
+from stock_platform.plain_text import plain_text, pluralise
 
 HIDING = [
     *map(chr, range(0x20)),  # C0
@@ -30,3 +30,8 @@ def test_column_separators_are_escaped():
 )
 def test_readable_names_stay_as_they_are(name):
     assert plain_text(name) == name
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 files"), (1, "1 file"), (2_500, "2,500 files")])
+def test_nouns_agree_with_their_number(count, text):
+    assert pluralise(count, "file") == text

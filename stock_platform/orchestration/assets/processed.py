@@ -81,7 +81,7 @@ def _batch_id(lake: str, keys: list[str], symbols: Iterable[str], inputs: Mappin
     digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes())
     for symbol in symbols:
         digest.update(symbol.encode() + b"\n")
-    contents = files.each(files.read, [inputs[key] for key in keys])
+    contents = files.map_concurrently(files.read, [inputs[key] for key in keys])
     for key, content in zip(keys, contents, strict=True):
         digest.update(key.encode() + hashlib.sha256(content).digest())
     first, last = (key.replace("-", "") for key in (keys[0], keys[-1]))

@@ -1,6 +1,6 @@
 """The assets built from check results: their table, and the quality report."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,14 +16,11 @@ from stock_platform.orchestration.assets.common import OWNERS, table_description
 from stock_platform.orchestration.check_results.collect import collect_check_results
 from stock_platform.orchestration.metadata import link, rows_table, table_preview
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
-from stock_platform.quality.report import load as read
 from stock_platform.quality.report import page
-from stock_platform.quality.report.model import DagsterState, RunSummary
+from stock_platform.quality.report.load import load_report
 from stock_platform.settings import Settings
 
 GROUP: Final = "quality"
-_MAX_RUNS: Final = 500
-_RANGE: Final = "dagster/asset_partition_range_"
 
 
 @dg.asset(
@@ -66,8 +63,8 @@ def quality_report_asset(
                 "quality_report",
                 deps=[ASSET_CHECK_RESULT.name, FACT_STOCK_PRICE.name, "processed_stock_prices"],
                 description=(
-                    "One page that shows what is wrong with the data, where and since when: a "
-                    "single HTML file in the lake that needs no server and no network."
+                    "Data quality page: open failures, checks by session, failing bars, coverage. "
+                    "A single HTML file in the lake that needs no server and no network."
                 ),
                 group_name=GROUP,
                 owners=OWNERS,
@@ -77,14 +74,15 @@ def quality_report_asset(
         ],
     )
     def quality_report(
-        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
+        lake: LakeResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult[None]:
-        dagster = DagsterState(
-            str(settings.dagster_url).rstrip("/"),
+        report = load_report(
+            warehouse.open(),
+            lake.paths,
             {(check.asset_key.to_user_string(), check.name) for check in checks},
-            list(_runs(context.instance)),
+            str(settings.dagster_url).rstrip("/"),
+            datetime.now(UTC),
         )
-        report = read.report(warehouse.open(), lake.paths, dagster, datetime.now(UTC))
         uri = lake.paths.quality_report()
         html = page.render(report).encode()
         files.write(uri, html)
@@ -92,28 +90,10 @@ def quality_report_asset(
         return dg.MaterializeResult(
             metadata={
                 "page": link(uri),
-                "state": page.state(report),
+                "state": report.headline,
                 **({"open_failures": rows_table(failures)} if failures else {}),
                 "bytes": len(html),
             }
         )
 
     return quality_report
-
-
-def _runs(instance: dg.DagsterInstance) -> Iterator[RunSummary]:
-    """Yield the newest runs that have ended."""
-    for record in instance.get_run_records(limit=_MAX_RUNS):
-        if record.end_time:
-            run = record.dagster_run
-            # A run that could not be launched has no start time.
-            started = record.start_time or record.create_timestamp.timestamp()
-            yield RunSummary(
-                run_id=run.run_id,
-                job=run.job_name,
-                status=run.status.value,
-                started_at=datetime.fromtimestamp(started, UTC),
-                seconds=record.end_time - started,
-                first=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "start", ""),
-                last=run.tags.get("dagster/partition") or run.tags.get(_RANGE + "end", ""),
-            )

@@ -16,6 +16,7 @@ import dagster as dg
 from stock_platform.lake import check_results
 from stock_platform.orchestration.dagster_internals.event_pruning import prune_events
 from stock_platform.orchestration.resources import LakeResource
+from stock_platform.plain_text import pluralise
 
 # People inspect recent runs for weeks, but not for longer than a month.
 _RETENTION: Final = timedelta(days=30)
@@ -32,7 +33,9 @@ def prune(context: dg.OpExecutionContext, lake: LakeResource) -> None:
         return
     before = min(datetime.now(UTC) - _RETENTION, collected - _COLLECTION_MARGIN)
     deleted = prune_events(context.instance, before)
-    context.log.info(f"deleted {deleted} events of runs that succeeded before {before:%Y-%m-%d}")
+    context.log.info(
+        f"deleted {pluralise(deleted, 'event')} of runs that succeeded before {before:%Y-%m-%d}"
+    )
 
 
 @dg.job(

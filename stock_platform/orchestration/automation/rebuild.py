@@ -13,11 +13,12 @@ import dagster as dg
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.erp import store
 from stock_platform.erp.store import NoErpFileError
-from stock_platform.lake.load_ledger import DamagedError
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.orchestration.assets.facts import SOURCES
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
+from stock_platform.plain_text import pluralise
 from stock_platform.warehouse import restore
 from stock_platform.warehouse.interface import Warehouse
 from stock_platform.warehouse.restore import RestoreResult
@@ -95,7 +96,7 @@ def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinitio
         for kind in ERP_KINDS:
             if f"raw_erp_{kind}" in asset.keys_by_input_name:
                 inputs[f"raw_erp_{kind}"] = store.load(paths, kind)
-    except (NoErpFileError, DamagedError) as error:
+    except (NoErpFileError, CorruptObjectError) as error:
         return RestoreResult(0, [str(error)])
     rows = asset(**inputs)
     return RestoreResult(warehouse.replace_table(TABLES[asset.key.to_user_string()], rows).rows, [])
@@ -105,7 +106,7 @@ def _report(context: dg.OpExecutionContext, done: dict[str, RestoreResult]) -> N
     """Log one observation per table, then fail if any table has problems."""
     problems = []
     for table, result in done.items():
-        context.log.info(f"{table}: {result.rows:,} rows restored")
+        context.log.info(f"{table}: {pluralise(result.rows, 'row')} restored")
         context.log_event(
             dg.AssetObservation(
                 asset_key=table,

@@ -12,14 +12,15 @@ from stock_platform.lake.paths import ERP_KINDS
 from stock_platform.orchestration.automation.jobs import ERP_LOAD, QUALITY_REPORT
 from stock_platform.orchestration.dagster_internals.dead_runs import is_underway, unfinished_runs
 from stock_platform.orchestration.resources import LakeResource
+from stock_platform.plain_text import pluralise
 
 _ENDED: Final = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 )
-_ATTEMPTS: Final = 3
-# Which files a load was asked for.
+_MAX_ATTEMPTS: Final = 3
+# Digest of the files that a load was requested for.
 _FILES_TAG: Final = "stock_platform/erp_files"
 
 
@@ -29,13 +30,12 @@ _FILES_TAG: Final = "stock_platform/erp_files"
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def quality_report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """The page again after runs have ended, however they ended: one for all of a minute.
+    """Request the quality page after runs have ended, at most once a minute.
 
-    While a report is on its way nothing is asked for, and the cursor stays, so that what ends
-    meanwhile gets one of its own.
+    While a report is queued or running, the cursor stays. Runs that end meanwhile get the next one.
     """
     if _is_underway(context.instance, QUALITY_REPORT.name):
-        return dg.SkipReason("a report is on its way")
+        return dg.SkipReason("a report is already queued or running")
     if failed := _failed_report(context.instance):
         return dg.SensorResult([dg.RunRequest(run_key=f"after-{failed}")], cursor=context.cursor)
     seen = datetime.fromisoformat(context.cursor) if context.cursor else None
@@ -45,17 +45,17 @@ def quality_report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
         ascending=False,
         limit=100,
     )
-    news = [it for it in ended if it.dagster_run.job_name != QUALITY_REPORT.name]
-    if not news:
+    unreported = [run for run in ended if run.dagster_run.job_name != QUALITY_REPORT.name]
+    if not unreported:
         return dg.SkipReason("no run has ended since the last report")
-    newest = news[0].update_timestamp.replace(tzinfo=UTC).isoformat()
+    newest = unreported[0].update_timestamp.replace(tzinfo=UTC).isoformat()
     return dg.SensorResult([dg.RunRequest(run_key=newest)], cursor=newest)
 
 
 def _failed_report(instance: dg.DagsterInstance) -> str | None:
-    """The newest report, if it failed; after so many in a row a person has to look."""
+    """Return the newest report if it failed, but not after repeated failures."""
     failed = _failed_in_a_row(instance, QUALITY_REPORT.name)
-    return failed[0].run_id if 0 < len(failed) < _ATTEMPTS else None
+    return failed[0].run_id if 0 < len(failed) < _MAX_ATTEMPTS else None
 
 
 @dg.sensor(
@@ -66,26 +66,28 @@ def _failed_report(instance: dg.DagsterInstance) -> str | None:
 def erp_csv_sensor(
     context: dg.SensorEvaluationContext, lake: LakeResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """A load when files lie in the landing folder that were never dealt with.
+    """Request a load of all files in the landing folder that were not processed yet.
 
-    It remembers nothing: what became of each file stands in the lake, so a file is asked for
-    once whatever the daemon forgets or does twice. One run takes all that wait, in order. A load
-    that failed is asked for again, for its tables may be behind; after so many failures only
-    when the folder changes. One that a person ended is asked for when a file waits.
+    The sensor has no cursor: the lake records which files were processed, so no file is loaded
+    twice, even if the daemon repeats a tick. A failed load is requested again, because its tables
+    may be out of date, but after repeated failures only once the folder changes. A canceled load is
+    requested again if a file is waiting.
     """
-    waiting = [it for kind in ERP_KINDS for it in list_unprocessed(lake.paths, kind)]
-    settled = [it for it in waiting if it.settles_at <= datetime.now(UTC)]
-    left = [it for kind in ERP_KINDS for it in list_deleted_rejects(lake.paths, kind)]
+    waiting = [file for kind in ERP_KINDS for file in list_unprocessed(lake.paths, kind)]
+    settled = [file for file in waiting if file.settles_at <= datetime.now(UTC)]
+    deleted = [file for kind in ERP_KINDS for file in list_deleted_rejects(lake.paths, kind)]
     failed = _failed_in_a_row(context.instance, ERP_LOAD.name)
-    if not (settled or left or failed):
-        return dg.SkipReason(f"{len(waiting)} files are still being written" if waiting else None)
+    if not (settled or deleted or failed):
+        verb = "is" if len(waiting) == 1 else "are"
+        reason = f"{pluralise(len(waiting), 'file')} {verb} still being written"
+        return dg.SkipReason(reason if waiting else None)
     if _is_underway(context.instance, ERP_LOAD.name):
-        return dg.SkipReason("a load is on its way")
-    names = "\n".join(sorted(f"{it.kind}/{it.key}" for it in settled))
+        return dg.SkipReason("a load is already queued or running")
+    names = "\n".join(sorted(f"{file.kind}/{file.key}" for file in settled))
     digest = hashlib.sha256(names.encode()).hexdigest()[:16]
-    if len(failed) >= _ATTEMPTS and digest in {it.tags.get(_FILES_TAG) for it in failed}:
+    if len(failed) >= _MAX_ATTEMPTS and digest in {run.tags.get(_FILES_TAG) for run in failed}:
         return dg.SkipReason(
-            f"the last {len(failed)} loads failed: see their runs, mend the cause, and launch "
+            f"the last {len(failed)} loads failed: see their runs, fix the cause, then launch "
             "erp_load"
         )
     newest = context.instance.get_runs(dg.RunsFilter(job_name=ERP_LOAD.name), limit=1)
@@ -94,13 +96,13 @@ def erp_csv_sensor(
 
 
 def _failed_in_a_row(instance: dg.DagsterInstance, job: str) -> list[dg.DagsterRun]:
-    """The newest runs of a job, as long as they failed; no more than are ever repeated."""
-    newest = instance.get_runs(dg.RunsFilter(job_name=job), limit=_ATTEMPTS)
-    return list(takewhile(lambda it: it.status is dg.DagsterRunStatus.FAILURE, newest))
+    """Return the failed runs of a job since its last other run, at most `_MAX_ATTEMPTS`."""
+    newest = instance.get_runs(dg.RunsFilter(job_name=job), limit=_MAX_ATTEMPTS)
+    return list(takewhile(lambda run: run.status is dg.DagsterRunStatus.FAILURE, newest))
 
 
 def _is_underway(instance: dg.DagsterInstance, job: str) -> bool:
-    """Whether a run of a job executes or is about to; a run of a dead process does not count."""
+    """Return whether a run of a job is queued or running. Runs of dead processes do not count."""
     return any(is_underway(instance, run) for run in unfinished_runs(instance, job))
 
 

@@ -48,7 +48,7 @@ def collect_check_results(
     the lake has lost are restored from the warehouse, and then from all remaining events.
 
     Raises:
-        DamagedError: the lake's object of a day cannot be read. The message contains the remedy.
+        CorruptObjectError: the object of a day cannot be read. The message has the remedy.
     """
     warehouse.create_tables()
     in_warehouse = warehouse_days(warehouse)
@@ -102,7 +102,7 @@ def _add_to_lake(
 def _unread_runs(instance: dg.DagsterInstance, newest: datetime | None) -> dict[str, str]:
     """Return the runs that ended after a time, then those in progress, each with its creation day.
 
-    Oldest first: if this process dies, what was stored is complete up to a time.
+    Oldest first: if this process dies, the stored results are complete up to a time.
     """
     since = newest.astimezone(UTC) - _OVERLAP if newest else None
     ended = instance.get_run_records(

@@ -13,6 +13,7 @@ from stock_platform.lake.publish import (
     read_published,
 )
 from stock_platform.orchestration.resources import LakeResource
+from stock_platform.plain_text import pluralise
 
 
 class ProcessedParquetIOManager(dg.ConfigurableIOManager):
@@ -26,7 +27,7 @@ class ProcessedParquetIOManager(dg.ConfigurableIOManager):
             context.step_context.add_asset_metadata(
                 _session_metadata(published), partition_key=session
             )
-        context.log.info(f"published {len(obj.sessions)} sessions of {obj.batch_id}")
+        context.log.info(f"published {pluralise(len(obj.sessions), 'session')} of {obj.batch_id}")
 
     def load_input(self, context: dg.InputContext) -> dict[str, ProcessedSession]:
         """Return the requested sessions.
@@ -35,7 +36,7 @@ class ProcessedParquetIOManager(dg.ConfigurableIOManager):
             FileNotFoundError: a session was never processed.
         """
         keys = context.asset_partition_keys
-        return dict(zip(keys, files.each(self._published, keys), strict=True))
+        return dict(zip(keys, files.map_concurrently(self._published, keys), strict=True))
 
     def _published(self, key: str) -> ProcessedSession:
         try:

@@ -10,6 +10,7 @@ from stock_platform.lake import files, raw_prices
 from stock_platform.lake.raw_prices import RawPriceBuffer
 from stock_platform.market_data.reconcile import choose_record
 from stock_platform.orchestration.resources import LakeResource
+from stock_platform.plain_text import pluralise
 
 
 class RawJsonIOManager(dg.ConfigurableIOManager):
@@ -36,8 +37,8 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
             kind = context.asset_key.path[-1].removeprefix("raw_erp_")
             return store.load(paths, "companies" if kind == "companies" else "exchanges")
         uris = {key: paths.raw_prices(key) for key in context.asset_partition_keys}
-        there = files.each(files.exists, uris.values())
-        missing = [key for key, found in zip(uris, there, strict=True) if not found]
+        exists = files.map_concurrently(files.exists, uris.values())
+        missing = [key for key, found in zip(uris, exists, strict=True) if not found]
         if missing:
             raise FileNotFoundError(
                 f"raw_stock_prices has no partition {', '.join(missing[:5])}"
@@ -53,7 +54,7 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
         changes: Counter[str] = Counter()
         buffer.flush()
         keys = context.asset_partition_keys
-        published = files.each(
+        published = files.map_concurrently(
             lambda session: raw_prices.publish(
                 paths, session, buffer.records(session), choose_record
             ),
@@ -72,7 +73,7 @@ class RawJsonIOManager(dg.ConfigurableIOManager):
                 partition_key=session,
             )
         summary = ", ".join(f"{count} {change}" for change, count in changes.items())
-        context.log.info(f"published {len(keys)} sessions: {summary or 'no symbols'}")
+        context.log.info(f"published {pluralise(len(keys), 'session')}: {summary or 'no symbols'}")
         context.add_output_metadata(
             {
                 "run_outcomes": dg.MetadataValue.json(dict(outcomes)),

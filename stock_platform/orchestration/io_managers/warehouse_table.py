@@ -9,9 +9,10 @@ import dagster as dg
 import pyarrow as pa
 
 from stock_platform.contracts import TABLES, Table
-from stock_platform.lake import load_ledger as loaded
+from stock_platform.lake import load_ledger
 from stock_platform.orchestration.metadata import session_previews, table_preview
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
+from stock_platform.plain_text import pluralise
 from stock_platform.warehouse.interface import Load, Warehouse
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
             context.add_output_metadata(
                 {"dagster/row_count": load.rows, "preview": table_preview(warehouse, table)}
             )
-        context.log.info(f"{load.rows:,} rows loaded, {load.replaced:,} replaced")
+        context.log.info(f"{pluralise(load.rows, 'row')} loaded, {load.replaced:,} replaced")
         context.add_output_metadata(
             {"run_rows_loaded": load.rows, "run_rows_replaced": load.replaced, **load.statistics}
         )
@@ -82,7 +83,7 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
         sessions_to_load: SessionLoad,
     ) -> Load:
         sessions = [date.fromisoformat(key) for key in sessions_to_load.rows]
-        loaded.begin(self.lake.paths, table.name, sessions_to_load.rows)
+        load_ledger.mark_started(self.lake.paths, table.name, sessions_to_load.rows)
         load = warehouse.replace_sessions(
             table,
             list(sessions_to_load.uris.values()),
@@ -90,7 +91,9 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
             expected_rows=sum(sessions_to_load.rows.values()),
         )
         # After the commit, so that rejected data is not kept.
-        loaded.keep(self.lake.paths, table.name, sessions_to_load.uris, sessions_to_load.rows)
+        load_ledger.record_load(
+            self.lake.paths, table.name, sessions_to_load.uris, sessions_to_load.rows
+        )
         previews = session_previews(warehouse, table, sessions)
         for key, day in zip(sessions_to_load.rows, sessions, strict=True):
             metadata: dict[str, Any] = {"dagster/row_count": sessions_to_load.rows[key]}

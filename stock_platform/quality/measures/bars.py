@@ -67,7 +67,7 @@ def _rows(
 ) -> pd.DataFrame:
     """Read columns of the existing objects of some sessions, with the day as text in Session."""
     uris = [paths.processed(processed, session) for session in sessions]
-    exists = files.each(files.exists, uris)
+    exists = files.map_concurrently(files.exists, uris)
     objects = [files.filesystem(uri) for uri, found in zip(uris, exists, strict=True) if found]
     schema = arrow_schema(table)
     rows = schema.empty_table().select(columns)

@@ -34,7 +34,7 @@ def measure_processed_sessions(
             invalid.get(session, {}),
         )
 
-    return dict(zip(sessions, files.each(measure, sessions), strict=True))
+    return dict(zip(sessions, files.map_concurrently(measure, sessions), strict=True))
 
 
 def invalid_bars(bars: pd.DataFrame) -> Mapping[str, Mapping[str, tuple[str, ...]]]:

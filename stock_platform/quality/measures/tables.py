@@ -96,7 +96,7 @@ def measure_fact_sessions(
     counted = _key_counts(warehouse, table, days)
     orphans = _orphans(warehouse, table, days)
     missing = _missing_prices(warehouse, days) if table is FACT_STOCK_PRICE else {}
-    stages = files.each(lambda session: _stages_before(paths, session), sessions)
+    stages = files.map_concurrently(lambda session: _stages_before(paths, session), sessions)
     measures = {}
     for session, day, (metrics, raw_records) in zip(sessions, days, stages, strict=True):
         rows, duplicates = counted.get(day, (0, 0))

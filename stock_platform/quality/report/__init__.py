@@ -1,4 +1,5 @@
-"""The page that says how good the data is: read from the warehouse, drawn, and written as HTML.
+"""The data quality page: failures of the data, their places and their start, as one HTML file.
 
-Knows nothing of Dagster but the addresses that its links lead to.
+Belongs here: reading the warehouse and the quarantine, and drawing the page. Runs and their
+durations are in the Dagster UI, to which the page links.
 """

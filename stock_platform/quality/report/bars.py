@@ -1,24 +1,24 @@
-"""The bars that offend, read with their neighbours."""
+"""Find the bars that fail checks, with the bars around them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import Final
 
-from stock_platform.quality.report.model import Bars, OpenFailure
+from stock_platform.quality.report.model import CheckResult, FailingBar
 from stock_platform.warehouse.interface import Warehouse
 
-# Their samples begin with "SYMBOL: ".
+# Checks whose examples start with "SYMBOL: ".
 _BAR_CHECKS: Final = frozenset(
     {
         *("unit_scale", "unexplained_move", "split_applied", "stale_price"),
         *("dividend_plausible", "adjusted_close_agrees"),
     }
 )
-_PLOTTED: Final = 12
-# Bars that are asked for; some were quarantined and have no price row.
-_TRIED: Final = 60
-_AROUND: Final = timedelta(days=30)
+_MAX_BARS: Final = 12
+# More than _MAX_BARS, because quarantined bars have no price row.
+_MAX_QUERIES: Final = 60
+_DAYS_AROUND: Final = timedelta(days=30)
 
 _BARS: Final = """
 SELECT TradeDate, Open, High, Low, Close
@@ -28,33 +28,38 @@ ORDER BY TradeDate
 """
 
 
-def offending_bars(warehouse: Warehouse, failures: Sequence[OpenFailure]) -> list[Bars]:
-    """Of each check and symbol the newest bar that offends, errors first; a bar once."""
-    wanted: dict[tuple[str, str], dict[str, str]] = {}
-    newest_first = sorted(failures, key=lambda it: it.session or "", reverse=True)
+def find_failing_bars(warehouse: Warehouse, results: Sequence[CheckResult]) -> list[FailingBar]:
+    """Return the newest failing bar per check and symbol, errors first.
+
+    A bar that fails several checks is returned once.
+    """
+    reasons: dict[tuple[str, str], dict[str, str]] = {}
     seen: set[tuple[str, str]] = set()
-    for failure in sorted(newest_first, key=lambda it: it.severity):
-        if failure.check in _BAR_CHECKS and failure.session:
-            for text in failure.sample:
-                symbol, _, says = text.partition(": ")
-                if (failure.check, symbol) not in seen:
-                    seen.add((failure.check, symbol))
-                    wanted.setdefault((symbol, failure.session), {})[failure.check] = says
-    found = (
-        bars
-        for (symbol, session), said in islice(wanted.items(), _TRIED)
-        for bars in _with_neighbours(warehouse, symbol, session, said)
+    newest_first = sorted(results, key=lambda result: result.session, reverse=True)
+    for result in sorted(newest_first, key=lambda result: result.severity):
+        if result.passed or not result.session or result.check not in _BAR_CHECKS:
+            continue
+        for example in result.examples:
+            symbol, _, reason = example.partition(": ")
+            if (result.check, symbol) not in seen:
+                seen.add((result.check, symbol))
+                reasons.setdefault((symbol, result.session), {})[result.check] = reason
+    bars = (
+        bar
+        for (symbol, session), by_check in islice(reasons.items(), _MAX_QUERIES)
+        for bar in _read_bar(
+            warehouse, symbol, session, "; ".join(map(": ".join, by_check.items()))
+        )
     )
-    return list(islice(found, _PLOTTED))
+    return list(islice(bars, _MAX_BARS))
 
 
-def _with_neighbours(
-    warehouse: Warehouse, symbol: str, session: str, said: Mapping[str, str]
-) -> Iterator[Bars]:
-    """The bar, if it has a price, and what each check said of it."""
+def _read_bar(
+    warehouse: Warehouse, symbol: str, session: str, description: str
+) -> Iterator[FailingBar]:
+    """Yield the bar if it has a price row."""
     day = date.fromisoformat(session)
-    span = {"ticker": symbol, "first": day - _AROUND, "last": day + _AROUND}
-    columns = warehouse.query(_BARS, span).to_pydict()
+    scope = {"ticker": symbol, "first": day - _DAYS_AROUND, "last": day + _DAYS_AROUND}
+    columns = warehouse.query(_BARS, scope).to_pydict()
     if day in columns["TradeDate"]:
-        says = "; ".join(f"{check}: {text}" for check, text in said.items())
-        yield Bars(symbol, session, says, columns)
+        yield FailingBar(symbol, session, description, columns)

@@ -1,15 +1,19 @@
-"""Coverage by symbol: sessions it should have, sessions it has, and what lies in quarantine."""
+"""Coverage by symbol: expected, present and missing sessions, and quarantined records."""
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Final
 
+import pyarrow.dataset as ds
+
+from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.report.model import Coverage
-from stock_platform.quality.report.quarantine import quarantined
 from stock_platform.warehouse.interface import Warehouse
 
-# Expected: sessions of the exchange that the symbol was on, from its first price there to its
-# last, or to the last that was processed while the ERP calls it active, as far as they were
-# processed at all. A session whose prices are all lost was processed too, so it counts.
+# Expected are the sessions of the symbol's exchange from its first price there to its last, or,
+# for the exchange of an active company, to the last processed session. Only processed sessions
+# count. A session without any price is found by its check results.
 _COVERAGE: Final = """
 WITH processed AS (
   SELECT DISTINCT DateKey FROM fact_stock_price WHERE TradeDate >= '1900-01-01'
@@ -67,18 +71,39 @@ LEFT JOIN missing ON missing.Ticker = symbols.Ticker
 """
 
 
-def coverage(warehouse: Warehouse, paths: LakePaths) -> list[Coverage]:
-    """The worst first; active companies and quarantined symbols without any price included."""
-    reasons = quarantined(paths)
+_QUARANTINE: Final = ["Ticker", "Reason"]
+
+
+def measure_coverage(warehouse: Warehouse, paths: LakePaths) -> list[Coverage]:
+    """Return the coverage of all symbols, most missing sessions first.
+
+    Includes active companies and quarantined symbols that never had a price.
+    """
+    quarantined = _count_quarantined(paths)
     rows = {row["Ticker"]: row for row in warehouse.query(_COVERAGE).to_pylist()}
-    counted = [
+    no_price = {"Expected": None, "Present": 0, "Missing": 0}
+    symbols = [
         Coverage(
             symbol,
-            rows[symbol]["Expected"] if symbol in rows else None,
-            int(rows[symbol]["Present"]) if symbol in rows else 0,
-            int(rows[symbol]["Missing"]) if symbol in rows else 0,
-            reasons.get(symbol, {}),
+            expected=row["Expected"],
+            present=int(row["Present"]),
+            missing=int(row["Missing"]),
+            quarantined=quarantined.get(symbol, {}),
         )
-        for symbol in {*rows, *reasons}
+        for symbol in {*rows, *quarantined}
+        for row in [rows.get(symbol, no_price)]
     ]
-    return sorted(counted, key=lambda it: (-it.missing, it.present > 0, it.symbol))
+    return sorted(symbols, key=lambda found: (-found.missing, found.present > 0, found.symbol))
+
+
+def _count_quarantined(paths: LakePaths) -> Mapping[str, Mapping[str, int]]:
+    """Return the number of quarantined records by symbol and reason."""
+    fs, folder = files.filesystem(paths.quarantine_folder())
+    objects = [path for path in fs.find(folder) if path.endswith(".parquet")]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    if objects:
+        rows = ds.dataset(objects, format="parquet", filesystem=fs).to_table(_QUARANTINE)
+        for group in rows.group_by(_QUARANTINE).aggregate([([], "count_all")]).to_pylist():
+            symbol = group["Ticker"] or "(no symbol)"
+            counts[symbol][group["Reason"]] += int(group["count_all"])
+    return counts

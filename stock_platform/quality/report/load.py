@@ -1,19 +1,19 @@
-"""The report read from the warehouse; counting is done there."""
+"""Read the report from the warehouse and the quarantine."""
 
-from collections import defaultdict
-from datetime import date, datetime
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from stock_platform.lake.paths import LakePaths
-from stock_platform.quality.report.bars import offending_bars
-from stock_platform.quality.report.coverage import coverage
-from stock_platform.quality.report.model import DagsterState, OpenFailure, Report
+from stock_platform.quality.report.bars import find_failing_bars
+from stock_platform.quality.report.coverage import measure_coverage
+from stock_platform.quality.report.model import CheckResult, Report
 from stock_platform.warehouse.interface import Warehouse
 
-# The newest verdict of each check and partition. A streak begins after the last time it passed.
-_NEWEST: Final = """
+# A streak of failures starts after the last success.
+_NEWEST_RESULTS: Final = """
 WITH ranked AS (
   SELECT
     *,
@@ -39,80 +39,54 @@ LEFT JOIN streaks
 WHERE ranked.Age = 1
 ORDER BY ranked.Asset, ranked.CheckName, ranked.PartitionKey
 """
-# A session that was processed and has no price has no row of the fact.
-_ROWS: Final = """
-SELECT Session, SUM(n) AS n
-FROM (
-  SELECT CAST(TradeDate AS STRING) AS Session, 1 AS n
-  FROM fact_stock_price
-  WHERE TradeDate >= '1900-01-01'
-  UNION ALL
-  SELECT DISTINCT PartitionKey, 0
-  FROM asset_check_result
-  WHERE Asset = 'processed_stock_prices' AND PartitionKey <> ''
-)
-GROUP BY Session
+_NEWEST_SESSION: Final = """
+SELECT MAX(TradeDate) AS Newest FROM fact_stock_price WHERE TradeDate >= '1900-01-01'
 """
 
 
-def report(
-    warehouse: Warehouse, paths: LakePaths, dagster: DagsterState, generated_at: datetime
+def load_report(
+    warehouse: Warehouse,
+    paths: LakePaths,
+    checks: Collection[tuple[str, str]],
+    dagster_url: str,
+    generated_at: datetime,
 ) -> Report:
-    """The state of the data as of the last collected verdicts."""
-    verdicts = [
-        it
-        for it in warehouse.query(_NEWEST).to_pylist()
-        if (it["Asset"], it["CheckName"]) in dagster.checks
+    """Read the state of the data according to the last collected check results.
+
+    Args:
+        warehouse: has the check results and the prices.
+        paths: locations in the lake.
+        checks: asset and name of the existing checks. Results of other checks are ignored, because
+            a check that no longer exists can never pass.
+        dagster_url: address of the UI.
+        generated_at: time of the report.
+    """
+    results = [
+        _check_result(row)
+        for row in warehouse.query(_NEWEST_RESULTS).to_pylist()
+        if (row["Asset"], row["CheckName"]) in checks
     ]
-    rows = {it["Session"]: int(it["n"]) for it in warehouse.query(_ROWS).to_pylist()}
-    priced = [session for session, count in rows.items() if count]
-    failures = [_failure(it) for it in verdicts if not it["Passed"]]
-    states: dict[str, dict[str, str]] = defaultdict(dict)
-    sentences: dict[str, dict[str, str]] = defaultdict(dict)
-    for it in verdicts:
-        if it["PartitionKey"]:
-            check = f"{it['Asset']} · {it['CheckName']}"
-            states[check][it["PartitionKey"]] = _state(it)
-            sentences[check][it["PartitionKey"]] = f"{it['Description']} ({_judged_at(it)})"
     return Report(
         generated_at=generated_at,
-        dagster_url=dagster.url,
-        newest_session=date.fromisoformat(max(priced)) if priced else None,
-        last_checked=max((it["EvaluatedAt"] for it in verdicts), default=None),
-        states=states,
-        sentences=sentences,
-        whole=[
-            (it["Asset"], it["CheckName"], _state(it), it["Description"], _judged_at(it))
-            for it in verdicts
-            if not it["PartitionKey"]
-        ],
-        failures=failures,
-        coverage=coverage(warehouse, paths),
-        bars=offending_bars(warehouse, failures),
-        rows=dict(sorted(rows.items())),
-        runs=dagster.runs,
+        dagster_url=dagster_url,
+        newest_session=warehouse.query(_NEWEST_SESSION)["Newest"][0].as_py(),
+        results=results,
+        coverage=measure_coverage(warehouse, paths),
+        bars=find_failing_bars(warehouse, results),
     )
 
 
-def _judged_at(verdict: dict[str, Any]) -> str:
-    return f"{verdict['EvaluatedAt']:%Y-%m-%d %H:%M} UTC"
-
-
-def _state(verdict: dict[str, Any]) -> str:
-    if verdict["Passed"]:
-        return "passed"
-    return "warned" if verdict["Severity"] == "WARN" else "failed"
-
-
-def _failure(it: dict[str, Any]) -> OpenFailure:
-    return OpenFailure(
-        asset=it["Asset"],
-        check=it["CheckName"],
-        session=it["PartitionKey"] or None,
-        severity=it["Severity"],
-        blocking=it["Blocking"],
-        since=it["Since"],
-        says=it["Description"],
-        sample=orjson.loads(it["Sample"]),
-        run_id=it["RunId"],
+def _check_result(row: dict[str, Any]) -> CheckResult:
+    return CheckResult(
+        asset=row["Asset"],
+        check=row["CheckName"],
+        session=row["PartitionKey"],
+        passed=row["Passed"],
+        severity=row["Severity"],
+        blocking=row["Blocking"],
+        evaluated_at=row["EvaluatedAt"],
+        since=row["Since"],
+        description=row["Description"],
+        examples=orjson.loads(row["Sample"]),
+        run_id=row["RunId"],
     )

@@ -1,115 +1,87 @@
-"""What the page shows, as plain data."""
+"""The content of the data quality page, as plain data."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
-
-def counted(count: int, word: str) -> str:
-    """A number and its word: 1 session, 2,500 sessions."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+from stock_platform.plain_text import pluralise
 
 
 @dataclass(frozen=True)
-class RunSummary:
-    """A run that has ended.
+class CheckResult:
+    """The newest result of a check on one session, or on a whole table.
 
     Attributes:
-        first: its first session, and `last` its last; empty where it has none.
-    """
-
-    run_id: str
-    job: str
-    status: str
-    started_at: datetime
-    seconds: float
-    first: str = ""
-    last: str = ""
-
-    def makes_up_for(self, failed: "RunSummary") -> bool:
-        """Whether it succeeded later at what another failed at, by its job and sessions."""
-        return (
-            self.status == "SUCCESS"
-            and self.started_at > failed.started_at
-            and self.job == failed.job
-            and self.first <= failed.first
-            and failed.last <= self.last
-        )
-
-
-@dataclass(frozen=True)
-class DagsterState:
-    """What Dagster knows.
-
-    Attributes:
-        url: of its UI.
-        checks: asset and name of those that there are; one that is gone can never pass again.
-        runs: the newest that have ended.
-    """
-
-    url: str
-    checks: Collection[tuple[str, str]]
-    runs: Sequence[RunSummary]
-
-
-@dataclass(frozen=True)
-class OpenFailure:
-    """The newest verdict on a check and partition, where it is a failure.
-
-    Attributes:
-        session: the partition; None where the whole asset was judged.
-        since: when the present streak of failures began.
+        session: ISO date; empty if the check is on a whole table.
+        since: time of the first failure without a later success; None if the check passed.
+        examples: some of the rows that failed, in words.
     """
 
     asset: str
     check: str
-    session: str | None
+    session: str
+    passed: bool
     severity: str
     blocking: bool
-    since: datetime
-    says: str
-    sample: Sequence[str]
+    evaluated_at: datetime
+    since: datetime | None
+    description: str
+    examples: Sequence[str]
     run_id: str
+
+    @property
+    def label(self) -> str:
+        """Asset and check."""
+        return f"{self.asset} · {self.check}"
+
+    @property
+    def state(self) -> str:
+        """``passed``, ``warned`` or ``failed``."""
+        if self.passed:
+            return "passed"
+        return "warned" if self.severity == "WARN" else "failed"
 
 
 @dataclass(frozen=True)
-class CheckFailures:
-    """The open failures of one check: errors first, the newest session first."""
+class FailingCheck:
+    """The open failures of one check: errors first, then the newest session first."""
 
-    failures: Sequence[OpenFailure]
+    failures: Sequence[CheckResult]
 
     @property
-    def worst(self) -> OpenFailure:
-        """The newest of the most severe."""
+    def worst(self) -> CheckResult:
+        """The newest of the most severe failures."""
         return self.failures[0]
 
     @property
     def since(self) -> datetime:
-        """When the oldest of them began."""
-        return min(it.since for it in self.failures)
+        """Start of the oldest failure."""
+        return min(failure.since for failure in self.failures if failure.since)
 
     @property
     def extent(self) -> str:
-        """How many sessions there are, of each severity."""
-        if self.worst.session is None:
+        """The number of sessions that fail."""
+        if not self.worst.session:
             return "the whole asset"
-        errors = sum(it.severity == "ERROR" for it in self.failures)
-        warnings = len(self.failures) - errors
-        apart = f" ({errors} of them errors)" if errors and warnings else ""
-        return f"{counted(len(self.failures), 'session')}{apart}"
+        errors = sum(failure.severity == "ERROR" for failure in self.failures)
+        is_mixed = 0 < errors < len(self.failures)
+        detail = f" ({pluralise(errors, 'error')})" if is_mixed else ""
+        return f"{pluralise(len(self.failures), 'session')}{detail}"
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """A symbol's sessions.
+    """Sessions and quarantined records of a symbol.
 
     Attributes:
-        expected: sessions that it should have; None where it never had a price, so that nobody
-            knows since when it trades, or where its exchange has no calendar.
-        present: sessions that have a price.
-        missing: expected sessions without one.
-        quarantined: its quarantined records by reason.
+        expected: number of sessions that should have a price; None if unknown, because the symbol
+            never had a price or its exchange has no calendar.
+        present: number of sessions with a price.
+        missing: number of expected sessions without a price.
+        quarantined: number of quarantined records by reason.
     """
 
     symbol: str
@@ -120,56 +92,71 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Bars:
-    """A bar that offends, with its neighbours: dates and OHLC columns."""
+class FailingBar:
+    """A bar that fails checks, and the bars around it: dates and OHLC by column."""
 
     symbol: str
     session: str
-    says: str
+    description: str
     columns: Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything on the page.
+    """The whole page.
 
     Attributes:
-        states: for each "asset · check" a mapping of session to passed, warned or failed.
-        sentences: by the same keys, what was said.
-        whole: newest verdicts on whole assets: asset, check, state, sentence, when.
-        rows: prices by session.
+        newest_session: the last session with a price.
+        results: newest results, ordered by asset, check and session.
     """
 
     generated_at: datetime
     dagster_url: str
     newest_session: date | None
-    last_checked: datetime | None
-    states: Mapping[str, Mapping[str, str]]
-    sentences: Mapping[str, Mapping[str, str]]
-    whole: Sequence[tuple[str, str, str, str, str]]
-    failures: Sequence[OpenFailure]
+    results: Sequence[CheckResult]
     coverage: Sequence[Coverage]
-    bars: Sequence[Bars]
-    rows: Mapping[str, int]
-    runs: Sequence[RunSummary]
+    bars: Sequence[FailingBar]
 
     @property
-    def failed_runs(self) -> list[RunSummary]:
-        """Runs that failed and that no later run made up for, the newest first."""
-        failed = [it for it in self.runs if it.status == "FAILURE"]
-        return [it for it in failed if not any(run.makes_up_for(it) for run in self.runs)]
+    def last_checked(self) -> datetime | None:
+        """Time of the newest result."""
+        return max((result.evaluated_at for result in self.results), default=None)
 
-    @property
+    @cached_property
+    def session_results(self) -> list[CheckResult]:
+        """Results that are about one session."""
+        return [result for result in self.results if result.session]
+
+    @cached_property
     def sessions(self) -> list[str]:
-        """All that were judged, ascending."""
-        return sorted({session for states in self.states.values() for session in states})
+        """Sessions with a result, ascending."""
+        return sorted({result.session for result in self.session_results})
+
+    @property
+    def failing_checks(self) -> list[FailingCheck]:
+        """Checks with open failures: those with errors first, then by asset and check."""
+        failures = [result for result in self.results if not result.passed]
+        newest_first = sorted(failures, key=lambda result: result.session, reverse=True)
+        errors_first = sorted(newest_first, key=lambda result: (result.label, result.severity))
+        groups = groupby(errors_first, key=lambda result: result.label)
+        checks = [FailingCheck(list(group)) for _, group in groups]
+        return sorted(checks, key=lambda check: check.worst.severity)
 
     @property
     def errors(self) -> int:
-        """Open failures that are errors."""
-        return sum(it.severity == "ERROR" for it in self.failures)
+        """Number of open failures that are errors."""
+        return sum(result.state == "failed" for result in self.results)
 
     @property
     def warnings(self) -> int:
-        """Open failures that warn."""
-        return len(self.failures) - self.errors
+        """Number of open failures that are warnings."""
+        return sum(result.state == "warned" for result in self.results)
+
+    @property
+    def headline(self) -> str:
+        """The overall state."""
+        if not self.results:
+            return "Nothing has been checked yet"
+        counts = ((self.errors, "error"), (self.warnings, "warning"))
+        open_failures = " and ".join(pluralise(count, word) for count, word in counts if count)
+        return f"{open_failures} open" if open_failures else "All checks pass"

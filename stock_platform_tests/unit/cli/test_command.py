@@ -1,4 +1,4 @@
-"""What the command says before it does anything."""
+"""Help and validation of arguments, before a command starts."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def test_help_imports_nothing_heavy(arguments):
     assert shown.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_range_has_its_trading_days():
+def test_range_contains_its_trading_days():
     assert sessions_between("2012-08-31...2012-09-05") == [
         "2012-08-31",
         "2012-09-04",
@@ -37,16 +37,16 @@ def test_a_range_has_its_trading_days():
 
 
 @pytest.mark.parametrize("text", ["2012-08-06..2012-08-10", "x...y", "", "2012-08-06...", "..."])
-def test_the_form_of_a_range_is_explained(text):
+def test_invalid_range_is_explained(text):
     with pytest.raises(ValueError, match=r"write FIRST\.\.\.LAST with three dots"):
         sessions_between(text)
 
 
-def test_a_reversed_range_is_shown_corrected():
+def test_reversed_range_is_corrected_in_message():
     with pytest.raises(ValueError, match=r"is reversed: write 2012-08-06\.\.\.2012-08-10"):
         sessions_between("2012-08-10...2012-08-06")
 
 
-def test_a_range_that_ends_on_a_holiday_is_refused():
+def test_holiday_in_a_range_is_rejected():
     with pytest.raises(NotATradingDayError, match="the next one after 2012-09-03 is 2012-09-04"):
         sessions_between("2012-08-31...2012-09-03")

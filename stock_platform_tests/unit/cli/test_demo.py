@@ -1,4 +1,4 @@
-"""What the demo finds out by comparing tables."""
+"""The demo compares tables before and after its runs."""
 
 import io
 
@@ -23,7 +23,7 @@ ROWS = pa.table({"Close": [1.0, None]})
         (ROWS, NONE, "changed"),
     ],
 )
-def test_a_table_is_compared_by_all_its_values(before, after, change):
+def test_tables_are_compared_by_value(before, after, change):
     output = io.StringIO()
     Console(file=output).print(_change_grid({"fact": before}, {"fact": after}))
     assert change in output.getvalue().split()

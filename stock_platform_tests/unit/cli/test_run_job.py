@@ -1,4 +1,4 @@
-"""What a command shows of the jobs that it runs, and of their failures."""
+"""The output of jobs that a command runs, and the messages of their failures."""
 
 import io
 
@@ -48,7 +48,7 @@ def shown(monkeypatch):
     return run
 
 
-def test_messages_are_below_the_name_of_their_step(shown, capfd):
+def test_messages_are_grouped_by_step(shown, capfd):
     _, output = shown("fetches")
     *lines, last = output.splitlines()
     assert lines == [
@@ -63,14 +63,14 @@ def test_messages_are_below_the_name_of_their_step(shown, capfd):
     assert "dagster - " not in "".join(capfd.readouterr())
 
 
-def test_a_bar_on_a_terminal_replaces_the_lines_of_progress(shown):
+def test_terminal_shows_a_progress_bar(shown):
     _, output = shown("fetches", force_terminal=True, width=120)
     assert "fetched 1 of 3" not in output
     assert "fetched 3 of 3" in output
     assert "2/3" in output
 
 
-def test_a_failure_has_its_reason_and_the_address_of_its_run(shown, monkeypatch, capfd):
+def test_failure_names_reason_and_run_url(shown, monkeypatch, capfd):
     monkeypatch.setenv("STOCK_PLATFORM_DAGSTER_URL", "https://dagster.example.com/")
     result, output = shown("loads")
     assert output.splitlines()[-1].startswith("  failed after ")
@@ -80,12 +80,12 @@ def test_a_failure_has_its_reason_and_the_address_of_its_run(shown, monkeypatch,
     assert "Traceback" not in output + "".join(capfd.readouterr())
 
 
-def test_a_run_configures_a_logger_that_the_ui_knows_too(shown):
+def test_run_can_be_repeated_in_the_ui(shown):
     result, _ = shown("fetches")
     config = result.dagster_run.run_config
     assert dg.validate_run_config(fetches, config)
 
 
-def test_expected_errors_end_the_process_with_a_sentence():
+def test_expected_errors_have_no_traceback():
     with pytest.raises(SystemExit, match="no such setting"), run_job.errors_in_one_line():
         raise ValueError("no such setting")

@@ -301,7 +301,7 @@ def test_lost_pointer_with_damaged_entries_stops(landing):
     damage(landing, "a.csv")
     Path(landing.paths.current_erp("companies")).unlink()
     landing.drop("b.csv", RENAMED)
-    with pytest.raises(store.DamagedError, match=r"_current\.json is missing: put it back"):
+    with pytest.raises(store.CorruptObjectError, match=r"_current\.json is missing: put it back"):
         landing.load()
 
 

@@ -1,11 +1,10 @@
-"""Writing whole objects into a directory, and what an interrupted write leaves there."""
+"""Atomic writes into a directory, and the leftovers of interrupted writes."""
 
 from pathlib import Path
 
 import pytest
 
-from stock_platform.lake import check_results, files, publish, raw_prices
-from stock_platform.lake import load_ledger as loaded
+from stock_platform.lake import check_results, files, load_ledger, publish, raw_prices
 from stock_platform.lake.paths import LakePaths
 from stock_platform_tests.support.failing_disk import FailingDisk, full_disk
 
@@ -37,18 +36,18 @@ LISTINGS = {
     "manifests": (LakePaths.manifest, publish.published_sessions),
     "loaded": (
         lambda paths, day: paths.loaded("fact_stock_price", day),
-        lambda paths: loaded.sessions(paths, "fact_stock_price"),
+        lambda paths: load_ledger.sessions(paths, "fact_stock_price"),
     ),
-    "unfinished loads": (
-        lambda paths, day: paths.unfinished_load("fact_stock_price", day),
-        lambda paths: loaded.unfinished(paths, "fact_stock_price"),
+    "incomplete loads": (
+        lambda paths, day: paths.incomplete_load("fact_stock_price", day),
+        lambda paths: load_ledger.incomplete_loads(paths, "fact_stock_price"),
     ),
     "check results": (LakePaths.check_results, check_results.days),
 }
 
 
 @pytest.mark.parametrize("name", LISTINGS)
-def test_interrupted_write_is_no_session(paths, name):
+def test_interrupted_write_adds_no_session(paths, name):
     uri_of, sessions = LISTINGS[name]
     files.write(uri_of(paths, DAY), b"whole")
     leftover = Path(f"{uri_of(paths, NEXT)}.0123.tmp")
@@ -59,6 +58,6 @@ def test_interrupted_write_is_no_session(paths, name):
     assert sessions(paths) == [DAY]
 
 
-def test_leftover_of_interrupted_write_is_no_stranger(paths):
+def test_leftover_of_interrupted_write_is_not_reported(paths):
     files.write(f"{paths.check_results(DAY)}.0123.tmp", b"ha")
-    assert files.strangers_in(paths.check_results_folder()) == []
+    assert files.unrecognised_folders(paths.check_results_folder()) == []

@@ -1,4 +1,4 @@
-"""No name from outside leaves its folder, and every object has one place."""
+"""Names from outside cannot leave their folder, and each object has its own path."""
 
 import inspect
 import posixpath
@@ -13,24 +13,24 @@ PATHS = LakePaths("/lake")
 
 
 @given(st.text(min_size=1))
-def test_a_generation_stays_in_its_folder(name):
+def test_generation_stays_in_its_folder(name):
     folder = PATHS.raw_erp("companies", name)
     assert posixpath.normpath(folder) == folder
     assert posixpath.dirname(folder) == "/lake/raw/erp/companies"
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
-def test_two_names_never_share_a_place(one, other):
+def test_different_names_have_different_paths(one, other):
     assert (PATHS.responses(one) == PATHS.responses(other)) == (one == other)
 
 
 @pytest.mark.parametrize("key", ["../../etc", "2012-1-3", "", "2012-01-03/.."])
-def test_only_a_day_is_a_partition(key):
+def test_partition_must_be_a_date(key):
     with pytest.raises(ValueError, match="isoformat"):
         PATHS.raw_prices(key)
 
 
-def test_the_layout_is_the_documented_one():
+def test_layout_matches_the_docs():
     assert PATHS.raw_prices("2012-01-03") == (
         "/lake/raw/stock_prices/date=2012-01-03/prices.json.gz"
     )
@@ -42,7 +42,7 @@ def test_the_layout_is_the_documented_one():
     )
 
 
-def test_layers_may_be_buckets_of_their_own():
+def test_each_layer_can_have_a_bucket():
     paths = LakePaths("gs://acme-{layer}/p")
     assert paths.landing("companies") == "gs://acme-raw/p/landing/erp/companies"
     assert paths.raw_prices_folder() == "gs://acme-raw/p/raw/stock_prices"
@@ -51,13 +51,13 @@ def test_layers_may_be_buckets_of_their_own():
     assert paths.spark_code("d") == "gs://acme-code/p/code/d/process_stock_prices.py"
 
 
-def test_no_object_lies_outside_the_layers():
-    paths, arguments = (
-        LakePaths("gs://acme-{layer}"),
-        {"session": "2012-01-03", "day": "2012-01-03"},
-    )
+def test_every_path_is_in_a_layer():
+    paths = LakePaths("gs://acme-{layer}")
+    arguments = dict.fromkeys(("session", "day"), "2012-01-03")
     methods = [
-        it for name, it in vars(LakePaths).items() if inspect.isfunction(it) and name[0] != "_"
+        member
+        for name, member in vars(LakePaths).items()
+        if inspect.isfunction(member) and name[0] != "_"
     ]
     assert len(methods) > 20
     for method in methods:

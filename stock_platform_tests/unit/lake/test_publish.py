@@ -1,4 +1,4 @@
-"""Publishing: audited, whole by session, and the same when it is done again."""
+"""Publishing: audited, atomic per session, and repeatable."""
 
 import orjson
 import pyarrow as pa
@@ -39,7 +39,7 @@ def put(uri, tickers, batch_id="b1"):
 
 
 def stage(paths, sessions, batch_id="b1"):
-    """A batch of {session: {table: tickers}}, with the metrics that a job would write."""
+    """Stage a batch of {session: {table: tickers}} with the metrics that the job would write."""
     uri = paths.staging(batch_id, "run")
     measured = {}
     for session, tables in sessions.items():
@@ -63,45 +63,40 @@ def tickers(paths, session, table="stock_prices"):
         return pq.read_table(file)["Ticker"].to_pylist()
 
 
-def test_every_session_becomes_one_object_of_each_table_it_has(paths):
+def test_session_has_one_object_per_table(paths):
     batch = stage(paths, {DAY: {"stock_prices": "AB", "quarantine": "C"}, NEXT: {}})
     published = dict(publish.publish(paths, batch))
     assert set(published[DAY].objects) == {"stock_prices", "quarantine"}
     assert set(published[NEXT].objects) == set()
     assert tickers(paths, DAY) == ["A", "B"]
     assert published[DAY].manifest["metrics"]["quarantined"] == {"null_bar": 1}
-
-
-def test_staging_is_gone_when_all_is_published(paths):
-    batch = stage(paths, {DAY: {"stock_prices": "A"}})
-    list(publish.publish(paths, batch))
     assert not files.exists(batch.uri)
 
 
-def test_publishing_replaces_what_was_there_and_removes_what_no_longer_is(paths):
+def test_publishing_replaces_and_removes_objects(paths):
     list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB", "quarantine": "C"}})))
     list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "A"}}, "b2")))
     assert tickers(paths, DAY) == ["A"]
     assert not files.exists(paths.processed("quarantine", DAY))
 
 
-def test_a_publish_that_was_interrupted_is_done_again(paths):
+def test_interrupted_publication_is_repeated(paths):
     batch = stage(paths, {DAY: {"stock_prices": "A"}, NEXT: {"stock_prices": "B"}})
-    assert next(publish.publish(paths, batch))[0] == DAY  # and the process dies
+    assert next(publish.publish(paths, batch))[0] == DAY  # then the process dies
     assert dict(publish.publish(paths, batch)).keys() == {DAY, NEXT}
     assert tickers(paths, NEXT) == ["B"]
 
 
-def test_files_that_lost_a_row_are_not_published(paths):
+def test_lost_row_prevents_publication(paths):
     list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB"}})))
     batch = stage(paths, {DAY: {"stock_prices": "AB"}}, "b2")
     put(f"{batch.uri}/stock_prices/date={DAY}/part-0.parquet", "A")
-    with pytest.raises(PublishError, match="1 rows staged, 2 measured"):
+    with pytest.raises(PublishError, match="1 row staged, 2 measured"):
         list(publish.publish(paths, batch))
     assert tickers(paths, DAY) == ["A", "B"]
 
 
-def test_a_session_that_says_the_same_keeps_the_batch_that_told_it_first(paths):
+def test_unchanged_session_keeps_its_batch(paths):
     list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB"}})))
     wider = stage(paths, {DAY: {"stock_prices": "AB"}, NEXT: {"stock_prices": "A"}}, "b2")
     published = dict(publish.publish(paths, wider))
@@ -109,17 +104,17 @@ def test_a_session_that_says_the_same_keeps_the_batch_that_told_it_first(paths):
     assert published[NEXT].manifest["batch_id"] == "b2"
 
 
-def test_a_session_whose_publish_died_halfway_is_refused_and_not_mixed(paths, monkeypatch):
+def test_half_published_session_cannot_be_read(paths, monkeypatch):
     list(publish.publish(paths, stage(paths, {DAY: {"stock_prices": "AB"}})))
     batch = stage(paths, {DAY: {"stock_prices": "A", "quarantine": "B"}}, "b2")
     copy = files.copy
 
-    def die_after_the_first(source, target):
+    def die_after_first_copy(source, target):
         copy(source, target)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "copy", die_after_the_first)
+        patch.setattr(files, "copy", die_after_first_copy)
         with pytest.raises(KeyboardInterrupt):
             list(publish.publish(paths, batch))
     with pytest.raises(FileNotFoundError):
@@ -128,7 +123,7 @@ def test_a_session_whose_publish_died_halfway_is_refused_and_not_mixed(paths, mo
     assert tickers(paths, DAY) == ["A"]
 
 
-def test_a_process_that_dies_while_staging_is_deleted_leaves_no_finished_batch(paths, monkeypatch):
+def test_partly_deleted_staging_is_not_reused(paths, monkeypatch):
     batch = stage(paths, {DAY: {"stock_prices": "AB"}})
     delete = files.delete
 
@@ -146,7 +141,7 @@ def test_a_process_that_dies_while_staging_is_deleted_leaves_no_finished_batch(p
     assert not publish.is_staged(batch.uri)
 
 
-def test_a_batch_that_the_audit_refuses_is_taken_for_finished_by_nobody(paths):
+def test_rejected_batch_is_not_reused(paths):
     batch = stage(paths, {DAY: {"stock_prices": "AB"}})
     put(f"{batch.uri}/stock_prices/date={DAY}/part-0.parquet", "A")
     assert publish.is_staged(batch.uri)
@@ -155,19 +150,19 @@ def test_a_batch_that_the_audit_refuses_is_taken_for_finished_by_nobody(paths):
     assert not publish.is_staged(batch.uri)
 
 
-def test_two_files_of_one_session_are_refused(paths):
+def test_two_files_per_session_are_rejected(paths):
     batch = stage(paths, {DAY: {"stock_prices": "A"}})
     put(f"{batch.uri}/stock_prices/date={DAY}/part-1.parquet", "B")
     with pytest.raises(PublishError, match="more than one file"):
         list(publish.publish(paths, batch))
 
 
-def test_a_batch_without_metrics_did_not_finish(paths):
+def test_batch_without_metrics_is_unfinished(paths):
     with pytest.raises(PublishError, match="did not finish"):
         publish.read_staged("b1", paths.staging("b1", "run"))
 
 
-def test_a_directory_never_shows_half_an_object(tmp_path):
+def test_writing_leaves_no_temporary_files(tmp_path):
     files.write(f"{tmp_path}/a/b.json", b"1")
     files.copy(f"{tmp_path}/a/b.json", f"{tmp_path}/c/d.json")
     assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == [

@@ -13,7 +13,7 @@ SESSION = "2012-01-03"
 BAR = {"open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0, "adj_close": 1.9, "volume": 10}
 
 
-def line(symbol="A", session=SESSION, outcome="ok", fetched_at="2026-01-01T00:00:00Z", **changes):
+def record(symbol="A", session=SESSION, outcome="ok", fetched_at="2026-01-01T00:00:00Z", **changes):
     return {
         "symbol": symbol,
         "session_date": session,
@@ -33,63 +33,63 @@ def paths(request, tmp_path):
     return LakePaths(root)
 
 
-def publish(paths, *lines):
-    return raw_prices.publish(paths, SESSION, lines, choose_record)["changes"]
+def publish(paths, *records):
+    return raw_prices.publish(paths, SESSION, records, choose_record)["changes"]
 
 
 def stored(paths):
-    return {record["symbol"]: record for record in raw_prices.read(paths, SESSION)}
+    return {found["symbol"]: found for found in raw_prices.read(paths, SESSION)}
 
 
 def test_records_are_sorted_and_read_back(paths):
-    assert publish(paths, line("B"), line("A")) == {"new": 2}
+    assert publish(paths, record("B"), record("A")) == {"new": 2}
     assert list(stored(paths)) == ["A", "B"]
 
 
 def test_equal_response_changes_no_byte(paths):
-    publish(paths, line(fetched_at="2026-01-01T00:00:00Z"))
+    publish(paths, record(fetched_at="2026-01-01T00:00:00Z"))
     before = files.read(paths.raw_prices(SESSION))
-    assert publish(paths, line(fetched_at="2026-02-02T00:00:00Z")) == {"unchanged": 1}
+    assert publish(paths, record(fetched_at="2026-02-02T00:00:00Z")) == {"unchanged": 1}
     assert files.read(paths.raw_prices(SESSION)) == before
 
 
 def test_restated_price_replaces_the_record(paths):
-    publish(paths, line())
-    assert publish(paths, line(close=3.0, fetched_at="2026-02-02T00:00:00Z")) == {"restated": 1}
+    publish(paths, record())
+    assert publish(paths, record(close=3.0, fetched_at="2026-02-02T00:00:00Z")) == {"restated": 1}
     assert stored(paths)["A"]["bar"]["close"] == 3.0
     assert stored(paths)["A"]["fetched_at"] == "2026-02-02T00:00:00Z"
 
 
 @pytest.mark.parametrize(("adj_close", "change"), [(1.9000001, "unchanged"), (1.8, "restated")])
 def test_tiny_adjusted_close_change_is_ignored(paths, adj_close, change):
-    publish(paths, line())
-    assert publish(paths, line(adj_close=adj_close)) == {change: 1}
+    publish(paths, record())
+    assert publish(paths, record(adj_close=adj_close)) == {change: 1}
 
 
 @pytest.mark.parametrize("failure", ["throttled", "upstream_error"])
 def test_transient_failure_never_replaces_a_bar(paths, failure):
-    publish(paths, line())
-    assert publish(paths, line(outcome=failure)) == {"kept_earlier": 1}
+    publish(paths, record())
+    assert publish(paths, record(outcome=failure)) == {"kept_earlier": 1}
     assert stored(paths)["A"]["outcome"] == "ok"
 
 
 def test_bar_replaces_a_failure(paths):
-    publish(paths, line(outcome="throttled"))
-    assert publish(paths, line()) == {"restated": 1}
+    publish(paths, record(outcome="throttled"))
+    assert publish(paths, record()) == {"restated": 1}
     assert stored(paths)["A"]["outcome"] == "ok"
 
 
 @pytest.mark.parametrize("outcome", ["unknown_symbol", "null_bar", "not_listed", "live_bar"])
 def test_null_bar_never_replaces_a_bar(paths, outcome):
-    publish(paths, line())
-    assert publish(paths, line(outcome=outcome)) == {"kept_earlier": 1}
+    publish(paths, record())
+    assert publish(paths, record(outcome=outcome)) == {"kept_earlier": 1}
     assert stored(paths)["A"]["outcome"] == "ok"
     assert raw_prices.last_fetch(paths, SESSION)["A"]["outcome"] == outcome
 
 
 def test_removed_symbol_keeps_its_history(paths):
-    publish(paths, line("A"), line("B"))
-    publish(paths, line("A"))
+    publish(paths, record("A"), record("B"))
+    publish(paths, record("A"))
     assert list(stored(paths)) == ["A", "B"]
     assert list(raw_prices.last_fetch(paths, SESSION)) == ["A"]
 
@@ -97,29 +97,30 @@ def test_removed_symbol_keeps_its_history(paths):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda whole: gzip.compress(gzip.decompress(whole) + b"not json\n[1]\n{}\n"),
-        lambda whole: whole[:-20],
-        lambda _: b"no gzip",
+        lambda content: gzip.compress(gzip.decompress(content) + b"not json\n[1]\n{}\n"),
+        lambda content: content[:-20],
+        lambda _: b"not gzip",
         lambda _: b"",
     ],
-    ids=["lines that are none", "cut off", "no gzip", "empty"],
+    ids=["invalid lines", "truncated", "not gzip", "empty"],
 )
 def test_next_fetch_repairs_damaged_object(paths, damage):
-    publish(paths, line())
-    whole = files.read(paths.raw_prices(SESSION))
-    files.write(paths.raw_prices(SESSION), damage(whole))
-    publish(paths, line())
-    assert files.read(paths.raw_prices(SESSION)) == whole
+    publish(paths, record())
+    intact = files.read(paths.raw_prices(SESSION))
+    files.write(paths.raw_prices(SESSION), damage(intact))
+    publish(paths, record())
+    assert files.read(paths.raw_prices(SESSION)) == intact
 
 
 def test_buffer_pivots_symbols_to_sessions(monkeypatch):
     monkeypatch.setattr(raw_prices, "_BUFFER_BYTES", 300)
+    symbols = ["A", "^GSPC", "0700.HK"]
     with RawPriceBuffer() as buffer:
-        for symbol in ("A", "^GSPC", "0700.HK"):
-            buffer.add([line(symbol, day) for day in ("2012-01-03", "2012-01-04")])
+        for symbol in symbols:
+            buffer.add([record(symbol, day) for day in ("2012-01-03", "2012-01-04")])
             buffer.archive([{"url": symbol, "body": "{}"}])
         for day in ("2012-01-03", "2012-01-04"):
-            assert [record["symbol"] for record in buffer.records(day)] == ["A", "^GSPC", "0700.HK"]
+            assert [found["symbol"] for found in buffer.records(day)] == symbols
         assert buffer.records("2012-01-05") == []
         assert len(gzip.decompress(buffer.responses_file.read_bytes()).splitlines()) == 3
         folder = buffer.responses_file.parent

@@ -137,7 +137,7 @@ def die_after_commit(platform, monkeypatch, session):
         raise RuntimeError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("stock_platform.lake.load_ledger.keep", die)
+        patch.setattr("stock_platform.lake.load_ledger.record_load", die)
         assert not platform.materialize("fact_stock_price", first=session).success
 
 

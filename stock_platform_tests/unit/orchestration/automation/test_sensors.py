@@ -73,7 +73,7 @@ def test_failed_run_requests_report(instance):
 def test_running_report_blocks_further_requests(instance):
     some_run.execute_in_process(instance=instance)
     instance.create_run_for_job(report_run, status=dg.DagsterRunStatus.STARTED)
-    assert "on its way" in str(tick(instance).skip_message)
+    assert "already queued" in str(tick(instance).skip_message)
 
 
 def test_failed_report_is_retried_twice(instance):

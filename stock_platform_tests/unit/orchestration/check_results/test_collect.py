@@ -11,7 +11,7 @@ import pytest
 
 from stock_platform.contracts import ASSET_CHECK_RESULT
 from stock_platform.lake import check_results
-from stock_platform.lake.load_ledger import DamagedError
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.orchestration.check_results import collect
 from stock_platform.orchestration.check_results.collect import collect_check_results
 from stock_platform.orchestration.dagster_internals.event_pruning import prune_events
@@ -134,7 +134,9 @@ def test_damaged_day_can_be_remedied(collected):
     (day,) = check_results.days(collected.paths)
     damaged = Path(collected.paths.check_results(day))
     damaged.write_bytes(damaged.read_bytes()[:100])
-    with pytest.raises(DamagedError, match=r"remove it: the next quality_report writes it anew"):
+    with pytest.raises(
+        CorruptObjectError, match=r"delete it: the next quality_report writes it again"
+    ):
         again(collected)
     assert results(collected).equals(before)
     damaged.unlink()

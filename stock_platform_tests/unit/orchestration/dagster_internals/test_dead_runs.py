@@ -240,7 +240,7 @@ def test_dead_run_does_not_block_sensor(instance):
     dead = launched_run(instance, STARTED, "quality_report")
     assert "no run has ended" in message()
     process_locks.acquire(instance.run_lock(dead.run_id))
-    assert "on its way" in message()
+    assert "already queued" in message()
     process_locks.release(instance.run_lock(dead.run_id))
 
 
@@ -249,5 +249,5 @@ def test_queued_run_blocks_sensor_with_daemon(instance):
     context = dg.build_sensor_context(instance)
     assert "no run has ended" in quality_report_sensor(context).skip_message
     process_locks.acquire(instance.lock_path("daemon"))
-    assert "on its way" in quality_report_sensor(context).skip_message
+    assert "already queued" in quality_report_sensor(context).skip_message
     process_locks.release(instance.lock_path("daemon"))
