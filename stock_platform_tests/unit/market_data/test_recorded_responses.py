@@ -1,4 +1,4 @@
-"""Recorded Yahoo responses, if the shared data folder is present."""
+"""Recorded Yahoo responses, where a folder `../shared/data` has them."""
 
 import json
 import re
@@ -14,6 +14,7 @@ from stock_platform.market_data.models import HttpResponseRecord, Outcome
 
 FOLDER = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "yahoo_chart"
 INDEX = FOLDER / "index.json"
+pytestmark = pytest.mark.skipif(not INDEX.exists(), reason="needs the recorded responses")
 URL = "https://query2.finance.yahoo.com/v8/finance/chart/X?period1=1&period2=2"
 
 # Edited by upstream, or intraday: not daily charts.
@@ -57,7 +58,6 @@ def test_recorded_chart_matches_manifest(row):
     assert chart.live_session == live
 
 
-@pytest.mark.skipif(not INDEX.exists(), reason="the recorded responses are missing")
 @pytest.mark.parametrize(
     ("name", "status", "outcome"),
     [
@@ -76,7 +76,6 @@ def test_recorded_error_gets_its_outcome(name, status, outcome):
     assert failure.outcome is outcome
 
 
-@pytest.mark.skipif(not INDEX.exists(), reason="the recorded responses are missing")
 def test_recorded_ibm_splits_have_ex_dates():
     chart = read_chart((FOLDER / "pricehist_ibm-long-partial.json").read_bytes(), datetime.now(UTC))
     assert chart.first_trade_date == date(1962, 1, 2)
