@@ -62,7 +62,7 @@ RAW_LINE = """
 TRADE = ("DateKey", "TradeDate", "Ticker")
 SOURCE = ("Currency", "FetchedAt", "BatchId")
 OHLC = ("Open", "High", "Low", "Close")
-PRICE = (*TRADE, "ExchangeCode", *OHLC, "Volume", "AdjClose", *SOURCE)
+PRICE = (*TRADE, "ExchangeCode", *OHLC, "Volume", "YahooAdjClose", *SOURCE)
 ACTION = (*TRADE, "ActionType", "Value", *SOURCE)
 QUARANTINE = ("SessionDate", "Ticker", "Reason", "Record", "BatchId")
 
@@ -181,7 +181,7 @@ def as_traded(parsed: DataFrame) -> DataFrame:
     """Undoes the later splits: prices x Factor, shares / Factor rounded half up to whole shares.
 
     Yahoo's volumes are whole numbers; rounding also removes fractions left by its own division.
-    AdjClose stays as received, or null if it is not a positive number.
+    YahooAdjClose stays as received, or null if it is not a positive number.
     """
     shares = fn.col("bar.volume") / fn.col("Factor")
     countable = (shares >= 0) & (shares < VOLUME_LIMIT)
@@ -190,7 +190,7 @@ def as_traded(parsed: DataFrame) -> DataFrame:
         {
             **{name: price * fn.col("Factor") for name, price in prices.items()},
             "Volume": fn.round(fn.when(countable, shares)).cast("bigint"),
-            "AdjClose": positive(fn.col("bar.adj_close")),
+            "YahooAdjClose": positive(fn.col("bar.adj_close")),
         }
     )
 
@@ -387,7 +387,7 @@ def measure(
         sessions[session]["lines_read"] += count
         if outcome is not None:
             sessions[session]["without_bar"][outcome] = count
-    priced = written["stock_prices"].withColumn("unadjusted", fn.col("AdjClose").isNull())
+    priced = written["stock_prices"].withColumn("unadjusted", fn.col("YahooAdjClose").isNull())
     for session, unadjusted, rows in counts(priced, "unadjusted"):
         sessions[session]["valid"] += rows
         sessions[session]["adj_close_unusable"] += rows if unadjusted else 0

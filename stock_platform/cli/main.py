@@ -46,3 +46,16 @@ def rebuild_warehouse() -> None:
     from stock_platform.cli import rebuild_warehouse as command  # noqa: PLC0415 - see above
 
     command.run()
+
+
+@app.command()
+def migrate(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")
+    ] = False,
+) -> None:
+    """Upgrade the lake and the warehouse of version 0.1.0 to the present names."""
+    from stock_platform.cli import migrate as command  # noqa: PLC0415 - see above
+
+    command.run(dry_run=dry_run)

@@ -5,7 +5,7 @@ from typing import Final
 from stock_platform.contracts.table import Column, Table
 
 _COMPANY_STATE: Final = (
-    Column("ItemId", "STRING", "Permanent identifier of the instrument in the ERP."),
+    Column("SecurityId", "STRING", "Permanent identifier of the instrument in the ERP."),
     Column("CompanyName", "STRING", "Name of the issuer."),
     Column(
         "ExchangeCode",
@@ -23,7 +23,7 @@ _COMPANY_STATE: Final = (
     ),
     Column("Isin", "STRING", "ISO 6166 identification number.", nullable=True),
     Column("IsActive", "BOOL", "True if prices are fetched."),
-    Column("IsVanished", "BOOL", "True if the newest ERP export does not contain it."),
+    Column("IsMissingFromExport", "BOOL", "True if the newest ERP export does not contain it."),
 )
 _COMPANY_SOURCE: Final = (
     Column("SourceFile", "STRING", "The first ERP file with this state."),
@@ -47,7 +47,7 @@ DIM_COMPANY_HISTORY: Final = Table(
     name="dim_company_history",
     description="Every state of every company in the ERP (slowly changing dimension, type 2).",
     grain="one company and first day of a state",
-    key=("ItemId", "EffectiveFrom"),
+    key=("SecurityId", "EffectiveFrom"),
     columns=(
         Column("Symbol", "STRING", "Symbol of the instrument at Yahoo in that state."),
         Column("EffectiveFrom", "DATE", "First day of the state, according to the ERP."),
@@ -83,7 +83,7 @@ DIM_EXCHANGE: Final = Table(
             "Calendar in the package exchange_calendars; null if there is none.",
             nullable=True,
         ),
-        Column("IsVanished", "BOOL", "True if the newest ERP export does not contain it."),
+        Column("IsMissingFromExport", "BOOL", "True if the newest ERP export does not contain it."),
     ),
 )
 

@@ -42,7 +42,7 @@ FACT_STOCK_PRICE: Final = Table(
         Column("Close", "FLOAT64", "Last price of the session, as traded.", unit="Currency"),
         Column("Volume", "INT64", "Shares traded in the session.", unit="shares as traded"),
         Column(
-            "AdjClose",
+            "YahooAdjClose",
             "FLOAT64",
             "Yahoo's close adjusted for splits and dividends known at FetchedAt.",
             unit="Currency",
@@ -104,16 +104,20 @@ STOCK_PRICE_ADJUSTED: Final = Table(
             "Shares today per share of the session: product of the later splits.",
             unit="shares per share",
         ),
-        Column("AdjOpen", "FLOAT64", "Open / SplitFactor.", unit="Currency"),
-        Column("AdjHigh", "FLOAT64", "High / SplitFactor.", unit="Currency"),
-        Column("AdjLow", "FLOAT64", "Low / SplitFactor.", unit="Currency"),
-        Column("AdjClose", "FLOAT64", "Close / SplitFactor.", unit="Currency"),
-        Column("AdjVolume", "FLOAT64", "Volume * SplitFactor.", unit="shares of today"),
-        Column(
-            "TotalReturnClose",
-            "FLOAT64",
-            "AdjClose times the product over later ex-dates of 1 - cash / close before.",
-            unit="Currency",
+        Column("SplitAdjustedOpen", "FLOAT64", "Open / SplitFactor.", unit="Currency"),
+        Column("SplitAdjustedHigh", "FLOAT64", "High / SplitFactor.", unit="Currency"),
+        Column("SplitAdjustedLow", "FLOAT64", "Low / SplitFactor.", unit="Currency"),
+        Column("SplitAdjustedClose", "FLOAT64", "Close / SplitFactor.", unit="Currency"),
+        Column("SplitAdjustedVolume", "FLOAT64", "Volume * SplitFactor.", unit="shares of today"),
+        *(
+            Column(
+                f"TotalReturn{price}",
+                "FLOAT64",
+                f"SplitAdjusted{price} times the product over later ex-dates of "
+                "1 - cash / close before.",
+                unit="Currency",
+            )
+            for price in ("Open", "High", "Low", "Close")
         ),
         _CURRENCY,
     ),

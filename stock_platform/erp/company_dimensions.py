@@ -13,7 +13,7 @@ _HISTORY = """
       CAST(FROM_DAY AS DATE) AS EffectiveFrom,
       CAST(TO_DAY AS DATE) AS EffectiveTo,
       TO_DAY IS NULL AS IsCurrent,
-      ITEM_ID AS ItemId,
+      ITEM_ID AS SecurityId,
       COMPANY_NAME AS CompanyName,
       EXCH_CODE AS ExchangeCode,
       NULLIF(SECTOR, '') AS Sector,
@@ -21,7 +21,7 @@ _HISTORY = """
       NULLIF(CURRENCY, '') AS Currency,
       NULLIF(ISIN, '') AS Isin,
       ACTIVE = 'Y' AS IsActive,
-      VANISHED_AT IS NOT NULL AS IsVanished,
+      VANISHED_AT IS NOT NULL AS IsMissingFromExport,
       SOURCE_FILE AS SourceFile,
       CAST(LOADED_AT AS TIMESTAMPTZ) AS LoadedAt
     FROM versions
@@ -36,7 +36,7 @@ _STATE = """
           (IsActive AND IsCurrent) DESC,
           (EffectiveTo IS NULL OR EffectiveTo > EffectiveFrom) DESC,
           EffectiveFrom DESC,
-          ItemId
+          SecurityId
       ) = 1
     )
     SELECT * REPLACE (

@@ -53,14 +53,24 @@ def add(paths: LakePaths, day: str, rows: pa.Table) -> pa.Table:
     known = read(paths, day)
     if not rows.num_rows:
         return known
+    merged = merge(known, rows)
+    if not merged.equals(known):
+        replace(paths, day, merged)
+    return merged
+
+
+def merge(known: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return the known results with those of equal keys replaced, ordered by the key."""
     others = known.join(rows.select(_KEY), keys=_KEY, join_type="left anti")
     merged = pa.concat_tables([others.select(_SCHEMA.names).cast(_SCHEMA), rows])
-    merged = merged.sort_by([(name, "ascending") for name in _KEY])
-    if not merged.equals(known):
-        buffer = pa.BufferOutputStream()
-        pq.write_table(merged, buffer, compression="zstd", write_page_checksum=True)
-        files.write(paths.check_results(day), bytes(buffer.getvalue()))
-    return merged
+    return merged.sort_by([(name, "ascending") for name in _KEY])
+
+
+def replace(paths: LakePaths, day: str, rows: pa.Table) -> None:
+    """Replace all results of a day's runs."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(rows, buffer, compression="zstd", write_page_checksum=True)
+    files.write(paths.check_results(day), bytes(buffer.getvalue()))
 
 
 def newest(paths: LakePaths) -> datetime | None:

@@ -13,6 +13,7 @@ from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 
 from stock_platform.contracts import TABLES, Table
+from stock_platform.contracts.renamed import RENAMED_COLUMNS
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import files
 from stock_platform.settings.google import BigQuerySettings
@@ -22,8 +23,13 @@ from stock_platform.warehouse.bigquery_jobs import (
     translate_google_errors,
     with_default_timeout,
 )
-from stock_platform.warehouse.bigquery_tables import contract_table, differences, staging_table
-from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.bigquery_tables import (
+    contract_table,
+    differences,
+    rename_script,
+    staging_table,
+)
+from stock_platform.warehouse.interface import Load, WarehouseError, require_migrated
 from stock_platform.warehouse.sql_dialect import rows_query
 
 # Scripts have no parameters for tables; the names are the contract's and a digest.
@@ -82,6 +88,23 @@ class BigQueryWarehouse:
                     self._client.create_table(made, exists_ok=True)
                 elif table.view:
                     self._renew(made)
+                elif table.name in RENAMED_COLUMNS:
+                    require_migrated(table, self.columns(table))
+
+    def columns(self, table: Table) -> Sequence[str]:
+        """Return the names of a table's columns, or none if the table does not exist."""
+        with translate_google_errors():
+            try:
+                found = self._client.get_table(self._name.table(table.name))
+            except NotFound:
+                return ()
+            return [field.name for field in found.schema]
+
+    def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
+        """Rename columns of tables in one job, which goes on if this process dies."""
+        script = rename_script(renames)
+        digest = hashlib.sha256(f"{self._name} {script}".encode()).hexdigest()[:16]
+        self._jobs.transaction(f"rename-columns-{digest}", script, {})
 
     def replace_sessions(
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
@@ -212,6 +235,7 @@ def _require_contract(table: Table, uri: str) -> None:
     fs, path = files.filesystem(uri)
     with fs.open(path, "rb") as file:
         given = {field.name: str(field.type) for field in pq.read_schema(file)}
+    require_migrated(table, given, uri)
     wanted = {field.name: str(field.type) for field in arrow_schema(table)}
     if given != wanted:
         raise WarehouseError(

@@ -54,6 +54,27 @@ def staging_table(dataset: bigquery.DatasetReference, table: Table, name: str) -
     return made
 
 
+def rename_script(renames: Mapping[Table, Mapping[str, str]]) -> str:
+    """Return an idempotent script that renames columns.
+
+    BigQuery renames no column of a primary key, so such a key is dropped and added again. It is
+    not enforced, and describes the table only.
+    """
+    statements = []
+    for table, names in renames.items():
+        columns = ", ".join(f"RENAME COLUMN IF EXISTS {old} TO {new}" for old, new in names.items())
+        rename = f"ALTER TABLE {table.name} {columns}"
+        if set(table.key).isdisjoint(names.values()):
+            statements.append(rename)
+            continue
+        statements += [
+            f"ALTER TABLE {table.name} DROP PRIMARY KEY IF EXISTS",
+            rename,
+            f"ALTER TABLE {table.name} ADD PRIMARY KEY ({', '.join(table.key)}) NOT ENFORCED",
+        ]
+    return ";\n".join(statements)
+
+
 def differences(found: bigquery.Table, table: Table) -> list[str]:
     """Return one sentence per difference between a table and its contract."""
     wanted = {field.name: _described(field) for field in _fields(table)}

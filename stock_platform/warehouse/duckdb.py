@@ -15,11 +15,12 @@ from stock_platform.contracts.render import arrow_schema, create_table
 from stock_platform.warehouse.duckdb_tables import (
     INCOMING,
     Scope,
+    described,
     differences,
     replace,
     write_comments,
 )
-from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.interface import Load, WarehouseError, require_migrated
 from stock_platform.warehouse.sql_dialect import duckdb_sql, rows_query, view_sql
 
 if TYPE_CHECKING:
@@ -50,12 +51,27 @@ class DuckDBWarehouse:
         with self._transaction() as connection:
             for table in TABLES.values():
                 if not table.view:
+                    require_migrated(table, described(connection, table))
                     connection.execute(duckdb_sql(create_table(table)))
             for table in TABLES.values():
                 if table.view:
                     query = duckdb_sql(view_sql(table))
                     connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
             write_comments(connection)
+
+    def columns(self, table: Table) -> Sequence[str]:
+        """Return the names of a table's columns, or none if the table does not exist."""
+        if not self._file.exists():  # a connection would create it
+            return ()
+        with self._connection() as connection:
+            return list(described(connection, table))
+
+    def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
+        """Rename columns of tables in one transaction."""
+        with self._transaction() as connection:
+            for table, names in renames.items():
+                for old, new in names.items():
+                    connection.execute(f"ALTER TABLE {table.name} RENAME COLUMN {old} TO {new}")
 
     def replace_sessions(
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import create_table
-from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.interface import Load, WarehouseError, require_migrated
 from stock_platform.warehouse.sql_dialect import duckdb_sql
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _require_contract(connection: "DuckDBPyConnection", table: Table) -> None:
     """Reject incoming rows whose columns or types differ from the table."""
     wanted = _columns(connection, table.name)
     given = _columns(connection, INCOMING)
+    require_migrated(table, given, "the object to load")
     if wanted != given:
         missing = sorted(wanted.items() - given.items())
         raise WarehouseError(
@@ -106,8 +107,8 @@ def differences(connection: "DuckDBPyConnection", table: Table) -> list[str]:
 
     with duckdb.connect(":memory:") as empty:
         empty.execute(duckdb_sql(create_table(table)))
-        wanted = _described(empty, table)
-    given = _described(connection, table)
+        wanted = described(empty, table)
+    given = described(connection, table)
     if not given:
         return ["the table does not exist"]
     return [
@@ -117,7 +118,7 @@ def differences(connection: "DuckDBPyConnection", table: Table) -> list[str]:
     ]
 
 
-def _described(connection: "DuckDBPyConnection", table: Table) -> dict[str, str]:
+def described(connection: "DuckDBPyConnection", table: Table) -> dict[str, str]:
     """Return the type per column, with nullability unless the table is a view."""
     rows = connection.execute(
         "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "

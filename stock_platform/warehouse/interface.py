@@ -4,7 +4,7 @@ Every operation is atomic and idempotent. All implementations pass the same cont
 `test_interface.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from stock_platform.contracts import Table
+from stock_platform.contracts.renamed import outdated_columns
 from stock_platform.errors import StockPlatformError
 
 
@@ -41,7 +42,17 @@ class Warehouse(Protocol):
     """
 
     def create_tables(self) -> None:
-        """Create missing tables of the contracts, and create or replace their views."""
+        """Create missing tables of the contracts, and create or replace their views.
+
+        Raises:
+            WarehouseError: a table has columns of version 0.1.0.
+        """
+
+    def columns(self, table: Table) -> Sequence[str]:
+        """Return the names of a table's columns, or none if the table does not exist."""
+
+    def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
+        """Rename columns of tables, from old to new names."""
 
     def replace_sessions(
         self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
@@ -77,3 +88,16 @@ class Warehouse(Protocol):
 
     def contract_differences(self, table: Table) -> Sequence[str]:
         """Compare a table with its contract. Return one sentence per difference."""
+
+
+def require_migrated(table: Table, columns: Iterable[str], owner: str = "the warehouse") -> None:
+    """Reject the columns of version 0.1.0.
+
+    Raises:
+        WarehouseError: the table has such columns. The message contains the remedy.
+    """
+    if outdated := outdated_columns(table, columns):
+        raise WarehouseError(
+            f"{owner} has the columns of version 0.1.0 ({table.name}: {', '.join(outdated)}): "
+            "run `stock-platform migrate`, as docs/upgrades.md describes"
+        )

@@ -107,7 +107,7 @@ def test_killed_daemon_loads_each_file_once(platform, home):
         assert len(generations) == 4
         wait_for(
             lambda: (
-                set(platform.table("dim_company").query("IsVanished")["ItemId"])
+                set(platform.table("dim_company").query("IsMissingFromExport")["SecurityId"])
                 == {"C-0007", "C-0008"}
             ),
             home,

@@ -110,7 +110,7 @@ def local(tmp_path_factory):
 def prices(warehouse):
     days = [date(2011, 1, day) for day in (3, 4, 5)]
     rows = warehouse.read(TABLES["fact_stock_price"], days).to_pandas()
-    return rows.drop(columns=["FetchedAt", "BatchId", "AdjClose"])
+    return rows.drop(columns=["FetchedAt", "BatchId", "YahooAdjClose"])
 
 
 @pytest.fixture(scope="module")

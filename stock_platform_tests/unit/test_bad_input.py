@@ -90,8 +90,8 @@ def test_bad_responses_have_outcomes(fetched):
 
 def test_failing_half_of_symbols_is_error(fetched):
     _, result = fetched
-    assert check_results(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
-    assert check_results(result, "complete_for_session") == {SESSION: (True, "ERROR")}
+    assert check_results(result, "source_responded") == {SESSION: (False, "ERROR")}
+    assert check_results(result, "all_symbols_present") == {SESSION: (True, "ERROR")}
 
 
 def test_bad_bars_are_quarantined(fetched):
@@ -134,7 +134,7 @@ def test_one_bad_bar_only_warns(platform, list_symbols):
     list_symbols({symbol: [chart(symbol)] for symbol in symbols} | {"NULLS": SERVED["NULLS"]})
     result = platform.run("daily_stock_prices", SESSION)
     assert result.success
-    assert check_results(result, "no_upstream_errors") == {SESSION: (False, "WARN")}
+    assert check_results(result, "source_responded") == {SESSION: (False, "WARN")}
     assert check_results(result, "quarantine_share") == {SESSION: (False, "WARN")}
     assert platform.table("fact_stock_price")["Ticker"].tolist() == symbols
 
@@ -152,7 +152,7 @@ def test_harmless_outage_is_reported(good, yahoo):
         yahoo.serve("GOOD", *SERVED[failure])
         result = good.materialize("raw_stock_prices", first=SESSION)
         assert outcomes(good) == ["ok"]
-        assert check_results(result, "no_upstream_errors") == {SESSION: (False, "ERROR")}
+        assert check_results(result, "source_responded") == {SESSION: (False, "ERROR")}
 
 
 def test_empty_raw_session_fails_check(fetched):

@@ -65,7 +65,7 @@ def test_range_run_materializes_each_session(loaded):
 
 def test_range_run_has_result_per_session(loaded):
     result = loaded.run("daily_stock_prices", FIRST, LAST)
-    for check in ("complete_for_session", "every_line_accounted_for"):
+    for check in ("all_symbols_present", "every_line_accounted_for"):
         assert check_results(result, check) == {
             **dict.fromkeys(SESSIONS, (True, "ERROR")),
             None: (True, "ERROR"),
@@ -135,7 +135,7 @@ def test_removed_companies_keep_history(loaded):
     broken = SAMPLE_COMPANIES[0].replace("2000-03-01", "first of March")
     loaded.drop_companies(broken, inactive, *SAMPLE_COMPANIES[3:])  # without FB
     erp = loaded.run("erp_load")
-    assert check_results(erp, "every_row_accepted", "raw_erp_companies")[None] == (False, "WARN")
+    assert check_results(erp, "all_rows_accepted", "raw_erp_companies")[None] == (False, "WARN")
     again = loaded.run("daily_stock_prices", FIRST)
     assert again.success
     pd.testing.assert_frame_equal(before, loaded.table("fact_stock_price"))

@@ -1,4 +1,4 @@
-"""The current code reads, rebuilds and continues a deployment of version 0.1.0."""
+"""A deployment of version 0.1.0 is migrated, read, rebuilt and continued by present code."""
 
 import shutil
 from pathlib import Path
@@ -8,6 +8,12 @@ import pytest
 
 from stock_platform.contracts import TABLES
 from stock_platform.definitions import build_definitions
+from stock_platform.lake import check_results, files
+from stock_platform.orchestration.check_results.collect import (
+    collect_check_results,
+    run_check_results,
+)
+from stock_platform.warehouse.migrate import migrate
 from stock_platform_tests.support.fixtures.deployment import (
     LONG_TABLES,
     V0_1_0,
@@ -25,19 +31,54 @@ EXPECTED = expected(V0_1_0)
 COMPUTED = {"dim_trading_session": "CalendarVersion"}
 
 
+NEW_NAMES = {
+    "ItemId": "SecurityId",
+    "IsVanished": "IsMissingFromExport",
+    "answer_is_settled": "bars_are_final",
+    "no_upstream_errors": "source_responded",
+    "every_row_accepted": "all_rows_accepted",
+    "complete_for_session": "all_symbols_present",
+}
+NEW_NAMES_OF = {
+    "fact_stock_price": {"AdjClose": "YahooAdjClose"},
+    "stock_price_adjusted": {
+        f"Adj{name}": f"SplitAdjusted{name}" for name in ("Open", "High", "Low", "Close", "Volume")
+    },
+}
+# The view has more columns than version 0.1.0 gave it.
+NEW_COLUMNS = {"TotalReturnOpen", "TotalReturnHigh", "TotalReturnLow"}
+
+
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    return unpack(V0_1_0, tmp_path_factory.mktemp("deployment"))
+    return migrated(tmp_path_factory.mktemp("deployment"))
 
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory):
-    """Another copy whose warehouse was deleted and rebuilt, and the messages of the rebuild."""
-    copy = unpack(V0_1_0, tmp_path_factory.mktemp("rebuilt"))
+    """Another copy after its warehouse was lost and rebuilt, and the messages of the rebuild."""
+    copy = migrated(tmp_path_factory.mktemp("rebuilt"))
     copy.settings.warehouse_file.unlink()
     result = run(copy, "rebuild_warehouse")
     return copy, [
         failure.step_failure_data.error.message for failure in result.get_step_failure_events()
+    ]
+
+
+def migrated(folder):
+    copy = unpack(V0_1_0, folder)
+    assert migrate(copy.paths, copy.warehouse, dry_run=False).problems == []
+    return copy
+
+
+def renamed(table, table_rows):
+    names = NEW_NAMES | NEW_NAMES_OF.get(table, {})
+    return [
+        {
+            names.get(name, name): names.get(value, value) if name == "CheckName" else value
+            for name, value in row.items()
+        }
+        for row in table_rows
     ]
 
 
@@ -56,14 +97,19 @@ def test_every_table_has_its_rows(deployment):
 
 
 @pytest.mark.parametrize("table", EXPECTED["tables"])
-def test_table_values_are_kept(deployment, table):
-    assert rows(deployment, table) == EXPECTED["tables"][table]
+def test_values_of_a_table_are_kept(deployment, table):
+    found = [
+        {name: row[name] for name in row if name not in NEW_COLUMNS}
+        for row in rows(deployment, table)
+    ]
+    assert found == renamed(table, EXPECTED["tables"][table])
 
 
 @pytest.mark.parametrize("table", LONG_TABLES)
 def test_long_table_values_are_kept(deployment, table):
     found = rows(deployment, table)
-    assert [row for row in EXPECTED["some_rows"][table] if row not in found] == []
+    expected_rows = renamed(table, EXPECTED["some_rows"][table])
+    assert [row for row in expected_rows if row not in found] == []
 
 
 @pytest.mark.parametrize("part", EXPECTED["lake"])
@@ -95,14 +141,46 @@ def test_rebuild_names_uncertain_sessions(rebuilt):
     ]
 
 
-def test_landing_folder_changes_no_dimension(tmp_path):
-    copy = unpack(V0_1_0, tmp_path)
+def test_files_in_the_landing_folder_change_no_dimension(tmp_path):
+    copy = migrated(tmp_path)
     assert run(copy, "erp_load").success
     for table in ("dim_company", "dim_company_history", "dim_exchange"):
-        assert rows(copy, table) == EXPECTED["tables"][table]
+        assert rows(copy, table) == renamed(table, EXPECTED["tables"][table])
 
 
-def test_current_configuration_opens_dagster_storage(deployment):
+def test_unmigrated_deployment_names_the_remedy(tmp_path):
+    copy = unpack(V0_1_0, tmp_path)
+    (failure, *_) = run(copy, "erp_load").get_step_failure_events()
+    error = failure.step_failure_data.error
+    messages = [error.message, *(cause.message for cause in [error.cause] if cause)]
+    remedy = "the warehouse has the columns of version 0.1.0"
+    assert any(remedy in text and "`stock-platform migrate`" in text for text in messages)
+
+
+def opened_instance(deployment):
     shutil.copy(ROOT / "dagster.yaml", deployment.home)
-    with dg.DagsterInstance.from_config(str(deployment.home)) as instance:
+    return dg.DagsterInstance.from_config(str(deployment.home))
+
+
+def test_dagster_storage_opens_with_the_present_configuration(deployment):
+    with opened_instance(deployment) as instance:
         assert dagster_storage(instance) == EXPECTED["dagster_storage"]
+
+
+def test_old_events_are_collected_under_new_names(tmp_path):
+    copy = migrated(tmp_path)
+    before = rows(copy, "asset_check_result")
+    for day in check_results.days(copy.paths):
+        files.delete(copy.paths.check_results(day))
+    with opened_instance(copy) as instance:
+        collect_check_results(instance, copy.paths, copy.warehouse)
+        after = rows(copy, "asset_check_result")
+        runs = {row["RunId"] for row in after}
+        collected = [row for run_id in runs for row in run_check_results(instance, run_id)]
+    assert [row for row in before if row not in after] == []
+    # The run that collected for version 0.1.0 had more results afterwards.
+    more = {row["Asset"] for row in after if row not in before}
+    assert more <= {"asset_check_result", "quality_report"}
+    names = {row["CheckName"] for row in collected}
+    assert names.isdisjoint(NEW_NAMES)
+    assert {"source_responded", "all_rows_accepted"} < names

@@ -108,7 +108,7 @@ def test_split_factor_multiplies_later_splits(adjusted):
 
 def test_total_return_without_payouts_is_close(adjusted):
     goog = adjusted.xs("GOOG", level="Ticker")
-    np.testing.assert_allclose(goog["TotalReturnClose"], goog["AdjClose"], rtol=1e-12)
+    np.testing.assert_allclose(goog["TotalReturnClose"], goog["SplitAdjustedClose"], rtol=1e-12)
 
 
 def test_total_return_matches_source(adjusted, source):

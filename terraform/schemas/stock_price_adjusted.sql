@@ -1,10 +1,11 @@
 /* Prices of fact_stock_price adjusted for what fact_corporate_action knows. */
 /* SplitFactor of a session: the product of the ratios of the splits that went ex after it. */
-/* TotalReturnClose: the split-adjusted close, times (1 - cash / close before) for each later */
-/* ex-date with cash, both split-adjusted; the convention of Yahoo's adjusted close and of CRSP's */
-/* backward adjustment. The close before is the last one in the fact before the ex-date; cash */
-/* with none before it changes nothing, for no row lies before it. Cash in another currency than */
-/* the price's is left out: what it was worth is not known here. */
+/* PayoutFactor of a session: the product of (1 - cash / close before) over the later ex-dates with */
+/* cash, both split-adjusted; the convention of Yahoo's adjusted close and of CRSP's backward */
+/* adjustment. A total-return price is the split-adjusted price times PayoutFactor. The close before */
+/* is the last one in the fact before the ex-date; cash with none before it changes nothing, because */
+/* there is no earlier row. Cash in another currency than the price's is left out: what it was worth */
+/* is not known here. */
 /* Logarithms are added up as integers of 1e-16: a sum of floats depends on its order, which no */
 /* engine promises, and the same facts must say the same each time. */
 /* BigQuery reads no fact without a condition on TradeDate; this one holds for every row. */
@@ -101,11 +102,14 @@ SELECT
   price.Ticker,
   price.ExchangeCode,
   split_adjusted.SplitFactor,
-  price.Open / split_adjusted.SplitFactor AS AdjOpen,
-  price.High / split_adjusted.SplitFactor AS AdjHigh,
-  price.Low / split_adjusted.SplitFactor AS AdjLow,
-  price.Close / split_adjusted.SplitFactor AS AdjClose,
-  price.Volume * split_adjusted.SplitFactor AS AdjVolume,
+  price.Open / split_adjusted.SplitFactor AS SplitAdjustedOpen,
+  price.High / split_adjusted.SplitFactor AS SplitAdjustedHigh,
+  price.Low / split_adjusted.SplitFactor AS SplitAdjustedLow,
+  price.Close / split_adjusted.SplitFactor AS SplitAdjustedClose,
+  price.Volume * split_adjusted.SplitFactor AS SplitAdjustedVolume,
+  price.Open / split_adjusted.SplitFactor * total_return.PayoutFactor AS TotalReturnOpen,
+  price.High / split_adjusted.SplitFactor * total_return.PayoutFactor AS TotalReturnHigh,
+  price.Low / split_adjusted.SplitFactor * total_return.PayoutFactor AS TotalReturnLow,
   price.Close / split_adjusted.SplitFactor * total_return.PayoutFactor AS TotalReturnClose,
   price.Currency
 FROM prices AS price

@@ -94,7 +94,7 @@ def _exchange(row: Any) -> dict[str, Any]:  # noqa: ANN401
         "Currency": row["PRICE_CURRENCY"],
         "YahooSuffix": row["YAHOO_SUFFIX"],
         "CalendarCode": calendar_code(row["EXCH_CODE"]),
-        "IsVanished": row["VANISHED_AT"] is not None,
+        "IsMissingFromExport": row["VANISHED_AT"] is not None,
     }
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stock_platform.contracts import ASSET_CHECK_RESULT
+from stock_platform.contracts.renamed import RENAMED_CHECKS
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import check_results
 from stock_platform.lake.paths import LakePaths
@@ -123,7 +124,8 @@ def _row(entry: dg.EventLogEntry) -> dict[str, Any]:
     return {
         "RunId": entry.run_id,
         "Asset": evaluation.asset_key.to_user_string(),
-        "CheckName": evaluation.check_name,
+        # Events of version 0.1.0 have the old names.
+        "CheckName": RENAMED_CHECKS.get(evaluation.check_name, evaluation.check_name),
         "PartitionKey": evaluation.partition or "",
         "EvaluatedAt": datetime.fromtimestamp(entry.timestamp, UTC),
         "Passed": evaluation.passed,

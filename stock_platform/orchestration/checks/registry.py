@@ -139,7 +139,7 @@ def _erp(kind: ErpKind) -> AssetMeasurements:
     checks = (
         Check(erp.files_accepted, "asset"),
         Check(erp.load_ledger_is_readable, "asset"),
-        Check(erp.every_row_accepted, "asset"),
+        Check(erp.all_rows_accepted, "asset"),
     )
     return AssetMeasurements(checks, whole=lambda sources: measure_erp(sources.paths, kind))
 
@@ -173,9 +173,9 @@ REGISTRY: Final[Mapping[str, AssetMeasurements]] = {
     "raw_erp_exchanges": _erp("exchanges"),
     "raw_stock_prices": AssetMeasurements(
         (
-            Check(raw.complete_for_session, "session", blocking=True),
-            Check(raw.no_upstream_errors, "session", blocking=True),
-            Check(raw.answer_is_settled, "session", blocking=True),
+            Check(raw.all_symbols_present, "session", blocking=True),
+            Check(raw.source_responded, "session", blocking=True),
+            Check(raw.bars_are_final, "session", blocking=True),
             Check(raw.fresh, "asset"),
         ),
         _raw_sessions,

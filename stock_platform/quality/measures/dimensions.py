@@ -29,8 +29,9 @@ _HISTORY_FLAWS: Final = """
 WITH states AS (
   SELECT
     *,
-    LEAD(EffectiveFrom) OVER (PARTITION BY ItemId ORDER BY EffectiveFrom) AS NextOfItem,
-    MIN(ItemId) OVER (PARTITION BY Symbol) != MAX(ItemId) OVER (PARTITION BY Symbol) AS IsShared
+    LEAD(EffectiveFrom) OVER (PARTITION BY SecurityId ORDER BY EffectiveFrom) AS NextOfItem,
+    MIN(SecurityId) OVER (PARTITION BY Symbol) != MAX(SecurityId) OVER (PARTITION BY Symbol)
+      AS IsShared
   FROM dim_company_history
 ),
 valid AS (

@@ -7,14 +7,14 @@ from typing import Final
 from stock_platform.quality.measures.bars import BarSessions
 from stock_platform.warehouse.interface import Warehouse
 
-# A bar is compared with the previous bar of the same response: AdjClose is adjusted for the actions
-# known at its FetchedAt, and those may differ between two fetches.
+# A bar is compared with the previous bar of the same response: YahooAdjClose is adjusted for the
+# actions known at its FetchedAt, and those may differ between two fetches.
 _RETURNS: Final = """
 WITH bars AS (
   SELECT
-    price.Ticker, price.TradeDate, price.FetchedAt, price.AdjClose, adjusted.TotalReturnClose,
+    price.Ticker, price.TradeDate, price.FetchedAt, price.YahooAdjClose, adjusted.TotalReturnClose,
     LAG(price.FetchedAt) OVER before AS FetchedBefore,
-    LAG(price.AdjClose) OVER before AS AdjCloseBefore,
+    LAG(price.YahooAdjClose) OVER before AS YahooAdjCloseBefore,
     LAG(adjusted.TotalReturnClose) OVER before AS TotalReturnBefore
   FROM fact_stock_price AS price
   INNER JOIN stock_price_adjusted AS adjusted
@@ -25,9 +25,9 @@ WITH bars AS (
 SELECT
   Ticker, CAST(TradeDate AS STRING) AS Session,
   TotalReturnClose / TotalReturnBefore AS OurReturn,
-  AdjClose / AdjCloseBefore AS YahooReturn
+  YahooAdjClose / YahooAdjCloseBefore AS YahooReturn
 FROM bars
-WHERE TradeDate IN UNNEST(@sessions) AND FetchedAt = FetchedBefore AND AdjCloseBefore > 0
+WHERE TradeDate IN UNNEST(@sessions) AND FetchedAt = FetchedBefore AND YahooAdjCloseBefore > 0
 """
 # The previous bar is at most this far back; there may be null days in between.
 _LOOKBACK: Final = timedelta(days=30)

@@ -55,7 +55,7 @@ def load_ledger_is_readable(measure: ErpMeasure, _: QualityLimits) -> RuleResult
     return result_of(measure.damaged_entries, "damaged entries in the load ledger")
 
 
-def every_row_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
+def all_rows_accepted(measure: ErpMeasure, _: QualityLimits) -> RuleResult:
     """Every row of the newest export was accepted, and no known key is missing from the export.
 
     A rejected row is kept with its line number, reason and text, and the earlier record of its key

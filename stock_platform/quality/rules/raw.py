@@ -44,7 +44,7 @@ class Freshness:
     since: datetime | None = None
 
 
-def complete_for_session(session: RawSession, _: QualityLimits) -> RuleResult:
+def all_symbols_present(session: RawSession, _: QualityLimits) -> RuleResult:
     """Every active company whose exchange was open, even for half a day, has a raw record.
 
     A record contains the answer for a symbol, even if there is no price. A missing record is data
@@ -57,7 +57,7 @@ def complete_for_session(session: RawSession, _: QualityLimits) -> RuleResult:
     )
 
 
-def no_upstream_errors(session: RawSession, limits: QualityLimits) -> RuleResult:
+def source_responded(session: RawSession, limits: QualityLimits) -> RuleResult:
     """Every symbol got a usable bar at its last fetch, or has a valid reason for having none.
 
     Unknown symbols, throttling, errors of Yahoo, null bars and unfinished bars warn. If more than
@@ -77,7 +77,7 @@ def no_upstream_errors(session: RawSession, limits: QualityLimits) -> RuleResult
     )
 
 
-def answer_is_settled(session: RawSession, _: QualityLimits) -> RuleResult:
+def bars_are_final(session: RawSession, _: QualityLimits) -> RuleResult:
     """No bar was fetched while its session was still open.
 
     A bar that Yahoo marks as live is quarantined and warns. A bar that counts as final but was

@@ -117,7 +117,7 @@ DEFECTS: Final = {
 
 # Checks of the share of bad records in a session. Some sessions here have one symbol, or two bad
 # ones of twenty: a warning in a larger universe is an error there.
-SHARES: Final = frozenset({"no_upstream_errors", "quarantine_share"})
+SHARES: Final = frozenset({"source_responded", "quarantine_share"})
 
 # Known errors of repaired files, which are not the check's fault.
 LEFT: Final = {

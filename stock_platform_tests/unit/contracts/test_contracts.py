@@ -47,7 +47,7 @@ def test_schema_file_has_type_mode_and_unit():
         "mode": "REQUIRED",
         "description": "Last price of the session, as traded. Unit: Currency.",
     }
-    assert fields["AdjClose"]["mode"] == "NULLABLE"
+    assert fields["YahooAdjClose"]["mode"] == "NULLABLE"
 
 
 def test_arrow_keeps_times_in_utc_microseconds():
@@ -57,4 +57,4 @@ def test_arrow_keeps_times_in_utc_microseconds():
 def test_ddl_matches_nullability_of_contract():
     ddl = create_table(FACT_STOCK_PRICE)
     assert "`Volume` INT64 NOT NULL" in ddl
-    assert "`AdjClose` FLOAT64," in ddl
+    assert "`YahooAdjClose` FLOAT64," in ddl

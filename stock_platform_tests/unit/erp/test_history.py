@@ -37,7 +37,7 @@ def merged(tmp_path):
 def history(records):
     rows = dim_company_history_rows(records).to_pylist()
     return [
-        (row["Symbol"], row["ItemId"], str(row["EffectiveFrom"]), str(row["EffectiveTo"]))
+        (row["Symbol"], row["SecurityId"], str(row["EffectiveFrom"]), str(row["EffectiveTo"]))
         for row in rows
     ]
 
@@ -66,7 +66,7 @@ def test_renamed_company_keeps_identity(merged):
     ]
     old, new = state(records, "FB"), state(records, "META")
     assert (old["IsActive"], str(old["EffectiveFrom"])) == (False, "2022-06-09")
-    assert (new["IsActive"], old["ItemId"]) == (True, new["ItemId"])
+    assert (new["IsActive"], old["SecurityId"]) == (True, new["SecurityId"])
 
 
 def test_taken_symbol_ends_earlier_state(merged):
@@ -93,21 +93,21 @@ def test_venue_move_and_deactivation_are_states(merged):
 
 
 def test_missing_company_is_marked_until_return(merged):
-    assert state(merged([AAPL, FB], [AAPL]), "FB")["IsVanished"]
+    assert state(merged([AAPL, FB], [AAPL]), "FB")["IsMissingFromExport"]
     assert state(merged([AAPL, FB], [AAPL]), "FB")["IsActive"]
-    assert not state(merged([AAPL, FB], [AAPL], [AAPL, FB]), "FB")["IsVanished"]
+    assert not state(merged([AAPL, FB], [AAPL], [AAPL, FB]), "FB")["IsMissingFromExport"]
 
 
 def test_rejected_row_marks_no_company_missing(merged):
     broken = company("C-2", "FB", "Facebook", "XXXX")
-    assert not state(merged([AAPL, FB], [AAPL, broken]), "FB")["IsVanished"]
+    assert not state(merged([AAPL, FB], [AAPL, broken]), "FB")["IsMissingFromExport"]
 
 
 def test_late_export_only_adds_unknown_records(merged):
     new = company("C-7", "IBM", changed="1999-01-01")
     records = merged([AAPL, META, new], [AAPL, FB])
     assert state(records, "META")["IsActive"]
-    assert not state(records, "IBM")["IsVanished"]
+    assert not state(records, "IBM")["IsMissingFromExport"]
     assert ("FB", "C-2", "2012-05-18", "2022-06-09") in history(records)
     assert records.equals(merged([AAPL, META, new], [AAPL, FB], [AAPL, FB]))
 
@@ -182,7 +182,7 @@ def test_exported_company_wins_over_vanished_one(merged):
         ("X", "C-5", "2010-01-01", "None"),
         ("X", "C-4", "2015-01-01", "2015-01-01"),
     ]
-    assert (state(records, "X")["ItemId"], state(records, "X")["IsActive"]) == ("C-5", True)
+    assert (state(records, "X")["SecurityId"], state(records, "X")["IsActive"]) == ("C-5", True)
 
 
 def test_changed_key_keeps_old_history(merged):
@@ -229,5 +229,5 @@ def test_late_export_counts_outdated_rows(merged, tmp_path):
 
 
 def test_unreadable_key_marks_no_company_missing(merged):
-    assert not state(merged([AAPL, FB], [AAPL, ',x"y"z']), "FB")["IsVanished"]
-    assert not state(merged([AAPL, FB], [AAPL, 'C-2,FB,"Face"book"']), "FB")["IsVanished"]
+    assert not state(merged([AAPL, FB], [AAPL, ',x"y"z']), "FB")["IsMissingFromExport"]
+    assert not state(merged([AAPL, FB], [AAPL, 'C-2,FB,"Face"book"']), "FB")["IsMissingFromExport"]

@@ -20,7 +20,7 @@ def test_two_splits_are_undone(classify):
     (row,) = classify(raw_line(bar_fields={**bar, "volume": 302_220_800}, **fields))
     assert row["Close"] == pytest.approx(411.23, abs=0.005)
     assert row["Volume"] == 10_793_600
-    assert row["AdjClose"] == 10.5
+    assert row["YahooAdjClose"] == 10.5
     assert row["Actions"] == [
         {"ActionType": "dividend", "Value": pytest.approx(2.65, abs=1e-4), "PaidIn": None}
     ]

@@ -22,7 +22,7 @@ SOURCE = {
 OHLC = dict.fromkeys(("Open", "High", "Low", "Close"), pa.float64())
 SCHEMAS = {
     "stock_prices": TRADE
-    | {"ExchangeCode": pa.string(), **OHLC, "Volume": pa.int64(), "AdjClose": pa.float64()}
+    | {"ExchangeCode": pa.string(), **OHLC, "Volume": pa.int64(), "YahooAdjClose": pa.float64()}
     | SOURCE,
     "corporate_actions": TRADE | {"ActionType": pa.string(), "Value": pa.float64()} | SOURCE,
     "quarantine": {"SessionDate": pa.date32()}

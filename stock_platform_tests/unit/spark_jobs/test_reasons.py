@@ -73,7 +73,7 @@ def test_valid_record_fills_every_column(classify):
     assert (row["Ticker"], row["ExchangeCode"], row["Currency"]) == ("NA", "XNAS", "USD")
     assert (row["DateKey"], str(row["TradeDate"])) == (20120103, SESSION)
     assert [row[name] for name in ("Open", "High", "Low", "Close")] == [10.0, 12.0, 9.0, 11.0]
-    assert (row["Volume"], row["AdjClose"], row["BatchId"]) == (123, 10.5, "batch-1")
+    assert (row["Volume"], row["YahooAdjClose"], row["BatchId"]) == (123, 10.5, "batch-1")
 
 
 def test_source_rounding_is_consistent(classify):
@@ -84,7 +84,7 @@ def test_source_rounding_is_consistent(classify):
 @pytest.mark.parametrize("adj_close", [None, 0.0, -1.0, "10.5"])
 def test_unusable_adjusted_close_keeps_price(classify, adj_close):
     (row,) = classify(raw_line(bar_fields={"adj_close": adj_close}))
-    assert (row["Reason"], row["AdjClose"]) == (None, None)
+    assert (row["Reason"], row["YahooAdjClose"]) == (None, None)
 
 
 def test_absences_are_counted_by_outcome(classify):
@@ -125,7 +125,7 @@ def test_every_record_has_one_result(classify, lines):
     for row in rows:
         assert row["Reason"] is None or row["WithoutBar"] is None
         if row["Reason"] is None and row["WithoutBar"] is None:
-            needed = set(row) - {"Reason", "WithoutBar", "AdjClose"}
+            needed = set(row) - {"Reason", "WithoutBar", "YahooAdjClose"}
             assert all(row[name] is not None for name in needed)
             assert 0 < row["Low"] <= row["High"] * (1 + 3e-4)
             assert row["Volume"] >= 0

@@ -106,7 +106,31 @@ def test_tables_have_contracts_layout(dataset):
     assert fact.labels == LABELS
 
 
-def test_load_reports_job_and_cost(warehouse, dataset):
+def test_outdated_columns_are_rejected(google):
+    assert google.environment["BIGQUERY_EMULATOR_HOST"]
+    made = bigquery.Client().create_dataset(f"d{uuid.uuid4().hex}")
+    table = bigquery.Table(made.reference.table("dim_exchange"))
+    table.schema = [bigquery.SchemaField("IsVanished", "BOOL")]
+    bigquery.Client().create_table(table)
+    name = f"{made.project}.{made.dataset_id}"
+    outdated = BigQueryWarehouse(bigquery.Client(), name, SETTINGS, LABELS)
+    assert outdated.columns(DIM_EXCHANGE) == ["IsVanished"]
+    assert list(outdated.columns(DIM_DATE)) == []
+    with pytest.raises(WarehouseError, match=r"0\.1\.0 .*`stock-platform migrate`"):
+        outdated.create_tables()
+
+
+def test_renames_are_one_job_per_dataset(warehouse, monkeypatch):
+    jobs_run = []
+    monkeypatch.setattr(BigQueryJobs, "transaction", lambda *call: jobs_run.append(call[1:]))
+    warehouse.rename_columns({DIM_EXCHANGE: {"Old": "New"}})
+    ((name, script, parameters),) = jobs_run
+    assert name.startswith("rename-columns-")
+    assert script == "ALTER TABLE dim_exchange RENAME COLUMN IF EXISTS Old TO New"
+    assert parameters == {}
+
+
+def test_a_load_tells_its_jobs_and_what_they_cost(warehouse, dataset):
     load = warehouse.replace_table(DIM_DATE, DAYS)
     assert load.statistics["bigquery_load_job"].startswith("load-dim_date-")
     assert {"bigquery_bytes_billed", "bigquery_slot_seconds", "bigquery_estimated_usd"} <= set(

@@ -70,7 +70,7 @@ def price(day, ticker, close=10.0, volume=100):
         "Low": close,
         "Close": close,
         "Volume": volume,
-        "AdjClose": None,
+        "YahooAdjClose": None,
         "Currency": "USD",
         "FetchedAt": FETCHED_AT,
         "BatchId": "b",
@@ -174,7 +174,7 @@ def test_contract_violations_name_their_column(warehouse, parquet, change):
 
 def exchanges(**names):
     """Rows of exchanges, by code and name."""
-    common = {"Timezone": "UTC", "Currency": "USD", "YahooSuffix": "", "IsVanished": False}
+    common = {"Timezone": "UTC", "Currency": "USD", "YahooSuffix": "", "IsMissingFromExport": False}
     rows = [{"ExchangeCode": code, "ExchangeName": name, **common} for code, name in names.items()]
     return pa.Table.from_pylist(rows, schema=arrow_schema(DIM_EXCHANGE))
 

@@ -18,7 +18,7 @@ COMMON = {"Currency": "USD", "FetchedAt": datetime(2026, 1, 1, tzinfo=UTC), "Bat
 def price(day, close, ticker="A"):
     bar = dict.fromkeys(("Open", "High", "Low", "Close"), close)
     keys = {"DateKey": int(day.strftime("%Y%m%d")), "TradeDate": day, "Ticker": ticker}
-    return {**keys, "ExchangeCode": "XNYS", **bar, "Volume": 100, "AdjClose": None, **COMMON}
+    return {**keys, "ExchangeCode": "XNYS", **bar, "Volume": 100, "YahooAdjClose": None, **COMMON}
 
 
 def action(day, kind, value, ticker="A"):
@@ -59,8 +59,8 @@ def test_split_adjusts_only_earlier_sessions(adjusted):
     prices = [price(DAYS[0], 100.0), price(DAYS[1], 102.0), price(DAYS[2], 51.5)]
     rows = adjusted(prices, [action(DAYS[2], "split", 2.0)])
     assert column(rows, "SplitFactor") == pytest.approx([2.0, 2.0, 1.0])
-    assert column(rows, "AdjClose") == pytest.approx([50.0, 51.0, 51.5])
-    assert column(rows, "AdjVolume") == pytest.approx([200.0, 200.0, 100.0])
+    assert column(rows, "SplitAdjustedClose") == pytest.approx([50.0, 51.0, 51.5])
+    assert column(rows, "SplitAdjustedVolume") == pytest.approx([200.0, 200.0, 100.0])
 
 
 def test_splits_multiply_and_reverse_splits_divide(adjusted):
@@ -73,7 +73,19 @@ def test_dividend_counts_as_return(adjusted):
     prices = [price(DAYS[0], 100.0), price(DAYS[1], 98.0)]
     rows = adjusted(prices, [action(DAYS[1], "dividend", 2.0)])
     assert column(rows, "TotalReturnClose") == pytest.approx([98.0, 98.0])
-    assert column(rows, "AdjClose") == [100.0, 98.0]
+    assert column(rows, "SplitAdjustedClose") == [100.0, 98.0]
+
+
+def test_total_return_prices_share_one_factor(adjusted):
+    prices = [
+        price(DAYS[0], 100.0) | {"Open": 90.0, "High": 110.0, "Low": 80.0},
+        price(DAYS[1], 49.0),
+    ]
+    actions = [action(DAYS[1], "split", 2.0), action(DAYS[1], "dividend", 1.0)]
+    before, _ = adjusted(prices, actions)
+    for name, adjusted_to_split in (("Open", 45.0), ("High", 55.0), ("Low", 40.0), ("Close", 50.0)):
+        assert before[f"SplitAdjusted{name}"] == pytest.approx(adjusted_to_split)
+        assert before[f"TotalReturn{name}"] == pytest.approx(adjusted_to_split * 0.98)
 
 
 def test_payouts_of_one_day_are_summed(adjusted):
@@ -105,7 +117,7 @@ def test_foreign_currency_cash_is_left_out(adjusted):
 
 def test_action_without_bar_still_counts(adjusted):
     rows = adjusted([price(DAYS[0], 100.0), price(DAYS[2], 50.0)], [action(DAYS[1], "split", 2.0)])
-    assert column(rows, "AdjClose") == pytest.approx([50.0, 50.0])
+    assert column(rows, "SplitAdjustedClose") == pytest.approx([50.0, 50.0])
 
 
 def test_cash_above_price_is_left_out(adjusted):

@@ -28,7 +28,7 @@ def key(session):
 
 def price(session, ticker="AAPL", close=10.0, adjusted=10.0, fetched=EARLIER):
     bar = dict.fromkeys(("Open", "High", "Low", "Close"), close)
-    row = {"Ticker": ticker, "ExchangeCode": "XNAS", "Volume": 1, "AdjClose": adjusted}
+    row = {"Ticker": ticker, "ExchangeCode": "XNAS", "Volume": 1, "YahooAdjClose": adjusted}
     source = {"Currency": "USD", "FetchedAt": fetched, "BatchId": "b"}
     return {**key(session), **row, **bar, **source}
 

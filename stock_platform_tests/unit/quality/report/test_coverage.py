@@ -25,8 +25,13 @@ from stock_platform_tests.unit.quality.report.test_report import NOW, check_resu
 
 
 def company(symbol, exchange="XNAS", *, active=True):
-    names = {"Symbol": symbol, "ItemId": symbol, "CompanyName": symbol, "ExchangeCode": exchange}
-    names |= {"IsActive": active, "IsVanished": False}
+    names = {
+        "Symbol": symbol,
+        "SecurityId": symbol,
+        "CompanyName": symbol,
+        "ExchangeCode": exchange,
+    }
+    names |= {"IsActive": active, "IsMissingFromExport": False}
     return {**names, "EffectiveFrom": NOW.date(), "SourceFile": "f", "LoadedAt": NOW}
 
 

@@ -52,11 +52,11 @@ ERROR, WARNING = False, True
     ("rule", "measure"),
     [
         # Every symbol has a record, even if its request failed.
-        (raw.complete_for_session, session(A="ok", B="throttled", C="not_listed")),
-        (raw.no_upstream_errors, session(A="ok", B="no_session", C="not_listed")),
-        (raw.answer_is_settled, session(A="ok")),
+        (raw.all_symbols_present, session(A="ok", B="throttled", C="not_listed")),
+        (raw.source_responded, session(A="ok", B="no_session", C="not_listed")),
+        (raw.bars_are_final, session(A="ok")),
         (raw.fresh, Freshness((), "2012-07-06")),
-        (erp.every_row_accepted, EXPORT),
+        (erp.all_rows_accepted, EXPORT),
         (erp.files_accepted, EXPORT),
         (processed.every_line_accounted_for, job()),
         (processed.every_line_accounted_for, job(valid=7, quarantined={"null_bar": 1})),
@@ -79,12 +79,12 @@ def test_good_data_passes(rule, measure):
 @pytest.mark.parametrize(
     ("rule", "measure", "warn_only", "count", "examples"),
     [
-        (raw.complete_for_session, session(A="ok", B="throttled"), ERROR, 1, ("C",)),
-        (raw.answer_is_settled, session(live="A"), WARNING, 1, (LIVE,)),
-        (raw.answer_is_settled, session(live="A", early="B"), ERROR, 2, (LIVE, EARLY)),
+        (raw.all_symbols_present, session(A="ok", B="throttled"), ERROR, 1, ("C",)),
+        (raw.bars_are_final, session(live="A"), WARNING, 1, (LIVE,)),
+        (raw.bars_are_final, session(live="A", early="B"), ERROR, 2, (LIVE, EARLY)),
         (raw.fresh, Freshness(LATE, "2012-07-03"), WARNING, 2, LATE),
-        (erp.every_row_accepted, BAD_EXPORT, WARNING, 3, BAD_ROWS),
-        (erp.every_row_accepted, LATE_EXPORT, WARNING, 4, ("outdated: 4",)),
+        (erp.all_rows_accepted, BAD_EXPORT, WARNING, 3, BAD_ROWS),
+        (erp.all_rows_accepted, LATE_EXPORT, WARNING, 4, ("outdated: 4",)),
         (erp.files_accepted, BAD_EXPORT, ERROR, 1, ("a.csv: empty",)),
         (
             processed.quarantine_share,
@@ -112,8 +112,8 @@ def test_bad_data_fails(rule, measure, warn_only, count, examples):
     "outcome", ["null_bar", "live_bar", "unknown_symbol", "throttled", "upstream_error"]
 )
 def test_many_failed_symbols_are_an_outage(outcome):
-    few = raw.no_upstream_errors(session(X=outcome, **dict.fromkeys("ABCD", "ok")), LIMITS)
-    many = raw.no_upstream_errors(session(X=outcome, A="ok"), LIMITS)
+    few = raw.source_responded(session(X=outcome, **dict.fromkeys("ABCD", "ok")), LIMITS)
+    many = raw.source_responded(session(X=outcome, A="ok"), LIMITS)
     assert [(result.failure_count, result.warn_only) for result in (few, many)] == [
         (1, True),
         (1, False),
@@ -123,8 +123,8 @@ def test_many_failed_symbols_are_an_outage(outcome):
 
 def test_thresholds_are_settings():
     few, strict = session(X="null_bar", A="ok"), QualityLimits(failed_symbols_share=0.5)
-    assert raw.no_upstream_errors(few, strict).warn_only
-    assert not raw.no_upstream_errors(few, LIMITS).warn_only
+    assert raw.source_responded(few, strict).warn_only
+    assert not raw.source_responded(few, LIMITS).warn_only
 
 
 NULL_BAR = {"valid": 7, "quarantined": {"null_bar": 1}}
