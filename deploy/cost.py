@@ -1,7 +1,7 @@
-"""What the platform costs a month on Google Cloud: `make cost` prints docs/cost.md's tables.
+"""Estimate of the monthly cost on Google Cloud; `make cost` prints the tables of docs/cost.md.
 
-Belongs here: list prices, measured sizes and their arithmetic. Nothing of it runs in the platform,
-which tells what each run cost by itself.
+Belongs here: list prices, measured sizes and their arithmetic. The platform does not use this
+module; its runs report their own cost.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 
 
 class Price(NamedTuple):
-    """A list price in US dollars, and the page of cloud.google.com that has it."""
+    """A list price in US dollars, and its page on cloud.google.com."""
 
     usd: float
     unit: str
     page: str
 
 
-# europe-west1 where regions differ. Pages were read as stored copies, on 2026-11-25.
+# For europe-west1 where regions differ, from stored copies of the pages, read on 2026-11-25.
 MEMORY: Final = "from memory"
 PRICES: Final = {
     "e2-medium": Price(26.90, "month", MEMORY),
@@ -27,8 +27,8 @@ PRICES: Final = {
     "balanced disk": Price(0.10, "GB and month", MEMORY),
     "database's SSD": Price(0.187, "GB and month", MEMORY),
     "database's backups": Price(0.08, "GB and month", MEMORY),
-    "NAT, a machine": Price(0.0014, "hour", "nat/pricing"),
-    "NAT, its address": Price(0.005, "hour", "nat/pricing"),
+    "NAT, per machine": Price(0.0014, "hour", "nat/pricing"),
+    "NAT, per address": Price(0.005, "hour", "nat/pricing"),
     "NAT, traffic": Price(0.045, "GB", "nat/pricing"),
     "Dataproc": Price(0.06, "DCU and hour", "dataproc-serverless/pricing"),
     "Dataproc, shuffle": Price(0.04, "GB and month", MEMORY),
@@ -43,41 +43,42 @@ PRICES: Final = {
     "images": Price(0.10, "GB and month", MEMORY),
 }
 HOURS: Final = 730
-SESSIONS_A_MONTH: Final = 21
+SESSIONS_PER_MONTH: Final = 21
 SESSIONS: Final = 2520  # ten years
 
-# Bytes that a session adds to the lake, and each symbol in it: by the command in docs/cost.md, on
-# the sample, 2026-11-27. Raw lines and verbatim answers; Parquet twice, as published and as loaded;
-# verdicts; and an ERP export each session, as it came and as facts.
-SESSION: Final = (246 + 526) + 10_997 + 5_664 + 5_254
-SYMBOL: Final = (166 + 2_065) + 142 + 2 + 186
-ANSWERS: Final = 5_000  # that a symbol's fetch brings over the network
-ROW: Final = 130  # in BigQuery's own bytes: 8 for a number, date or time, 2 and its length for text
+# Bytes in the lake per session, and per session and symbol, measured with the command in
+# docs/cost.md on the sample, 2026-11-27: raw records and verbatim responses; Parquet twice, as
+# published and as loaded; check results; and one ERP export per session, verbatim and parsed.
+SESSION_BYTES: Final = (246 + 526) + 10_997 + 5_664 + 5_254
+SYMBOL_BYTES: Final = (166 + 2_065) + 142 + 2 + 186
+RESPONSE_BYTES: Final = 5_000  # per symbol and session, over the network
+# BigQuery counts 8 bytes for a number, date or time, and 2 plus the length for text.
+ROW_BYTES: Final = 130
 
-# References to tables in what a day's runs ask of BigQuery: to small ones, to a month of the prices
-# and to all of them. Each is billed for 10 MB at least.
+# Table references in BigQuery queries per day: to small tables, to one month of prices, and to all
+# prices. BigQuery bills at least 10 MB per reference.
 REFERENCES: Final = {"small": 60, "month": 8, "whole": 9}
-LEAST: Final = 10 * 2**20
+MIN_BILLED_BYTES: Final = 10 * 2**20
 
-# What sensors ask of the lake in a month, counted on the emulator: two of them list all sessions.
+# Lake requests of sensors per month, counted on the emulator: two sensors list all sessions.
 ERP_TICKS: Final = 120 * HOURS
 WATCHING_TICKS: Final = 2 * 60 * HOURS
 LISTS: Final = 8 * ERP_TICKS + -(-SESSIONS // 1_000) * WATCHING_TICKS
 READS: Final = 2 * ERP_TICKS
 
-# Dataproc's default footprint: 12 DCU and three disks of 400 GB; start-up and a minute's work.
+# Dataproc's default size: 12 DCU and three disks of 400 GB. Minutes per batch include start-up.
 DCU: Final = 12
 SHUFFLE_GB: Final = 1_200
 BATCH_MINUTES: Final = {50: 3, 500: 3, 5_000: 4}
 MACHINE_DISK_GB: Final = 30
 DATABASE_DISK_GB: Final = 10
-IMAGES_GB: Final = 6  # ten images; a guess
+IMAGES_GB: Final = 6  # estimate for ten images
 ALERT_CONDITIONS: Final = 5
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A size of deployment, as terraform/environments has it."""
+    """A deployment of one of the sizes in terraform/environments."""
 
     name: str
     symbols: int
@@ -94,88 +95,92 @@ DEPLOYMENTS: Final = (
 
 
 def usd(price: str) -> float:
-    """A list price."""
+    """Return a list price in US dollars."""
     return PRICES[price].usd
 
 
 def lake_gb(symbols: int) -> float:
-    """Of ten years, each session fetched and loaded by itself."""
-    return (SESSION + SYMBOL * symbols) * SESSIONS / 1e9
+    """Size of ten years in the lake, with one fetch and one load per session."""
+    return (SESSION_BYTES + SYMBOL_BYTES * symbols) * SESSIONS / 1e9
 
 
 def warehouse_gb(symbols: int) -> float:
-    """Of ten years of prices; the other tables are small."""
-    return ROW * symbols * SESSIONS / 1e9
+    """Size of ten years of prices in the warehouse; the other tables are small."""
+    return ROW_BYTES * symbols * SESSIONS / 1e9
 
 
 def scanned_tib(symbols: int) -> float:
-    """In a month."""
-    session = ROW * symbols
+    """Bytes billed by BigQuery per month."""
+    session = ROW_BYTES * symbols
     bytes_of = {
-        "small": LEAST,
-        "month": max(LEAST, session * SESSIONS_A_MONTH),
-        "whole": max(LEAST, session * SESSIONS),
+        "small": MIN_BILLED_BYTES,
+        "month": max(MIN_BILLED_BYTES, session * SESSIONS_PER_MONTH),
+        "whole": max(MIN_BILLED_BYTES, session * SESSIONS),
     }
-    return SESSIONS_A_MONTH * sum(n * bytes_of[it] for it, n in REFERENCES.items()) / 2**40
+    return (
+        SESSIONS_PER_MONTH
+        * sum(count * bytes_of[size] for size, count in REFERENCES.items())
+        / 2**40
+    )
 
 
 def batches(symbols: int) -> float:
-    """US dollars."""
-    hours = SESSIONS_A_MONTH * BATCH_MINUTES[symbols] / 60
+    """Cost of Dataproc batches per month, in US dollars."""
+    hours = SESSIONS_PER_MONTH * BATCH_MINUTES[symbols] / 60
     return hours * (DCU * usd("Dataproc") + SHUFFLE_GB * usd("Dataproc, shuffle") / HOURS)
 
 
-def month(it: Deployment) -> dict[str, float]:
-    """US dollars by what they are for."""
+def month(deployment: Deployment) -> dict[str, float]:
+    """Monthly cost in US dollars, by service."""
     stored, listed = (
         ("bucket in two regions", "lists and writes in two regions")
-        if it.dual_region
+        if deployment.dual_region
         else ("bucket", "lists and writes")
     )
-    traffic = ANSWERS * it.symbols * SESSIONS_A_MONTH / 1e9
+    traffic = RESPONSE_BYTES * deployment.symbols * SESSIONS_PER_MONTH / 1e9
     return {
-        "machine": usd(it.machine) + MACHINE_DISK_GB * usd("balanced disk"),
-        "database": usd(it.database)
+        "machine": usd(deployment.machine) + MACHINE_DISK_GB * usd("balanced disk"),
+        "database": usd(deployment.database)
         + DATABASE_DISK_GB * (usd("database's SSD") + usd("database's backups")),
-        "NAT": HOURS * (usd("NAT, a machine") + usd("NAT, its address"))
+        "NAT": HOURS * (usd("NAT, per machine") + usd("NAT, per address"))
         + traffic * usd("NAT, traffic"),
-        "Dataproc": batches(it.symbols),
-        "lake, stored": lake_gb(it.symbols) * usd(stored),
-        "lake, asked by sensors": (LISTS * usd(listed) + READS * usd("reads")) / 1e6,
-        "BigQuery, storage": warehouse_gb(it.symbols) * usd("BigQuery, storage"),
-        "BigQuery, queries": max(scanned_tib(it.symbols) - 1, 0) * usd("BigQuery, queries"),
+        "Dataproc": batches(deployment.symbols),
+        "lake, storage": lake_gb(deployment.symbols) * usd(stored),
+        "lake, requests of sensors": (LISTS * usd(listed) + READS * usd("reads")) / 1e6,
+        "BigQuery, storage": warehouse_gb(deployment.symbols) * usd("BigQuery, storage"),
+        "BigQuery, queries": max(scanned_tib(deployment.symbols) - 1, 0) * usd("BigQuery, queries"),
         "alerts": ALERT_CONDITIONS * usd("alerts"),
         "images": IMAGES_GB * usd("images"),
     }
 
 
 def row(*cells: str) -> str:
-    """A line of a table in Markdown."""
+    """Format a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def table() -> str:
-    """What a month costs."""
-    costs = [month(it) for it in DEPLOYMENTS]
-    sizes = [it.symbols for it in DEPLOYMENTS]
+    """Markdown table of the monthly costs."""
+    costs = [month(deployment) for deployment in DEPLOYMENTS]
+    sizes = [deployment.symbols for deployment in DEPLOYMENTS]
     return "\n".join(
         [
-            row("US dollars a month", *(it.name for it in DEPLOYMENTS)),
+            row("US dollars per month", *(deployment.name for deployment in DEPLOYMENTS)),
             "|---|" + "---:|" * len(DEPLOYMENTS),
-            *(row(name, *(f"{it[name]:.2f}" for it in costs)) for name in costs[0]),
-            row("**together**", *(f"**{sum(it.values()):.0f}**" for it in costs)),
-            row("lake, GB", *(f"{lake_gb(it):.1f}" for it in sizes)),
-            row("warehouse, GB", *(f"{warehouse_gb(it):.2f}" for it in sizes)),
-            row("scanned, TiB", *(f"{scanned_tib(it):.2f}" for it in sizes)),
+            *(row(name, *(f"{cost[name]:.2f}" for cost in costs)) for name in costs[0]),
+            row("**total**", *(f"**{sum(cost.values()):.0f}**" for cost in costs)),
+            row("lake, GB", *(f"{lake_gb(symbols):.1f}" for symbols in sizes)),
+            row("warehouse, GB", *(f"{warehouse_gb(symbols):.2f}" for symbols in sizes)),
+            row("scanned, TiB", *(f"{scanned_tib(symbols):.2f}" for symbols in sizes)),
         ]
     )
 
 
 def prices() -> str:
-    """The prices that are counted with."""
-    lines = (row(name, f"{it.usd:g}", it.unit, it.page) for name, it in PRICES.items())
-    return "\n".join([row("price", "US dollars", "a", "source"), "|---|---:|---|---|", *lines])
+    """Markdown table of the list prices."""
+    lines = (row(name, f"{price.usd:g}", price.unit, price.page) for name, price in PRICES.items())
+    return "\n".join([row("price", "US dollars", "per", "source"), "|---|---:|---|---|", *lines])
 
 
 if __name__ == "__main__":
-    print(table(), prices(), sep="\n\n")  # noqa: T201 - what it is for
+    print(table(), prices(), sep="\n\n")  # noqa: T201 - the command's output

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every secret that is mounted becomes the variable of its name; then the command takes this
-# process's place. An empty secret is one that is not used.
+# Export each mounted secret as the variable of its name, then replace this process by the command.
+# Empty secrets are ignored.
 set -eu
 for file in /run/secrets/*; do
     if [ -f "$file" ] && [ -s "$file" ]; then

@@ -1,12 +1,11 @@
 # Daily snapshots of the warehouse's tables, kept in another project.
 #
-# Snapshots, not a copied dataset: they cost only what has changed since, they are a month of
-# yesterdays instead of the one that a copy overwrites, and they need no identity of another
-# project. They lie in the warehouse's region. What a lost region is met with is the lake, in two
-# regions if `dual_region` is set, and a rebuild from it.
+# Snapshots instead of a copied dataset, because they store only changed data, keep each day of a
+# month, and need no account in another project. They are in the warehouse's region. After the loss
+# of a region the warehouse is rebuilt from the lake, which `dual_region` keeps in two regions.
 
 resource "google_bigquery_dataset" "backup" {
-  # checkov:skip=CKV_GCP_81: A snapshot keeps the key of the table it was made of.
+  # checkov:skip=CKV_GCP_81: A snapshot keeps the key of its table.
   count                       = var.backup == null ? 0 : 1
   project                     = var.backup.project_id
   dataset_id                  = "${local.dataset}_backup"

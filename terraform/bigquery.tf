@@ -1,19 +1,19 @@
-# The warehouse. Its tables are the contracts', by files that `make schemas` writes of them; the
-# platform creates what is missing by the same contracts, with the same result.
+# The warehouse. `make schemas` writes the schema files from the contracts. The platform creates
+# missing tables from the same contracts, with the same result.
 
 locals {
   _names = { project = var.project_id, dataset = local.dataset }
   layout = jsondecode(templatefile("${path.module}/schemas/tables.json", local._names))
 
   tables = {
-    for name, it in local.layout :
-    name => merge(it, { schema = file("${path.module}/schemas/${name}.json") })
-    if it.kind == "table"
+    for name, table in local.layout :
+    name => merge(table, { schema = file("${path.module}/schemas/${name}.json") })
+    if table.kind == "table"
   }
   views = {
-    for name, it in local.layout :
-    name => merge(it, { query = chomp(templatefile("${path.module}/schemas/${name}.sql", local._names)) })
-    if it.kind == "view"
+    for name, table in local.layout :
+    name => merge(table, { query = chomp(templatefile("${path.module}/schemas/${name}.sql", local._names)) })
+    if table.kind == "view"
   }
 }
 
@@ -32,19 +32,19 @@ resource "google_bigquery_dataset" "main" {
   }
 }
 
-# Three calls, because BigQuery wants a referenced table, with its key, before what refers to it.
+# Three calls, because BigQuery needs a referenced table and its key before the referring table.
 module "tables" {
   source    = "./modules/tables"
   dataset   = google_bigquery_dataset.main.dataset_id
   protected = local.protected
-  tables    = { for name, it in local.tables : name => it if it.rank == 0 }
+  tables    = { for name, table in local.tables : name => table if table.rank == 0 }
 }
 
 module "tables_that_refer" {
   source     = "./modules/tables"
   dataset    = google_bigquery_dataset.main.dataset_id
   protected  = local.protected
-  tables     = { for name, it in local.tables : name => it if it.rank == 1 }
+  tables     = { for name, table in local.tables : name => table if table.rank == 1 }
   depends_on = [module.tables]
 }
 
@@ -52,7 +52,7 @@ module "tables_that_refer_to_those" {
   source     = "./modules/tables"
   dataset    = google_bigquery_dataset.main.dataset_id
   protected  = local.protected
-  tables     = { for name, it in local.tables : name => it if it.rank == 2 }
+  tables     = { for name, table in local.tables : name => table if table.rank == 2 }
   depends_on = [module.tables_that_refer]
 }
 
@@ -72,7 +72,7 @@ resource "google_bigquery_table" "view" {
   depends_on = [module.tables_that_refer_to_those]
 }
 
-# The orchestrator's identity in the warehouse.
+# The orchestrator's account for the warehouse.
 resource "google_service_account" "loader" {
   account_id   = "${var.prefix}-loader"
   display_name = "Loads and queries the warehouse for the orchestrator"
@@ -92,7 +92,7 @@ resource "google_project_iam_member" "loader" {
 }
 
 resource "google_storage_bucket_iam_member" "loader_processed" {
-  # BigQuery's documentation asks for buckets.get beside the objects' own rights.
+  # According to its documentation, BigQuery also needs buckets.get.
   for_each = toset(["roles/storage.legacyBucketReader", "roles/storage.objectViewer"])
   bucket   = google_storage_bucket.main["processed"].name
   role     = each.value

@@ -1,5 +1,5 @@
-# Calls people when a month's bill comes near the budget, or is on its way there. Google's figures
-# are up to a day late; the alert `budget` in monitoring.tf is the early one.
+# Alerts when the bill of a month is near the budget, or is forecast to reach it. Google's figures
+# are up to a day late; the alert `budget` in monitoring.tf is earlier.
 
 resource "google_billing_budget" "monthly" {
   billing_account = var.budget.billing_account
@@ -31,8 +31,8 @@ resource "google_billing_budget" "monthly" {
   }
 
   all_updates_rule {
-    # Budgets take e-mail channels only, five at most.
-    monitoring_notification_channels = [for it in google_monitoring_notification_channel.email : it.id]
+    # Budgets accept at most five channels, all of them e-mail.
+    monitoring_notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
     disable_default_iam_recipients   = true
   }
 }

@@ -1,12 +1,12 @@
-# Dagster's runs, events and schedules. The password of its user `dagster` is set with gcloud, so
-# that it never enters a state.
+# Dagster's runs, events and schedules. The password of the user `dagster` is set with gcloud, so
+# that no state contains it.
 
 resource "google_sql_database_instance" "dagster" {
-  # checkov:skip=CKV_GCP_6: Encryption is required; client certificates would be keys to keep, and the network is private.
-  # checkov:skip=CKV_GCP_79: A new major version is a migration, to be chosen and rehearsed.
-  # checkov:skip=CKV_GCP_108: Connections come from one private address; looking names up would only slow them.
-  # checkov:skip=CKV_GCP_110: Runs and events are no data that needs an audit of its readers.
-  # checkov:skip=CKV2_GCP_13: Query Insights has the durations; a log line for each statement would be noise.
+  # checkov:skip=CKV_GCP_6: Encryption is required; client certificates would be keys to protect, and the network is private.
+  # checkov:skip=CKV_GCP_79: A new major version is a migration that needs a rehearsal.
+  # checkov:skip=CKV_GCP_108: Connections come from one private address; name lookups would only slow them down.
+  # checkov:skip=CKV_GCP_110: Reads of runs and events need no audit.
+  # checkov:skip=CKV2_GCP_13: Query Insights has the durations; a log line per statement would be noise.
   name                = "${var.prefix}-dagster"
   region              = var.region
   database_version    = "POSTGRES_17"
@@ -51,8 +51,8 @@ resource "google_sql_database_instance" "dagster" {
       query_insights_enabled = true
     }
 
-    # What helps to find out afterwards what went wrong; Query Insights has the slow statements.
-    # Written out, because scanners do not see through a dynamic block.
+    # Logs for the analysis of failures; Query Insights has the slow statements.
+    # Not a dynamic block, because scanners do not evaluate it.
     database_flags {
       name  = "log_checkpoints"
       value = "on"

@@ -1,4 +1,4 @@
-# Whom the Spark batches run as. Dagster submits them; nothing of them lasts.
+# The account of the Spark batches. Dagster submits the batches.
 
 resource "google_service_account" "spark" {
   account_id   = "${var.prefix}-spark"

@@ -1,10 +1,10 @@
-# Optional: a key of our own for all data at rest.
+# Optional: a customer-managed key for all data at rest.
 
 locals {
-  # Through the grants, so that whatever uses the key waits for all of them.
-  kms_key = one(distinct([for it in google_kms_crypto_key_iam_member.agent : it.crypto_key_id]))
+  # Read from the grants, so that resources with the key wait for all grants.
+  kms_key = one(distinct([for grant in google_kms_crypto_key_iam_member.agent : grant.crypto_key_id]))
 
-  # Google's own accounts, which encrypt on our behalf.
+  # Google's service agents, which encrypt with the key.
   _agents = {
     bigquery = one(data.google_bigquery_default_service_account.this[*].email)
     compute  = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com"
@@ -15,7 +15,7 @@ locals {
   }
 }
 
-# To ask for these two makes them; the others come with their API, or by hand (README).
+# Reading these two creates them. The others are created by their API, or by hand (README.md).
 data "google_bigquery_default_service_account" "this" {
   count = var.cmek ? 1 : 0
 }
@@ -37,7 +37,7 @@ resource "google_kms_crypto_key" "data" {
   rotation_period = "7776000s" # 90 days
 
   lifecycle {
-    # Without the key nothing that it encrypted can be read again.
+    # Without the key, the encrypted data is lost.
     prevent_destroy = true
   }
 }

@@ -1,10 +1,10 @@
-# Logs: how long they are kept, who did what with data, and the events of the platform as metrics.
+# Retention of logs, audit of data access, and metrics of the platform's events.
 #
 # The platform writes one JSON object per line, and the Ops Agent of the orchestrator sends it as
 # jsonPayload. The field `event` is one of stock_platform/orchestration/monitoring/event_names.py.
 
 locals {
-  # Labels come from the event's fields. What has no bound, like a run's ID, must not be one.
+  # Labels are fields of the event. An unbounded field, like a run's ID, must not be a label.
   log_metrics = {
     alerts             = { events = ["alert"], labels = ["alert"] }
     alerts_undelivered = { events = ["alert_undelivered"], labels = [] }
@@ -27,14 +27,14 @@ locals {
 resource "google_logging_metric" "main" {
   for_each    = local.log_metrics
   name        = "stock_platform_${each.key}"
-  description = "Of the events ${join(", ", each.value.events)}."
+  description = "Metric of the events ${join(", ", each.value.events)}."
   filter = join(" ", compact([
     "resource.type=\"gce_instance\"",
     "jsonPayload.event=(${join(" OR ", formatlist("%q", each.value.events))})",
     try("jsonPayload.${each.value.value}>=0", ""),
   ]))
 
-  label_extractors = { for it in each.value.labels : it => "EXTRACT(jsonPayload.${it})" }
+  label_extractors = { for label in each.value.labels : label => "EXTRACT(jsonPayload.${label})" }
   value_extractor  = try("EXTRACT(jsonPayload.${each.value.value})", null)
 
   metric_descriptor {
@@ -51,7 +51,7 @@ resource "google_logging_metric" "main" {
     }
   }
 
-  # Sums and counts are exact; the buckets, ten to a decade, are for percentiles.
+  # Sums and counts are exact; the buckets, ten per decade, are for percentiles.
   dynamic "bucket_options" {
     for_each = can(each.value.value) ? [1] : []
     content {
@@ -71,7 +71,7 @@ resource "google_logging_project_bucket_config" "default" {
   retention_days = var.log_retention_days
 }
 
-# Changes of resources are always logged; these are reads and writes of what matters.
+# Google always logs changes of resources; these also log access to important data.
 resource "google_project_iam_audit_config" "storage" {
   project = var.project_id
   service = "storage.googleapis.com"

@@ -1,11 +1,11 @@
-# What all files share. APIs are enabled by bootstrap/, so nothing here waits for one.
+# Shared values. bootstrap/ enables the APIs, so nothing here waits for one.
 
 locals {
   dataset    = "stock_platform"
   deployment = var.environment == "prod" ? "production" : "staging"
   protected  = var.environment != "dev"
 
-  # The platform puts app and deployment on its batches, jobs and tables: costs are told by them.
+  # The platform labels its batches, jobs and tables with app and deployment. The labels split the bill.
   labels = {
     app         = "stock_platform"
     deployment  = local.deployment

@@ -1,12 +1,12 @@
-# Alerts for what the platform cannot report itself. Each has a runbook of its name in docs/runbooks/.
+# Alerts that the platform cannot send itself. Each has a runbook of its name in docs/runbooks/.
 #
 # Failed runs, checks, batches, ticks and backfills and late prices are reported by the platform
 # (docs/monitoring.md).
 
 locals {
-  # In PromQL. A log-based metric may belong to many kinds of resources, so each query names one.
+  # In PromQL. A log-based metric may belong to several kinds of resources, so each query names one.
   alerts = {
-    # A dead-man switch: no value and zero both mean that the platform is silent.
+    # A dead man's switch: both no value and zero mean that the platform is silent.
     heartbeat-missing = {
       what     = "No heartbeat for a quarter of an hour: machine, daemon, code server or database may be down."
       severity = "CRITICAL"
@@ -15,7 +15,7 @@ locals {
         (sum(increase(${local._metric}heartbeats{monitored_resource="gce_instance"}[15m])) or vector(0)) < 1
       EOT
     }
-    # One attempt may fail and the next succeed; several in a row mean that nobody gets any alert.
+    # A single failed attempt is repeated; several in a row mean that no alert is delivered.
     alert-undelivered = {
       what     = "The platform cannot deliver its alerts."
       severity = "CRITICAL"
@@ -26,14 +26,14 @@ locals {
       EOT
     }
     database-disk = {
-      what     = "The database's disk is nearly full and near the limit that it may grow to."
+      what     = "The database's disk is nearly full and near its size limit."
       severity = "WARNING"
       lasts    = "900s"
       query    = <<-EOT
         max(cloudsql_googleapis_com:database_disk_utilization{monitored_resource="cloudsql_database"}) > 0.85
       EOT
     }
-    # Nothing waits for a snapshot until the day it is needed: failed, paused and never started alike.
+    # The query also finds schedules that are paused or never started.
     snapshot-missing = {
       what     = "The warehouse has no snapshot of the last 26 hours."
       severity = "ERROR"
@@ -42,7 +42,7 @@ locals {
         (sum(increase(bigquerydatatransfer_googleapis_com:transfer_config_completed_runs{monitored_resource="bigquery_dts_config",config_id="${local._snapshots}",completion_state="SUCCEEDED"}[26h])) or vector(0)) < 1
       EOT
     }
-    # By the runs' own estimates, on the day itself; the bill's figures come later (budget.tf).
+    # From the runs' own estimates, on the same day; the bill is later (budget.tf).
     budget = {
       what     = "The runs of one day have cost more than a tenth of the month's budget."
       severity = "WARNING"
@@ -53,10 +53,10 @@ locals {
     }
   }
 
-  _channels = concat([for it in google_monitoring_notification_channel.email : it.id], var.alerts.channels)
+  _channels = concat([for channel in google_monitoring_notification_channel.email : channel.id], var.alerts.channels)
   _metric   = "logging_googleapis_com:user_stock_platform_"
   # A schedule's name ends with its ID.
-  _snapshots = join("", [for it in google_bigquery_data_transfer_config.backup : basename(it.name)])
+  _snapshots = join("", [for schedule in google_bigquery_data_transfer_config.backup : basename(schedule.name)])
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -80,7 +80,7 @@ resource "google_monitoring_alert_policy" "main" {
       query               = chomp(each.value.query)
       duration            = each.value.lasts
       evaluation_interval = "60s"
-      # A log-based metric is unknown until its first entry.
+      # A log-based metric does not exist before its first entry.
       disable_metric_validation = true
     }
   }

@@ -1,10 +1,10 @@
-# A network of our own without any external address. Batches reach Google's APIs and each other;
-# the orchestrator, alone, reaches the internet, because prices come from there.
+# A network without external addresses. Batches reach Google's APIs and each other. Only the
+# orchestrator reaches the internet, to fetch prices.
 
 locals {
   _batches_range      = "10.10.0.0/22"
   _orchestrator_range = "10.10.4.0/28"
-  _iap_range          = "35.235.240.0/20" # Identity-Aware Proxy's, by Google's documentation
+  _iap_range          = "35.235.240.0/20" # Identity-Aware Proxy, from Google's documentation
 }
 
 resource "google_compute_network" "main" {
@@ -38,8 +38,8 @@ resource "google_compute_subnetwork" "orchestrator" {
   }
 }
 
-# Spark's drivers and executors talk to each other on any port. By destination too: the database
-# and the orchestrator are not theirs to reach.
+# Spark's drivers and executors use any port. The rule limits destinations too, so that they do not
+# reach the database and the orchestrator.
 resource "google_compute_firewall" "batches" {
   name               = "${var.prefix}-batches"
   network            = google_compute_network.main.id
@@ -91,7 +91,7 @@ resource "google_compute_router_nat" "orchestrator" {
   }
 }
 
-# Where Google puts the database, reachable from this network only.
+# Google's addresses for the database, which only this network reaches.
 resource "google_compute_global_address" "services" {
   name          = "${var.prefix}-services"
   network       = google_compute_network.main.id

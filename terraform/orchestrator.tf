@@ -1,10 +1,10 @@
-# Dagster's machine: webserver, daemon and code server by docker compose, behind Identity-Aware
-# Proxy. It holds no state: another image or compose file replaces it.
+# Dagster's machine: webserver, daemon and code server in Docker Compose, behind Identity-Aware
+# Proxy. It has no state: a new image or compose file replaces it.
 
 locals {
   _deploy  = "${path.module}/../deploy/gcp"
   _compose = yamldecode(file("${local._deploy}/compose.yaml"))
-  # What no environment sets by itself.
+  # Variables that `settings` must not contain.
   _written = concat(keys(local._compose.services.code.environment), keys(local._compose.secrets))
 }
 
@@ -63,7 +63,7 @@ resource "google_compute_instance" "orchestrator" {
     subnetwork    = google_compute_subnetwork.batches.id
   })
 
-  # What it asks for in its first minute.
+  # Used by the startup script.
   depends_on = [
     google_artifact_registry_repository_iam_member.orchestrator,
     google_compute_router_nat.orchestrator,
@@ -113,14 +113,14 @@ resource "google_storage_bucket_iam_member" "orchestrator_code" {
 }
 
 resource "google_storage_bucket_iam_member" "orchestrator_logs" {
-  # Dagster asks whether the bucket is there before it starts, which no role for objects allows.
+  # Dagster checks that the bucket exists when it starts, which no role for objects allows.
   for_each = toset(["roles/storage.legacyBucketReader", "roles/storage.objectUser"])
   bucket   = google_storage_bucket.main["logs"].name
   role     = each.value
   member   = google_service_account.orchestrator.member
 }
 
-# The repository itself is bootstrap's: an image must lie in it before a machine can start from it.
+# The repository is in bootstrap/, because it must contain an image before the machine starts.
 resource "google_artifact_registry_repository_iam_member" "orchestrator" {
   location   = var.region
   repository = "${var.prefix}-images"
@@ -128,14 +128,13 @@ resource "google_artifact_registry_repository_iam_member" "orchestrator" {
   member     = google_service_account.orchestrator.member
 }
 
-# People: what the project does, a tunnel, a login with sudo, and the right to use a machine that
-# runs as somebody.
+# Operators may view the project, open a tunnel, log in with sudo, and use the machine's account.
 resource "google_project_iam_member" "operators" {
   for_each = {
-    for it in setproduct(
+    for grant in setproduct(
       var.operators,
       ["cloudsql.viewer", "compute.viewer", "dataproc.viewer", "logging.viewer", "monitoring.viewer"],
-    ) : join(" ", it) => { member = it[0], role = "roles/${it[1]}" }
+    ) : join(" ", grant) => { member = grant[0], role = "roles/${grant[1]}" }
   }
   project = var.project_id
   role    = each.value.role
@@ -149,7 +148,7 @@ resource "google_iap_tunnel_instance_iam_member" "operators" {
   role     = "roles/iap.tunnelResourceAccessor"
   member   = each.value
 
-  # A machine that is replaced takes its access along, and its name does not tell.
+  # A replaced machine loses its grants, and keeps its name.
   lifecycle {
     replace_triggered_by = [google_compute_instance.orchestrator.instance_id]
   }
@@ -162,7 +161,7 @@ resource "google_compute_instance_iam_member" "operators" {
   role          = "roles/compute.osAdminLogin"
   member        = each.value
 
-  # A machine that is replaced takes its access along, and its name does not tell.
+  # A replaced machine loses its grants, and keeps its name.
   lifecycle {
     replace_triggered_by = [google_compute_instance.orchestrator.instance_id]
   }

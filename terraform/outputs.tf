@@ -1,26 +1,26 @@
 output "batches_subnetwork" {
-  description = "Where Dataproc's batches run."
+  description = "Subnetwork of Dataproc's batches."
   value       = google_compute_subnetwork.batches.id
 }
 
 output "buckets" {
-  description = "The buckets by what lies in them."
-  value       = { for name, it in google_storage_bucket.main : name => it.url }
+  description = "URLs of the buckets, by content."
+  value       = { for name, bucket in google_storage_bucket.main : name => bucket.url }
 }
 
 output "database" {
-  description = "Cloud SQL's instance, by name."
+  description = "Name of the Cloud SQL instance."
   value       = google_sql_database_instance.dagster.name
 }
 
 output "dataset" {
-  description = "The warehouse, as STOCK_PLATFORM_WAREHOUSE names it."
+  description = "The warehouse, as a value of STOCK_PLATFORM_WAREHOUSE."
   value       = "bigquery://${var.project_id}/${google_bigquery_dataset.main.dataset_id}"
   depends_on  = [google_bigquery_table.view]
 }
 
 output "image" {
-  description = "What the orchestrator runs."
+  description = "Image of the orchestrator."
   value       = var.image
 }
 
@@ -34,11 +34,11 @@ output "orchestrator" {
 
 output "secrets" {
   description = "Secrets whose contents the operator adds."
-  value       = [for it in google_secret_manager_secret.main : it.secret_id]
+  value       = [for secret in google_secret_manager_secret.main : secret.secret_id]
 }
 
 output "service_accounts" {
-  description = "Who does what: e-mails by role."
+  description = "E-mails of the accounts, by task."
   value = {
     ingest       = google_service_account.ingest.email
     loader       = google_service_account.loader.email
@@ -48,7 +48,7 @@ output "service_accounts" {
 }
 
 output "ui" {
-  description = "Opens a tunnel to Dagster's UI: http://127.0.0.1:3000 while it runs."
+  description = "Command that opens a tunnel to Dagster's UI at http://127.0.0.1:3000."
   value = join(" ", [
     "gcloud compute ssh ${google_compute_instance.orchestrator.name}",
     "--project=${var.project_id} --zone=${google_compute_instance.orchestrator.zone}",

@@ -1,9 +1,9 @@
-# Containers of secrets. Their contents are added with gcloud and read when the machine starts.
+# Secrets without their contents, which are added with gcloud and read when the machine starts.
 
 resource "google_secret_manager_secret" "main" {
   for_each            = toset(["alert-url", "database-password"])
   secret_id           = "${var.prefix}-${each.key}"
-  version_destroy_ttl = "604800s" # a destroyed version can be brought back for a week
+  version_destroy_ttl = "604800s" # a destroyed version can be restored for a week
 
   replication {
     user_managed {

@@ -1,9 +1,9 @@
 # The lake's layers, the Spark job's code, and logs: one bucket each.
 
 locals {
-  # An age counts for the live version, a version_age since another has taken its place.
+  # `age` is that of the live version; `version_age` is the time since a version was replaced.
   buckets = {
-    # The truth: everything else can be made of it again, so it is never deleted, only colder.
+    # Everything else is derived from raw data, so it is never deleted, but moved to colder storage.
     raw = {
       lake             = true
       soft_delete_days = 30
@@ -13,7 +13,7 @@ locals {
         { type = "Delete", version_age = 90 },
       ]
     }
-    # Made of raw; what is in flight is dead after a week.
+    # Derived from raw. Staged objects are abandoned after a week.
     processed = {
       lake             = true
       soft_delete_days = 7
@@ -23,7 +23,7 @@ locals {
         { type = "Delete", age = 7, prefix = "processed/_staging/" },
       ]
     }
-    # By digest, a few kB each; a missing one is uploaded again.
+    # A few kB per digest; a missing file is uploaded again.
     code = {
       lake             = false
       soft_delete_days = 7
@@ -31,7 +31,7 @@ locals {
         { type = "Delete", version_age = 30 },
       ]
     }
-    # Dagster's compute logs, Dataproc's staging and driver output.
+    # Dagster's compute logs, Dataproc's staging files and driver output.
     logs = {
       lake             = false
       soft_delete_days = 0
@@ -44,7 +44,7 @@ locals {
 }
 
 resource "google_storage_bucket" "main" {
-  # checkov:skip=CKV_GCP_62: Cloud Audit Logs have every write (logging.tf); access logs would repeat them.
+  # checkov:skip=CKV_GCP_62: Cloud Audit Logs contain every write (logging.tf).
   for_each = local.buckets
 
   name                        = "${var.prefix}-${each.key}"
@@ -102,8 +102,7 @@ resource "google_storage_bucket" "main" {
   }
 }
 
-# The orchestrator's identity in the lake. It has no other right, and the lake's no other writer
-# but the batches.
+# The orchestrator's account for the lake. Only this account and the batches write the lake.
 resource "google_service_account" "ingest" {
   account_id   = "${var.prefix}-ingest"
   display_name = "Reads and writes the lake for the orchestrator"

@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # The rest comes from environments/*.gcs.tfbackend.
+  # environments/*.gcs.tfbackend has the other arguments.
   backend "gcs" {}
 }
 

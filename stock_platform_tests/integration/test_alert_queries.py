@@ -1,6 +1,6 @@
-"""Alerts' queries, asked by Prometheus' own tester of rules: when they call, and when they do not.
+"""Queries of Cloud Monitoring's alerts in Prometheus' rule tester: when they alert, and when not.
 
-The language is Cloud Monitoring's too; that its metrics arrive so is not shown here.
+Cloud Monitoring uses the same language. Its metrics are not tested here.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ from stock_platform_tests.unit.terraform.test_alerts import ALERTS, OURS, query_
 
 pytestmark = pytest.mark.integration
 
-# The limit that Terraform fills in is 1 here: dollars per day.
+# Terraform's variable is 1 here: the limit in dollars per day.
 RULES = {
     "groups": [
         {
@@ -54,7 +54,7 @@ def spent(values):
 
 
 class Case(NamedTuple):
-    """What is there, in promtool's words; what comes of it after some minutes."""
+    """Time series in promtool's syntax, and the expected outcome after some minutes."""
 
     alert: str
     series: dict[str, str]
@@ -62,28 +62,30 @@ class Case(NamedTuple):
     outcome: str
 
 
-CALLED, QUIET = "somebody is called", "nobody is called"
+ALERT, QUIET = "alert", "no alert"
 DAILY, ONCE = "0x599 1x1439 2x1440", "0x599 1x2880"
 CASES = {
-    "a platform that beats": Case("heartbeat-missing", heartbeats("0+1x60"), 50, QUIET),
-    "still for 10 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 40, QUIET),
-    "still for 20 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 50, CALLED),
-    "never heard": Case("heartbeat-missing", {}, 1, CALLED),
-    "another that beats": Case("heartbeat-missing", heartbeats("0+1x60", "global"), 50, CALLED),
+    "regular heartbeats": Case("heartbeat-missing", heartbeats("0+1x60"), 50, QUIET),
+    "silent for 10 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 40, QUIET),
+    "silent for 20 minutes": Case("heartbeat-missing", heartbeats("0+1x30 30x30"), 50, ALERT),
+    "never a heartbeat": Case("heartbeat-missing", {}, 1, ALERT),
+    "heartbeats of another resource": Case(
+        "heartbeat-missing", heartbeats("0+1x60", "global"), 50, ALERT
+    ),
     "two failed deliveries": Case("alert-undelivered", undelivered("0+1x2 2x60"), 10, QUIET),
-    "no delivery": Case("alert-undelivered", undelivered("0+1x60"), 20, CALLED),
-    "no attempt": Case("alert-undelivered", failed_ticks("alert_sensor", "0+1x60"), 20, CALLED),
+    "no delivery": Case("alert-undelivered", undelivered("0+1x60"), 20, ALERT),
+    "no attempt": Case("alert-undelivered", failed_ticks("alert_sensor", "0+1x60"), 20, ALERT),
     "another sensor": Case("alert-undelivered", failed_ticks("erp_sensor", "0+1x60"), 20, QUIET),
-    "a full disk": Case("database-disk", {DISK: "0.9x30"}, 20, CALLED),
+    "a full disk": Case("database-disk", {DISK: "0.9x30"}, 20, ALERT),
     "full for a moment": Case("database-disk", {DISK: "0.8x9 0.9x9 0.8x9"}, 20, QUIET),
     "a snapshot a day": Case("snapshot-missing", snapshots(DAILY), 2100, QUIET),
     "one, 25 hours ago": Case("snapshot-missing", snapshots(ONCE), 2100, QUIET),
-    "one, 30 hours ago": Case("snapshot-missing", snapshots(ONCE), 2400, CALLED),
-    "snapshots that fail": Case("snapshot-missing", snapshots(DAILY, "FAILED"), 2100, CALLED),
-    "another's schedule": Case("snapshot-missing", snapshots(DAILY, schedule="2"), 2100, CALLED),
+    "one, 30 hours ago": Case("snapshot-missing", snapshots(ONCE), 2400, ALERT),
+    "snapshots that fail": Case("snapshot-missing", snapshots(DAILY, "FAILED"), 2100, ALERT),
+    "another's schedule": Case("snapshot-missing", snapshots(DAILY, schedule="2"), 2100, ALERT),
     "cheap runs": Case("budget", spent("0+0.0005x1440"), 1440, QUIET),
-    "dear runs": Case("budget", spent("0+0.001x1440"), 1440, CALLED),
-    "dear the day before": Case("budget", spent("0+0.01x600 6x2000"), 2300, QUIET),
+    "expensive runs": Case("budget", spent("0+0.001x1440"), 1440, ALERT),
+    "expensive the day before": Case("budget", spent("0+0.01x600 6x2000"), 2300, QUIET),
 }
 
 
@@ -95,24 +97,26 @@ def rules(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_somebody_is_called_when_it_is_time(rules, tmp_path, case):
+def test_alert_is_sent_when_expected(rules, tmp_path, case):
     expected = {
         "eval_time": f"{case.minutes}m",
         "alertname": case.alert,
-        "exp_alerts": [{}] if case.outcome == CALLED else [],
+        "exp_alerts": [{}] if case.outcome == ALERT else [],
     }
     test = {
         "interval": "1m",
-        "input_series": [{"series": it, "values": values} for it, values in case.series.items()],
+        "input_series": [
+            {"series": name, "values": values} for name, values in case.series.items()
+        ],
         "alert_rule_test": [expected],
     }
     file = tmp_path / "test.yml"
     file.write_text(yaml.safe_dump({"rule_files": [str(rules)], "tests": [test]}))
-    asked = [need("promtool", "prometheus"), "test", "rules", str(file)]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
-    assert told.returncode == 0, told.stdout + told.stderr
+    command = [need("promtool", "prometheus"), "test", "rules", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_query_is_asked_both_ways():
-    asked = {(it.alert, it.outcome) for it in CASES.values()}
-    assert asked == {(name, it) for name in ALERTS for it in (CALLED, QUIET)}
+def test_every_query_has_cases_for_both_outcomes():
+    tested = {(case.alert, case.outcome) for case in CASES.values()}
+    assert tested == {(name, outcome) for name in ALERTS for outcome in (ALERT, QUIET)}

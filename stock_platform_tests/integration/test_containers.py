@@ -1,4 +1,4 @@
-"""docker-compose.yml in the image: what it starts, what it computes, and what survives what."""
+"""The services of docker-compose.yml: start, computation, and recovery from kills."""
 
 import signal
 
@@ -31,8 +31,8 @@ def project(image, tmp_path_factory):
         content = compose.load(ROOT / "docker-compose.yml", {})
         with compose.Project(
             ROOT / "docker-compose.yml", content, image, folder, words, {}, files
-        ).up() as it:
-            yield it
+        ).up() as services:
+            yield services
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def ui(project):
 
 
 def on_loopback(image, folder, instance, port, words):
-    """Files that name ports and hosts, as this machine has them: by the place they are mounted at.
+    """Write the files that contain ports and hosts for this machine, by their mount point.
 
-    Run monitoring looks more often than in production and waits less; nobody here has a minute.
+    Run monitoring polls more often than in production, to keep the tests short.
     """
     settings = yaml.safe_load(instance.read_text())
     settings["storage"]["postgres"]["postgres_db"]["port"] = port
-    often = dict.fromkeys(("poll_interval_seconds", "free_slots_after_run_end_seconds"), 2)
-    settings["run_monitoring"] |= often
+    intervals = dict.fromkeys(("poll_interval_seconds", "free_slots_after_run_end_seconds"), 2)
+    settings["run_monitoring"] |= intervals
     workspace = (image.root / "opt/stock_platform/workspace.yaml").read_text()
     contents = {
         INSTANCE: yaml.safe_dump(settings),
@@ -67,29 +67,30 @@ def runs(ui, **filters):
 
 
 def started(ui, job, **tags):
-    """A run that computes, and not only waits for its turn."""
+    """Launch a run and wait until it has left the queue."""
     run_id = ui.launch(job, **tags)
     ui.wait_for(lambda: ui.status_of_run(run_id), {"STARTED"})
     return run_id
 
 
-def test_the_sensor_loads_the_companies_that_were_dropped(ui):
-    ui.wait_for(lambda: [it["status"] for it in runs(ui, pipelineName="erp_load")], [["SUCCESS"]])
+def test_sensor_loads_dropped_companies(ui):
+    ui.wait_for(lambda: [run["status"] for run in runs(ui, pipelineName="erp_load")], [["SUCCESS"]])
 
 
 @pytest.mark.parametrize("service", ["code", "daemon", "webserver"])
-def test_a_container_is_nobody_and_writes_nowhere_but_to_memory_and_volumes(project, service):
+def test_container_is_unprivileged_and_read_only(project, service):
     container = project.running[service]
     assert container.execute(["id", "-u"]).stdout == "10001\n"
     assert "Read-only" in container.execute(["touch", "/opt/stock_platform/venv/x"]).stderr
     assert container.execute(["touch", INSTANCE]).returncode
-    assert container.execute(["touch", "/tmp/x"]).returncode == 0  # noqa: S108 - its own
+    assert container.execute(["touch", "/tmp/x"]).returncode == 0  # noqa: S108 - in the container
     assert container.execute(["grep", "CapBnd", "/proc/self/status"]).stdout.split()[1] == "0" * 16
 
 
-def test_the_image_has_no_compiler_no_installer_and_no_tests(image):
+def test_image_has_no_compiler_installer_or_tests(image):
     venv = image.root / "opt/stock_platform/venv"
-    programs = {it.name for it in [*(venv / "bin").iterdir(), *(image.root / "usr/bin").iterdir()]}
+    folders = (venv / "bin", image.root / "usr/bin")
+    programs = {path.name for folder in folders for path in folder.iterdir()}
     assert not programs & {"pip", "uv", "pytest", "cc", "gcc", "make"}
     packages = venv / "lib/python3.11/site-packages"
     assert not list(packages.glob("pytest*")) + list(packages.glob("mypy*"))
@@ -98,23 +99,23 @@ def test_the_image_has_no_compiler_no_installer_and_no_tests(image):
     assert list((packages / "stock_platform").rglob("*.pyc"))
 
 
-def test_stopping_the_code_server_waits_for_its_runs(project, ui):
+def test_stopping_code_server_waits_for_runs(project, ui):
     run_id = started(ui, "reference_data")
     process = project.running["code"].process
     process.send_signal(signal.SIGTERM)
-    # As long as the compose file gives it.
+    # The grace period in the compose file.
     assert process.wait(300) == 0
     assert ui.status_of_run(run_id) == "SUCCESS"
     project.start("code")
     project.wait("code")
 
 
-def test_a_run_whose_code_server_dies_is_started_again_and_computed(project, ui):
+def test_run_of_killed_code_server_is_retried(project, ui):
     lost = started(ui, "daily_stock_prices", **{"dagster/partition": "2012-12-03"})
     project.running["code"].kill()
     project.start("code")
     project.wait("code")
     ui.wait_for(lambda: ui.status_of_run(lost), {"FAILURE"})
     retries = {"tags": [{"key": "dagster/parent_run_id", "value": lost}]}
-    ui.wait_for(lambda: [it["status"] for it in runs(ui, **retries)], [["SUCCESS"]])
+    ui.wait_for(lambda: [run["status"] for run in runs(ui, **retries)], [["SUCCESS"]])
     assert list((project.folder / "data/lake/processed").glob("stock_prices/date=2012-12-03/*"))

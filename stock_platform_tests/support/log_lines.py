@@ -1,4 +1,4 @@
-"""The log lines of a deployment, with each event at least once."""
+"""Log lines of a deployment, with every event at least once."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ DAY = "2012-12-03"
 
 
 class Recorder(logging.Handler):
-    """Keeps lines in place of standard output."""
+    """Log handler that keeps formatted lines."""
 
     lines: ClassVar[list[str]] = []
 

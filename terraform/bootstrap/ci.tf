@@ -1,10 +1,9 @@
-# GitHub Actions, by workload identity federation: no keys. Any workflow of the repository may
-# plan; main's may push images; only a job that GitHub lets into the environment, after its
-# approval, may apply.
+# GitHub Actions, through workload identity federation without keys. Any workflow of the repository
+# may plan, workflows of main may push images, and only jobs in the GitHub environment may apply.
 
 locals {
-  # All that the platform's root grants on the project. The pipeline can grant these and no others,
-  # so it cannot make itself or anybody else an owner.
+  # The project roles that the platform's root grants. The pipeline can grant only these, so it
+  # cannot create an owner.
   delegated_roles = [
     "roles/bigquery.jobUser",
     "roles/bigquery.readSessionUser",
@@ -28,12 +27,12 @@ resource "google_iam_workload_identity_pool" "github" {
 }
 
 resource "google_iam_workload_identity_pool_provider" "github" {
-  # checkov:skip=CKV_GCP_125: It asks for one subject; here each account is bound to its own, below.
+  # checkov:skip=CKV_GCP_125: The check wants one subject; here each account is bound to its own, below.
   workload_identity_pool_id          = google_iam_workload_identity_pool.github.workload_identity_pool_id
   workload_identity_pool_provider_id = "github"
   display_name                       = "GitHub Actions"
 
-  # All of GitHub shares one issuer: without a condition anybody's workflow would be let in.
+  # All of GitHub shares one issuer: without a condition, workflows of any repository are admitted.
   attribute_condition = join(" && ", [
     "assertion.repository_owner_id == '${var.github.owner_id}'",
     "assertion.repository == '${var.github.repository}'",
@@ -84,7 +83,7 @@ resource "google_billing_account_iam_member" "ci_plan" {
   member             = google_service_account.ci_plan.member
 }
 
-# The build runs others' actions, which must not become whoever applies.
+# The build runs third-party actions, which must not get the account that applies.
 resource "google_service_account" "ci_push" {
   account_id   = "${var.prefix}-ci-push"
   display_name = "Pushes images, of main"
@@ -108,13 +107,13 @@ resource "google_service_account" "ci_apply" {
 resource "google_service_account_iam_member" "ci_apply" {
   service_account_id = google_service_account.ci_apply.name
   role               = "roles/iam.workloadIdentityUser"
-  # Not by the subject, whose form GitHub changes (immutable IDs since 2026-06).
+  # Not the subject, because GitHub changes its form (immutable IDs since 2026-06).
   member = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.environment/${var.github.environment}"
 }
 
 resource "google_project_iam_member" "ci_apply" {
-  # checkov:skip=CKV_GCP_41: It starts the machine as an account that it has made itself.
-  # checkov:skip=CKV_GCP_49: It makes the accounts.
+  # checkov:skip=CKV_GCP_41: It creates the account and starts the machine with it.
+  # checkov:skip=CKV_GCP_49: It creates the accounts.
   for_each = toset([
     "roles/bigquery.admin",
     "roles/cloudkms.admin",

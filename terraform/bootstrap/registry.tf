@@ -1,16 +1,15 @@
-# Images. Each environment has its own: a digest is copied from staging to production, so that
-# production depends on nothing of staging's.
+# Images. Each environment has its own registry: digests are copied from staging to production, so
+# that production does not depend on staging.
 
 resource "google_artifact_registry_repository" "images" {
-  # checkov:skip=CKV_GCP_84: Images hold code and no data; Google's own keys encrypt them.
+  # checkov:skip=CKV_GCP_84: Images contain code and no data; Google's own keys encrypt them.
   repository_id = "${var.prefix}-images"
   description   = "The platform's container images."
   location      = var.region
   format        = "DOCKER"
 
-  # Everything names images by digest. Tags that cannot be moved could not be deleted either, and
-  # with them no image. What is kept wins over what is deleted; an image with its attestations
-  # counts as three.
+  # Images are used by digest. Immutable tags could not be deleted, and so no image could be. KEEP
+  # overrides DELETE; an image with its attestations counts as three.
   cleanup_policies {
     id     = "delete-old"
     action = "DELETE"
@@ -30,7 +29,7 @@ resource "google_artifact_registry_repository" "images" {
   depends_on = [google_project_service.main]
 }
 
-# Production's job copies from staging's registry as staging's planner.
+# Production's job copies from staging's registry with staging's planning account.
 resource "google_artifact_registry_repository_iam_member" "ci_plan" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name
@@ -45,7 +44,7 @@ resource "google_artifact_registry_repository_iam_member" "ci_push" {
   member     = google_service_account.ci_push.member
 }
 
-# It copies, and the platform's root lets the machine pull: only this role may read and set access.
+# It copies images and grants the machine access. Only this role can read and set access.
 resource "google_artifact_registry_repository_iam_member" "ci_apply" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name

@@ -1,5 +1,5 @@
-# APIs. They are enabled here and not in the platform's root, where everything would have to wait
-# for them, and the pipeline would need the right to enable any.
+# APIs. In the platform's root everything would have to wait for them, and the pipeline would need
+# the permission to enable any API.
 
 locals {
   _services = [
@@ -33,7 +33,7 @@ resource "google_project_service" "main" {
   disable_on_destroy = false
 }
 
-# Compute's own account comes as an editor of the project, and whoever applies may act as it.
+# Compute's default account is an editor of the project, and the pipeline may act as it.
 resource "google_project_default_service_accounts" "main" {
   project = var.project_id
   action  = "DEPRIVILEGE"

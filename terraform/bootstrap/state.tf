@@ -1,9 +1,8 @@
-# The state of the platform, in a project where neither the machine nor Spark has any right: whoever
-# writes it decides which providers the pipeline runs. Every version of three months can be brought
-# back.
+# The platform's state, in a project where neither the machine nor Spark has permissions, because a
+# writer of the state decides which providers the pipeline runs. All versions of 90 days are kept.
 
 resource "google_storage_bucket" "state" {
-  # checkov:skip=CKV_GCP_62: Who read or wrote it is in Cloud Audit Logs.
+  # checkov:skip=CKV_GCP_62: Cloud Audit Logs contain reads and writes.
   project                     = var.state_project_id
   name                        = "${var.prefix}-state"
   location                    = var.region

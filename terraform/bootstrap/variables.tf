@@ -5,13 +5,13 @@ variable "backup_project_id" {
 }
 
 variable "billing_account" {
-  description = "Whose budgets the pipeline sets."
+  description = "Billing account of the budgets that the pipeline sets."
   type        = string
   nullable    = false
 }
 
 variable "github" {
-  description = "Which repository may deploy, by name and by its owner's numeric ID, and from which GitHub environment."
+  description = "The repository that may deploy, its owner's numeric ID, and its GitHub environment."
   type = object({
     environment = string
     owner_id    = string
@@ -21,12 +21,12 @@ variable "github" {
 
   validation {
     condition     = can(regex("^[0-9]+$", var.github.owner_id))
-    error_message = "The numeric ID (gh api users/OWNER --jq .id): a name may change hands, an ID does not."
+    error_message = "The owner needs a numeric ID (gh api users/OWNER --jq .id), because a name can get another owner."
   }
 }
 
 variable "prefix" {
-  description = "Starts every name, as in the environment's own variables."
+  description = "Start of every name, as in the platform's variables."
   type        = string
   nullable    = false
 }
@@ -38,18 +38,18 @@ variable "project_id" {
 }
 
 variable "region" {
-  description = "Where the state and the images lie."
+  description = "Region of the state and the images."
   type        = string
   nullable    = false
 }
 
 variable "state_project_id" {
-  description = "The project that keeps Terraform's state. Not the environment's own: Spark's role reaches every bucket of that."
+  description = "The project that keeps Terraform's state. It must not be the environment's, because Spark's role reaches every bucket there."
   type        = string
   nullable    = false
 
   validation {
     condition     = var.state_project_id != var.project_id
-    error_message = "Another project than the environment's: whoever writes the state decides what the pipeline runs."
+    error_message = "The state needs another project than the environment's, because a writer of the state decides what the pipeline runs."
   }
 }

@@ -1,5 +1,5 @@
-# What must be there before the platform can be applied: applied once for each environment, by a
-# person who owns the project, with a state of its own that is put beside the other afterwards.
+# Prerequisites of the platform. The project's owner applies them once per environment. The state is
+# then copied to the bucket of the platform's state.
 
 terraform {
   required_version = ">= 1.11"

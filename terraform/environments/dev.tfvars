@@ -1,4 +1,4 @@
-# Cheap, and may be torn down. Put your own names in place of acme.
+# Cheap, and may be destroyed. Replace acme with your own names.
 environment    = "dev"
 prefix         = "acme-dev"
 project_id     = "acme-prices-dev"

@@ -1,4 +1,4 @@
-# Protected: two regions for the lake, a month of snapshots in a project of their own.
+# Protected: the lake in two regions, a month of snapshots in another project.
 environment    = "prod"
 prefix         = "acme-prod"
 project_id     = "acme-prices-prod"

@@ -1,4 +1,4 @@
-# As production, with a smaller database; its snapshots stay in its own project.
+# Like production, with a smaller database and with snapshots in its own project.
 environment    = "staging"
 prefix         = "acme-staging"
 project_id     = "acme-prices-staging"
@@ -24,7 +24,7 @@ database = {
   tier = "db-g1-small"
 }
 
-# Production's: what is too large for it shows here.
+# As in production, so that workloads that are too large fail here first.
 orchestrator = {
   machine_type = "e2-standard-2"
 }

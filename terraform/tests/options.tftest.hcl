@@ -1,4 +1,4 @@
-# What may be set, and what is refused. Run with -var-file environments/NAME.tfvars.
+# Optional variables, and rejected values.
 
 mock_provider "google" {
   mock_data "google_project" {
@@ -6,11 +6,7 @@ mock_provider "google" {
   }
 }
 
-variables {
-  image = "europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-}
-
-run "a_tag_is_no_image" {
+run "image_without_digest_is_rejected" {
   command = plan
 
   variables {
@@ -20,8 +16,8 @@ run "a_tag_is_no_image" {
   expect_failures = [var.image]
 }
 
-# Planned only: a key that may not be destroyed could not be tidied away.
-run "a_key_of_our_own_encrypts_everything" {
+# Only planned, because the test could not destroy the key.
+run "customer_managed_key_encrypts_everything" {
   command = plan
 
   override_resource {
@@ -37,16 +33,16 @@ run "a_key_of_our_own_encrypts_everything" {
 
   assert {
     condition = alltrue(concat(
-      [for it in google_storage_bucket.main : it.encryption[0].default_kms_key_name == local.kms_key],
+      [for bucket in google_storage_bucket.main : bucket.encryption[0].default_kms_key_name == local.kms_key],
       [google_bigquery_dataset.main.default_encryption_configuration[0].kms_key_name == local.kms_key],
       [google_sql_database_instance.dagster.encryption_key_name == local.kms_key],
       [google_compute_instance.orchestrator.boot_disk[0].kms_key_self_link == local.kms_key],
       [
-        for it in google_secret_manager_secret.main :
-        it.replication[0].user_managed[0].replicas[0].customer_managed_encryption[0].kms_key_name == local.kms_key
+        for secret in google_secret_manager_secret.main :
+        secret.replication[0].user_managed[0].replicas[0].customer_managed_encryption[0].kms_key_name == local.kms_key
       ],
     ))
-    error_message = "Something is not encrypted with the key."
+    error_message = "A resource is not encrypted with the key."
   }
 
   assert {
@@ -55,7 +51,7 @@ run "a_key_of_our_own_encrypts_everything" {
   }
 }
 
-run "a_key_of_one_region_does_not_fit_two" {
+run "key_with_two_regions_is_rejected" {
   command = plan
 
   variables {
@@ -66,7 +62,7 @@ run "a_key_of_one_region_does_not_fit_two" {
   expect_failures = [var.cmek]
 }
 
-run "a_setting_that_terraform_writes_is_refused" {
+run "setting_that_terraform_writes_is_rejected" {
   command = plan
 
   variables {
@@ -76,7 +72,7 @@ run "a_setting_that_terraform_writes_is_refused" {
   expect_failures = [var.settings]
 }
 
-run "a_secret_is_no_setting" {
+run "secret_as_setting_is_rejected" {
   command = plan
 
   variables {
@@ -86,7 +82,7 @@ run "a_secret_is_no_setting" {
   expect_failures = [var.settings]
 }
 
-run "a_setting_stays_in_its_line" {
+run "setting_with_line_break_is_rejected" {
   command = plan
 
   variables {
@@ -96,7 +92,7 @@ run "a_setting_stays_in_its_line" {
   expect_failures = [var.settings]
 }
 
-run "an_environments_own_settings_reach_the_machine" {
+run "settings_reach_the_machine" {
   command = apply
 
   variables {
@@ -108,6 +104,6 @@ run "an_environments_own_settings_reach_the_machine" {
       google_compute_instance.orchestrator.metadata_startup_script,
       "/settings.env\" << 'SETTINGS'\nSTOCK_PLATFORM_EXCHANGES='XETR,XPAR'\nSETTINGS\n",
     )
-    error_message = "The machine does not write the setting."
+    error_message = "The startup script does not write the setting."
   }
 }

@@ -1,11 +1,6 @@
-# That the warehouse is what the contracts say, in files that are written of them. Run with
-# -var-file environments/NAME.tfvars.
+# The warehouse's tables are those of the schema files, which are written from the contracts.
 
 mock_provider "google" {}
-
-variables {
-  image = "europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-}
 
 run "tables" {
   command = apply
@@ -17,21 +12,30 @@ run "tables" {
       toset(keys(module.tables_that_refer_to_those.tables)) == toset(["fact_corporate_action", "fact_stock_price"]),
       toset(keys(google_bigquery_table.view)) == toset(["stock_price_adjusted"]),
     ])
-    error_message = "A table is missing, or comes before one that it refers to."
+    error_message = "A table is missing, or is in the wrong group."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for table in local.tables : [
+        for key in try(table.tableConstraints.foreignKeys, []) : local.layout[key.referencedTable.tableId].rank < table.rank
+      ]
+    ]))
+    error_message = "A table is created before one that it references."
   }
 
   assert {
     condition = alltrue([
-      for name, it in merge(module.tables.tables, module.tables_that_refer.tables, module.tables_that_refer_to_those.tables) :
+      for name, table in merge(module.tables.tables, module.tables_that_refer.tables, module.tables_that_refer_to_those.tables) :
       jsonencode({
-        clustering  = coalesce(it.clustering, [])
-        description = it.description
-        filter      = it.require_partition_filter
-        partitions  = [for by in it.time_partitioning : [by.type, by.field]]
-        primary_key = it.table_constraints[0].primary_key[0].columns
-        schema      = jsondecode(it.schema)
+        clustering  = coalesce(table.clustering, [])
+        description = table.description
+        filter      = table.require_partition_filter
+        partitions  = [for by in table.time_partitioning : [by.type, by.field]]
+        primary_key = table.table_constraints[0].primary_key[0].columns
+        schema      = jsondecode(table.schema)
         foreign_keys = [
-          for key in it.table_constraints[0].foreign_keys : [
+          for key in table.table_constraints[0].foreign_keys : [
             key.name,
             key.referenced_table[0].project_id,
             key.referenced_table[0].dataset_id,
@@ -59,22 +63,22 @@ run "tables" {
         ]
       })
     ])
-    error_message = "A table is not as its contract says."
+    error_message = "A table differs from its contract."
   }
 
   assert {
     condition = alltrue([
-      for it in google_bigquery_table.view :
-      !it.view[0].use_legacy_sql && strcontains(it.view[0].query, "`${var.project_id}`.`stock_platform`.fact_stock_price")
+      for view in google_bigquery_table.view :
+      !view.view[0].use_legacy_sql && strcontains(view.view[0].query, "`${var.project_id}`.`stock_platform`.fact_stock_price")
     ])
     error_message = "The view does not read this warehouse's tables."
   }
 
   assert {
     condition = alltrue([
-      for it in google_bigquery_data_transfer_config.backup : alltrue([
+      for schedule in google_bigquery_data_transfer_config.backup : alltrue([
         for name in keys(local.tables) : strcontains(
-          it.params.query,
+          schedule.params.query,
           "CREATE SNAPSHOT TABLE IF NOT EXISTS `${var.backup.project_id}.stock_platform_backup.${name}_%s` CLONE `${var.project_id}.stock_platform.${name}`"
         )
       ])

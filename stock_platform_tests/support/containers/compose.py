@@ -15,12 +15,12 @@ from dotenv import dotenv_values
 from stock_platform_tests.support.containers.container import Container, Mount
 from stock_platform_tests.support.containers.image import Image
 
-PATIENCE_S = 180
+TIMEOUT_S = 180
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(:\?|-)?[^}]*\})")
 
 
 def load(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """A compose file with its variables in place; one that must be there, and is not, is told."""
+    """Read a compose file and insert variables; a missing required one raises KeyError."""
 
     def value(found: re.Match[str]) -> str:
         name, rule = found.groups()
@@ -32,9 +32,9 @@ def load(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
 
     def fill(node: Any) -> Any:
         if isinstance(node, dict):
-            return {key: fill(it) for key, it in node.items()}
+            return {key: fill(child) for key, child in node.items()}
         if isinstance(node, list):
-            return [fill(it) for it in node]
+            return [fill(child) for child in node]
         return _VARIABLE.sub(value, node) if isinstance(node, str) else node
 
     content: dict[str, Any] = fill(yaml.safe_load(file.read_text()))
@@ -43,13 +43,13 @@ def load(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass
 class Project:
-    """The services of a file that are containers of the platform's image.
+    """The services of a compose file that use the platform's image.
 
     Attributes:
         machine: the root filesystem of the machine that has the secrets.
-        words: what is written otherwise here, in every word of every command: ports.
-        environment: what the machine adds to every service.
-        files: by the target of a mount, another source than the file's.
+        words: replacements in all commands, such as ports.
+        environment: additional variables of every service.
+        files: replacements of mounted files, by their path in the container.
     """
 
     file: Path
@@ -64,7 +64,7 @@ class Project:
 
     @contextmanager
     def up(self) -> Iterator["Project"]:
-        """Start every service when those that it depends on are healthy; all are, in the block."""
+        """Start all services in the order of their dependencies; in the block all are healthy."""
         try:
             for name in self._order():
                 self.start(name)
@@ -74,14 +74,14 @@ class Project:
             for container in self.running.values():
                 container.kill()
             for name in self.running:
-                said = f"{self.output(name)[-6000:]}\n{self.errors(name)[-6000:]}"
-                print(f"--- {name}\n{said}")  # noqa: T201 - read when a test fails
+                output = f"{self.output(name)[-6000:]}\n{self.errors(name)[-6000:]}"
+                print(f"--- {name}\n{output}")  # noqa: T201 - for failing tests
 
     def start(self, name: str) -> None:
         """Start a service."""
         service = self.content["services"][name]
         environment = self._set_in_files(service)
-        environment |= {key: str(it) for key, it in service["environment"].items()}
+        environment |= {key: str(value) for key, value in service["environment"].items()}
         self.running[name] = Container(
             self.image,
             self._written(service.get("command") or self.image.command),
@@ -91,29 +91,29 @@ class Project:
         )
 
     def wait(self, name: str) -> None:
-        """Wait until a service's own health check succeeds, or until it is done."""
+        """Wait until the service's health check succeeds, or until a service without one ends."""
         container, check = self.running[name], self.content["services"][name].get("healthcheck")
         if check == {"disable": True}:
-            assert container.process.wait(PATIENCE_S) == 0, self.errors(name)
+            assert container.process.wait(TIMEOUT_S) == 0, self.errors(name)
             return
         command = self._written(check["test"][1:] if check else self.image.health)
-        deadline = time.monotonic() + PATIENCE_S
-        while (said := container.execute(command)).returncode:
+        deadline = time.monotonic() + TIMEOUT_S
+        while (check_run := container.execute(command)).returncode:
             assert container.process.poll() is None, f"{name} ended: {self.errors(name)}"
-            assert time.monotonic() < deadline, f"{name} {said}: {self.errors(name)}"
+            assert time.monotonic() < deadline, f"{name} {check_run}: {self.errors(name)}"
             time.sleep(1)
 
     def output(self, name: str) -> str:
-        """What a service has written to its standard output."""
+        """Return the standard output of a service."""
         return self._log(name).read_text(errors="replace")
 
     def errors(self, name: str) -> str:
-        """What a service has written to its standard error."""
+        """Return the standard error of a service."""
         return self._log(name).with_suffix(".err").read_text(errors="replace")
 
     def _order(self) -> list[str]:
         services = self.content["services"]
-        ours = {name for name, it in services.items() if it["image"] == self._image_name()}
+        ours = {name for name in services if services[name]["image"] == self._image_name()}
         needs = {name: set(services[name].get("depends_on", {})) & ours for name in ours}
         return list(TopologicalSorter(needs).static_order())
 
@@ -123,11 +123,11 @@ class Project:
 
     def _written(self, command: Sequence[str]) -> list[str]:
         pattern = re.compile("|".join(map(re.escape, self.words)))
-        return [pattern.sub(lambda it: self.words[it[0]], word) for word in command]
+        return [pattern.sub(lambda match: self.words[match[0]], word) for word in command]
 
     def _set_in_files(self, service: dict[str, Any]) -> dict[str, str]:
-        files = [self.file.parent / it for it in service.get("env_file", [])]
-        return {key: it or "" for file in files for key, it in dotenv_values(file).items()}
+        files = [self.file.parent / name for name in service.get("env_file", [])]
+        return {key: value or "" for file in files for key, value in dotenv_values(file).items()}
 
     def _mounts(self, service: dict[str, Any]) -> list[Mount]:
         mounts = [Mount(source, target) for target, source in self.files.items()]
@@ -143,8 +143,8 @@ class Project:
 
     def _secrets(self, service: dict[str, Any]) -> list[Mount]:
         return [
-            Mount(self.machine / self.content["secrets"][it]["file"][1:], f"/run/secrets/{it}")
-            for it in service.get("secrets", [])
+            Mount(self.machine / self.content["secrets"][name]["file"][1:], f"/run/secrets/{name}")
+            for name in service.get("secrets", [])
         ]
 
     def _log(self, name: str) -> Path:

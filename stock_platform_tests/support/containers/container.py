@@ -1,4 +1,4 @@
-"""A container: a process in an image's root, which is read-only, as the image's own user."""
+"""A container: a process in the read-only root of an image, as the image's user."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from stock_platform_tests.support.containers.image import Image
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of the machine, in the container."""
+    """A file or folder of the host in the container."""
 
     source: Path
     target: str
@@ -23,7 +23,7 @@ class Mount:
 
 
 class Container:
-    """Runs until it is killed, with all that it started."""
+    """A container that runs until it is killed, with all its processes."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Container:
         for mount in mounts:
             _place(image, mount)
         inside = ["chroot", str(image.root), *self._as_user(*image.entrypoint, *command)]
-        # As Docker keeps them: a line of one stream never ends in one of the other.
+        # Separate files as in Docker, so that lines of the streams do not mix.
         with log.open("ab") as out, log.with_suffix(".err").open("ab") as err:
             self.process = subprocess.Popen(  # noqa: S603
                 ["unshare", "--mount", "sh", "-ec",  # noqa: S607
@@ -49,23 +49,23 @@ class Container:
             )  # fmt: skip
 
     def execute(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """A command in the container that runs, past its entrypoint, as a health check is."""
+        """Run a command in the container without the entrypoint, like a health check."""
         enter = ["nsenter", f"--target={self.process.pid}", "--mount", "--root"]
         return subprocess.run(  # noqa: S603
             [*enter, *self._as_user(*command)], capture_output=True, text=True, check=False
         )
 
     def kill(self) -> None:
-        """End it at once, with every process in it."""
-        with suppress(ProcessLookupError):  # it has ended by itself
+        """Kill all processes of the container."""
+        with suppress(ProcessLookupError):  # already ended
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def _as_user(self, *command: str) -> list[str]:
         user, _, group = self._image.user.partition(":")
-        variables = [f"{k}={v}" for k, v in self._environment.items()]
+        variables = [f"{name}={value}" for name, value in self._environment.items()]
         return [
-            # As Docker starts it, whatever the shell around the tests ignores.
+            # Default signals as in Docker, even if the tests' shell ignores some.
             *("env", "--default-signal", "-i", "-C", self._image.folder, *variables),
             *("setpriv", f"--reuid={user}"),
             *(f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"),
@@ -74,7 +74,7 @@ class Container:
 
 
 def _place(image: Image, mount: Mount) -> None:
-    """What Docker makes of a mount's target; a new volume takes its owner from the image."""
+    """Create the mount point as Docker does; a new volume gets its owner from the image."""
     target = image.root / mount.target[1:]
     if mount.source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,5 +96,5 @@ def _filesystem(root: Path, mounts: Sequence[Mount]) -> list[str]:
         *lines,
         f"mount --rbind /dev {root}/dev",
         f"mount --bind /proc {root}/proc",
-        f"mount -t tmpfs -o mode=1777 tmpfs {root}/tmp",  # noqa: S108 - the container's own
+        f"mount -t tmpfs -o mode=1777 tmpfs {root}/tmp",  # noqa: S108 - in the container
     ]

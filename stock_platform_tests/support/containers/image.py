@@ -1,6 +1,6 @@
-"""The Dockerfile's steps, done in a clean root filesystem of the base image's distribution.
+"""Build of the Dockerfile's steps in a clean root filesystem, without a container engine.
 
-The base itself is not Docker's: it is Debian's own system with Debian's own Python 3.11.
+The base is Debian with Debian's Python 3.11, not the base image of the Dockerfile.
 """
 
 import json
@@ -24,7 +24,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Image:
-    """A stage: its root filesystem, and how a container of it starts."""
+    """A build stage: its root filesystem, and the settings of its containers."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=lambda: {"PATH": PATH})
@@ -36,7 +36,7 @@ class Image:
 
 
 def build(context: Path, folder: Path, caches: Path) -> Image:
-    """Do every step of the Dockerfile; the last stage."""
+    """Run all steps of the Dockerfile and return the last stage."""
     stages: dict[str, Image] = {}
     with (context / "Dockerfile").open("rb") as file:
         steps = DockerfileParser(fileobj=file).structure
@@ -79,11 +79,11 @@ def _setting(instruction: str, value: str) -> dict[str, Any]:
             return {"health": tuple(json.loads(value.partition(" CMD ")[2]))}
         case "COMMENT" | "LABEL" | "EXPOSE":
             return {}
-    raise AssertionError(f"nothing here does {instruction}")
+    raise AssertionError(f"unsupported instruction: {instruction}")
 
 
 def _clean(base: str, root: Path) -> Path:
-    """The distribution's system and Python, and the machine's own way to its registries."""
+    """Install the distribution and Python, with the host's DNS settings and certificates."""
     suite = re.fullmatch(r"python:3\.11\.\d+-slim-(\w+)@sha256:[0-9a-f]{64}", base)
     assert suite, base
     subprocess.run(  # noqa: S603
@@ -104,7 +104,7 @@ def _run(image: Image, command: str, caches: Path) -> None:
         (image.root / mount[1][1:]).mkdir(parents=True, exist_ok=True)
         mounts.append(f"mount --bind {caches} {image.root}{mount[1]}")
     certificates = dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE"), f"/{CERTIFICATES}")
-    variables = [f"{k}={v}" for k, v in (image.environment | certificates).items()]
+    variables = [f"{name}={value}" for name, value in (image.environment | certificates).items()]
     inside = ["chroot", str(image.root), "env", "-i", "-C", image.folder, *variables]
     subprocess.run(  # noqa: S603
         ["unshare", "--mount", "sh", "-ec",  # noqa: S607
@@ -115,17 +115,19 @@ def _run(image: Image, command: str, caches: Path) -> None:
 
 def _copy(image: Image, words: list[str], stages: dict[str, Image], visible: list[Path]) -> None:
     *sources, target = [word for word in words if not word.startswith("--")]
-    of = next((it.removeprefix("--from=") for it in words if it.startswith("--from=")), None)
+    stage = next(
+        (word.removeprefix("--from=") for word in words if word.startswith("--from=")), None
+    )
     to = image.root / os.path.join(image.folder, target)[1:]  # noqa: PTH118 - of the image
     for source in sources:
-        if of:
-            found = stages[of].root / source[1:]
+        if stage:
+            found = stages[stage].root / source[1:]
         else:
-            found = next(it for it in visible if it.as_posix().endswith(f"/{source}"))
-        # A folder's content, as Docker copies it, and a file by its name into a folder.
+            found = next(path for path in visible if path.as_posix().endswith(f"/{source}"))
+        # As Docker: copy a folder's content, and a file under its name into a folder.
         inside = to / found.name if found.is_file() and target.endswith("/") else to
         inside.parent.mkdir(parents=True, exist_ok=True)
-        if of:  # by links: neither stage is written to any more
+        if stage:  # hard links, because neither stage changes later
             subprocess.run(["cp", "--archive", "--link", found, inside], check=True)  # noqa: S603, S607
         elif found.is_file():
             shutil.copy2(found, inside)
@@ -134,8 +136,8 @@ def _copy(image: Image, words: list[str], stages: dict[str, Image], visible: lis
 
 
 def _allowed(context: Path) -> list[Path]:
-    """What .dockerignore lets through: it names all that is, and nothing else."""
+    """Return the paths that .dockerignore allows; it excludes everything else."""
     lines = (context / ".dockerignore").read_text().split("\n")
-    rules = [it for it in lines if it and not it.startswith("#")]
+    rules = [line for line in lines if line and not line.startswith("#")]
     assert (rules[0], rules[-1]) == ("*", "**/__pycache__"), rules
     return [context / rule.removeprefix("!") for rule in rules[1:-1]]

@@ -1,7 +1,7 @@
-"""The start of the production machine: its script, in a clean root, with the cloud's programs.
+"""Start of the production machine: its startup script in a clean root filesystem.
 
-`docker`, `gcloud`, `curl`, `snap` and `systemctl` are what a machine of Google's has around the
-script. Here each writes down how it was called, and gcloud answers with secrets.
+`docker`, `gcloud`, `curl`, `snap` and `systemctl` are replaced by scripts that record their calls;
+gcloud returns the secrets.
 """
 
 import re
@@ -14,7 +14,7 @@ from stock_platform_tests.support.webserver import ROOT
 
 DEPLOY = ROOT / "deploy/gcp"
 _PROGRAMS = ("docker", "gcloud", "curl", "snap", "systemctl")
-_RECORDS = r"""#!/bin/sh
+_RECORDER = r"""#!/bin/sh
 echo "$(basename "$0") $*" >> /calls
 case "$(basename "$0") $*" in
     *access*--secret=*) cat "/answers/${*##*--secret=}" ;;
@@ -26,26 +26,26 @@ esac
 
 
 def script(names: Mapping[str, str]) -> str:
-    """The script as Terraform's `templatefile` makes it."""
+    """Render the script as Terraform's `templatefile` does."""
     files = {"compose": "compose.yaml", "dagster_yaml": "dagster.yaml"}
     values = {key: (DEPLOY / file).read_text() for key, file in files.items()} | dict(names)
     template = (DEPLOY / "startup.sh.tftpl").read_text()
     assert "%{" not in template
-    return re.sub(r"\$\{(\w+)\}", lambda it: values[it[1]], template)
+    return re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], template)
 
 
 def start(root: Path, names: Mapping[str, str], secrets: Mapping[str, str]) -> list[str]:
-    """Run the script in a machine's root; how the programs were called."""
+    """Run the script in the machine's root and return the recorded calls."""
     (root / "calls").write_text("")
     for program in _PROGRAMS:
         path = root / "usr/local/bin" / program
-        path.write_text(_RECORDS)
+        path.write_text(_RECORDER)
         path.chmod(0o755)
     (root / "answers").mkdir(exist_ok=True)
     for name, content in secrets.items():
         (root / "answers" / name).write_text(content)
     (root / "startup.sh").write_text(script(names))
-    mounts = [f"mount --bind /{it} {root}/{it}" for it in ("dev", "proc")]
+    mounts = [f"mount --bind /{name} {root}/{name}" for name in ("dev", "proc")]
     run = shlex.join(["exec", "chroot", str(root), "bash", "/startup.sh"])
     subprocess.run(["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, run])], check=True)  # noqa: S603, S607
     return (root / "calls").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The estimate in the docs is what its arithmetic gives, and counts on what the platform does."""
+"""docs/cost.md contains the current estimate, which counts the platform's real queries."""
 
 import importlib.util
 from collections import Counter
@@ -26,28 +26,27 @@ def cost():
     return module
 
 
-def named(sql):
-    """The platform's tables and views that a query names."""
-    return {it.name for it in sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table)} & set(
-        TABLES
-    )
+def tables_in(sql):
+    """The platform's tables and views in a query."""
+    found = sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table)
+    return {table.name for table in found} & set(TABLES)
 
 
 class Bill:
-    """A DuckDB warehouse, and the references to tables that BigQuery would bill for."""
+    """Counts the table references of a DuckDB warehouse that BigQuery would bill."""
 
     def __init__(self, monkeypatch):
         self.references = Counter()
-        monkeypatch.setattr(DuckDBWarehouse, "query", self.asking(DuckDBWarehouse.query))
+        monkeypatch.setattr(DuckDBWarehouse, "query", self.counting_query(DuckDBWarehouse.query))
         for verb in ("replace_sessions", "replace_table", "replace_where"):
-            replace = self.replacing(getattr(DuckDBWarehouse, verb))
+            replace = self.counting_replace(getattr(DuckDBWarehouse, verb))
             monkeypatch.setattr(DuckDBWarehouse, verb, replace)
 
-    def asking(self, query):
+    def counting_query(self, query):
         def ask(warehouse, sql, parameters=None):
-            views = {it for it in named(sql) if TABLES[it].view}
-            behind = {table for it in views for table in named(view_sql(TABLES[it]))}
-            tables = named(sql) - views | behind
+            views = {name for name in tables_in(sql) if TABLES[name].view}
+            behind = {table for view in views for table in tables_in(view_sql(TABLES[view]))}
+            tables = tables_in(sql) - views | behind
             bounded = "sessions" in (parameters or {}) and not views
             big = PRICES in tables
             self.references["month" if bounded else "whole"] += big
@@ -56,9 +55,9 @@ class Bill:
 
         return ask
 
-    def replacing(self, replace):
+    def counting_replace(self, replace):
         def run(warehouse, table, *args, **options):
-            # The script deletes from the table, inserts from the staging table, and counts.
+            # The script deletes from the table, inserts from the staging table, and counts rows.
             self.references["month" if table.name == PRICES else "small"] += 2
             self.references["small"] += 1
             return replace(warehouse, table, *args, **options)
@@ -66,33 +65,33 @@ class Bill:
         return run
 
 
-def test_the_page_has_the_tables_that_are_computed(cost):
+def test_page_has_the_computed_tables(cost):
     page = (ROOT / "docs" / "cost.md").read_text()
     assert cost.table() in page
     assert cost.prices() in page
 
 
-def test_more_symbols_cost_more_and_most_of_it_is_machine_and_database(cost):
-    months = [cost.month(it) for it in cost.DEPLOYMENTS]
-    totals = [sum(it.values()) for it in months]
+def test_machine_and_database_are_most_of_the_cost(cost):
+    months = [cost.month(deployment) for deployment in cost.DEPLOYMENTS]
+    totals = [sum(month.values()) for month in months]
     assert totals == sorted(totals)
-    assert all((it["machine"] + it["database"]) / sum(it.values()) > 0.8 for it in months)
+    assert all(month["machine"] + month["database"] > 0.8 * sum(month.values()) for month in months)
 
 
-def test_what_it_counts_on_is_what_terraform_sets_up(cost):
+def test_deployments_are_those_of_terraform(cost):
     staging = (ENVIRONMENTS / "staging.tfvars").read_text()
     production = (ENVIRONMENTS / "prod.tfvars").read_text()
-    for it in cost.DEPLOYMENTS:
-        text = production if it.dual_region else staging
-        assert f'"{it.machine}"' in text
-        assert f'"{it.database}"' in text
-        assert ("dual_region" in text) == it.dual_region
+    for deployment in cost.DEPLOYMENTS:
+        text = production if deployment.dual_region else staging
+        assert f'"{deployment.machine}"' in text
+        assert f'"{deployment.database}"' in text
+        assert ("dual_region" in text) == deployment.dual_region
     terraform = ROOT / "terraform"
     assert f"size   = {cost.MACHINE_DISK_GB}\n" in (terraform / "orchestrator.tf").read_text()
     assert f"= {cost.DATABASE_DISK_GB}\n" in (terraform / "database.tf").read_text()
 
 
-def test_a_days_runs_ask_what_it_counts_on(cost, tmp_path, monkeypatch):
+def test_queries_of_a_day_are_the_counted_ones(cost, tmp_path, monkeypatch):
     bill = Bill(monkeypatch)
     with Platform(tmp_path) as platform:
         platform.drop_companies("C-0001,AAPL,Apple Inc.,XNAS,,US,USD,,Y,2000-03-01")

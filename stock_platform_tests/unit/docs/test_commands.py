@@ -1,170 +1,140 @@
-"""What the commands of runbooks name: jobs, tables, objects of the lake, resources, workflows."""
+"""Commands on the pages are valid, and name jobs, tables, services and files that exist."""
 
 import json
 import re
-import shlex
 from pathlib import Path
 
-import pytest
+import click
 import sqlglot
+from dagster._cli import create_dagster_cli
 from sqlglot import exp
 
 from stock_platform.contracts import TABLES
-from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths
-from stock_platform.orchestration.monitoring.alerts import ALERTS as PLATFORM_ALERTS
 from stock_platform_tests.support.terraform_code import local
-from stock_platform_tests.unit.docs.test_runbooks import (
-    LOSSES,
+from stock_platform_tests.unit.docs.pages import (
+    EACH_PAGE,
+    JOBS,
     PAGES,
-    REPOSITORY,
     ROOT,
     RUNBOOKS,
+    all_commands,
+    code_spans,
     commands,
-    named,
-    spelt,
+    terraform_text,
 )
 
-PAGE = pytest.mark.parametrize("page", PAGES, ids=named)
-ALERTS = {*PLATFORM_ALERTS, *local("monitoring.tf")["alerts"]}
-JOBS = {job.name for job in REPOSITORY.get_all_jobs()}
-ASSETS = {key.path[-1] for key in REPOSITORY.asset_graph.get_all_asset_keys()}
-CHECKS = {key.name for key in REPOSITORY.asset_graph.asset_check_keys}
-AUTOMATION = {it.name for it in [*REPOSITORY.schedule_defs, *REPOSITORY.sensor_defs]}
+SERVICES = {"code", "daemon", "webserver"}
 COLUMNS = {column.name for table in TABLES.values() for column in table.columns}
-# Of these every call must say which project: at night nobody knows what gcloud's default is.
-OF_A_PROJECT = {"compute", "dataproc", "logging", "secrets", "sql"}
-SESSION, RUN = "2026-11-23", "RUN_ID"
+# Runbooks name the project in these commands, because nobody knows gcloud's default at night.
+PROJECT_COMMANDS = {"compute", "dataproc", "logging", "secrets", "sql"}
 
 
-def all_commands(page):
-    """Those of blocks, and those that stand in a sentence."""
-    yield from commands(page)
-    yield from (shlex.split(it) for it in spelt(page) if " " in it and "…" not in it)
+def test_pages_have_commands():
+    assert sum(1 for page in PAGES for _ in commands(page)) > 60
 
 
-def options(words, *names):
-    return [words[at + 1] for at, word in enumerate(words[:-1]) if word in names]
+def parsed_options(words):
+    """The options of a `dagster` command, by Dagster's own parser."""
+    command: click.Command = create_dagster_cli()
+    context = click.Context(command)
+    while isinstance(command, click.Group):
+        _, command, words = command.resolve_command(context, words)
+    options, _, _ = command.make_parser(context).parse_args(list(words))
+    return options
 
 
-def flat(page):
-    return re.sub(r"\s+", " ", page.read_text())
-
-
-def queries(page):
-    """What BigQuery is asked; the parser does not know how a dataset is undeleted."""
-    asked = [it[-1] for it in commands(page) if it[:1] == ["bq"] and "query" in it]
-    return [it for it in asked if it != "UNDROP SCHEMA stock_platform"]
-
-
-def trees(page):
-    for query in queries(page):
-        yield from (it for it in sqlglot.parse(query, dialect="bigquery") if it)
-
-
-def copies(page):
-    """Tables that the page itself makes beside ours, to be looked at."""
-    return set(re.findall(r"CREATE TABLE stock_platform\.(\w+)", page.read_text()))
-
-
-@pytest.mark.parametrize("alert", sorted(ALERTS))
-def test_runbook_of_alert_has_all_sections(alert):
-    text = (RUNBOOKS / f"{alert}.md").read_text()
-    sections = ("Meaning.", "Affects.", "Diagnose.", "Fix.", "Resolved when")
-    order = [text.index(f"**{section}") for section in sections]
-    assert order == sorted(order)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_runbook_of_a_loss_says_what_is_lost_and_has_steps_and_commands(loss):
-    page = RUNBOOKS / f"{loss}.md"
-    assert page.read_text().startswith(f"# {loss}\n\n**Loss.** ")
-    assert re.search(r"^1\. ", page.read_text(), re.MULTILINE)
-    assert list(commands(page))
-    assert re.search(r"not measured|\d s ", flat(page)), "how long it takes"
-
-
-@PAGE
-def test_jobs_that_are_launched_are_jobs_in_a_workspace_that_the_daemon_knows(page):
+@EACH_PAGE
+def test_dagster_commands_are_valid(page):
     for words in commands(page):
-        if any(it.endswith("dagster") for it in words) and "job" in words:
-            assert set(options(words, "-j", "--job")) <= JOBS
-            (workspace,) = options(words, "-w", "--workspace")
+        # The database and its user have the name `dagster` too.
+        in_compose = "compose" in words
+        names = {".venv/bin/dagster"} | ({"dagster"} if in_compose else set())
+        found = [position for position, word in enumerate(words) if word in names]
+        if not found:
+            continue
+        given = words[found[0] + 1 :]
+        options = parsed_options(given)
+        if given[0] == "job":
+            assert options["job_name"] in JOBS
+            json.loads(options.get("tags", "{}"))
+            (workspace,) = options["workspace"]
             assert (ROOT / "deploy" / Path(workspace).name).is_file()
-            assert all(json.loads(it) for it in options(words, "--tags"))
+            assert not in_compose or workspace == "/opt/stock_platform/workspace.yaml"
 
 
-@PAGE
-def test_what_is_clicked_in_the_ui_is_of_its_kind(page):
-    text = flat(page)
-    assert set(re.findall(r"Jobs, `(\w+)`", text)) <= JOBS
-    assert set(re.findall(r"`(\w+_(?:schedule|sensor))`", text)) <= AUTOMATION
-    assert set(re.findall(r"[Mm]aterialize `(\w+)`", text)) <= ASSETS
-    for names in re.findall(r"[Cc]hecks? ((?:`\w+`(?:, | and )?)+)", text):
-        assert set(re.findall(r"`(\w+)`", names)) <= CHECKS
+def test_image_has_the_workspace_of_the_commands():
+    copied = "COPY deploy/entrypoint.sh deploy/workspace.yaml /opt/stock_platform/\n"
+    assert copied in (ROOT / "Dockerfile").read_text()
 
 
-@PAGE
-def test_queries_name_tables_and_columns_of_the_contracts(page):
-    ours, known = set(TABLES) | copies(page), COLUMNS | {"now_there", "yesterday"}
-    for tree in trees(page):
-        for table in tree.find_all(exp.Table):
-            if table.db.startswith("stock_platform"):
-                assert re.sub(r"_\d{8}$", "", table.name) in ours
-        assert {it.name for it in tree.find_all(exp.Column)} <= known
+@EACH_PAGE
+def test_make_targets_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    spans = {span.split()[1] for span in code_spans(page) if span.startswith("make ")}
+    assert {words[1] for words in commands(page) if words[:1] == ["make"]} | spans <= targets
 
 
-@PAGE
-def test_copied_tables_are_ours(page):
-    asked = re.findall(r"stock_platform(?:_backup)?\.(\w+?)(?:_\d{8})?\b", page.read_text())
-    modules = {it.stem for it in (ROOT / "stock_platform").iterdir()}
-    assert set(asked) - set(TABLES) - copies(page) - modules == set()
-
-
-@PAGE
-def test_objects_of_the_lake_lie_where_the_platform_puts_them(page):
-    lake = LakePaths("gs://PREFIX-{layer}")
-    known = [
-        lake.raw_prices(SESSION),
-        lake.responses(RUN),
-        lake.manifest(SESSION),
-        *(f"{lake.landing(kind)}/{kind}.csv" for kind in ("companies", "exchanges")),
-    ]
-    asked = re.findall(r"gs://PREFIX-(?:raw|processed)/[^\s'`#]+", page.read_text())
-    assert [it for it in asked if not any(path.startswith(it) for path in known)] == []
-
-
-@PAGE
-def test_folders_of_the_lake_are_folders_of_the_lake(page):
-    source = (ROOT / "stock_platform" / "lake" / "paths.py").read_text()
-    tables = [source.replace("{table}", it) for it in PROCESSED_TABLES]
-    for it in spelt(page):
-        if re.fullmatch(r"(raw|processed|landing|code)/[\w/]*", it):
-            whole = re.compile(rf"/{it.rstrip('/')}\b")
-            assert any(whole.search(text) for text in tables), it
-
-
-@PAGE
-def test_calls_of_gcloud_say_their_project_in_runbooks(page):
-    if page.parent == RUNBOOKS:
-        for words in all_commands(page):
-            if words[:1] == ["gcloud"] and words[1] in OF_A_PROJECT and len(words) > 4:
-                assert any(it.startswith("--project=") for it in words), words
-
-
-@PAGE
-def test_an_instance_of_a_resource_is_one_that_terraform_makes(page):
-    keys = {"google_storage_bucket.main": set(local("storage.tf")["buckets"])}
-    for address, key in re.findall(r'(google_\w+\.\w+)\[\\?"(\w+)', page.read_text()):
-        assert key in keys[address]
-
-
-@PAGE
-def test_outputs_workflows_and_services_that_are_named_are_there(page):
-    outputs = "".join(it.read_text() for it in (ROOT / "terraform").rglob("outputs.tf"))
+@EACH_PAGE
+def test_compose_commands_name_services(page):
     for words in all_commands(page):
-        if words[:1] == ["terraform"] and "output" in words and words[-1] not in {"output", "-raw"}:
-            assert f'output "{words[-1]}"' in outputs
+        if "compose" in words:
+            for verb in {"exec", "run"} & set(words):
+                assert SERVICES & set(words[words.index(verb) :])
+            for verb in {"restart", "stop"} & set(words):
+                assert set(words[words.index(verb) + 1 :]) <= SERVICES
+
+
+@EACH_PAGE
+def test_terraform_commands_name_files_and_outputs(page):
+    outputs = terraform_text("outputs.tf")
+    for words in all_commands(page):
+        if words[:1] == ["terraform"]:
+            chdir = [word.split("=")[1] for word in words if word.startswith("-chdir=")]
+            folder = ROOT / (chdir or ["terraform"])[0]
+            files = [
+                word.split("=")[1]
+                for word in words
+                if word.startswith(("-var-file=", "-backend-config="))
+            ]
+            assert [file for file in files if not (folder / file).is_file()] == []
+            if "output" in words and words[-1] not in {"output", "-raw"}:
+                assert f'output "{words[-1]}"' in outputs
+
+
+@EACH_PAGE
+def test_terraform_resources_exist(page):
+    text, buckets = terraform_text(), local("storage.tf")["buckets"]
+    for kind, name, key in re.findall(r'(google_\w+)\.(\w+)(?:\[\\?"(\w+))?', page.read_text()):
+        assert f'resource "{kind}" "{name}"' in text
+        assert not key or (kind, name) == ("google_storage_bucket", "main")
+        assert not key or key in buckets
+
+
+@EACH_PAGE
+def test_workflows_exist(page):
+    for words in all_commands(page):
         if words[:2] == ["gh", "workflow"]:
             assert (ROOT / ".github" / "workflows" / words[-1]).is_file()
-        if "compose" in words and "run" in words:
-            assert {"code", "daemon", "webserver"} & set(words)
+
+
+@EACH_PAGE
+def test_runbooks_name_the_project_for_gcloud(page):
+    for words in all_commands(page) if page.parent == RUNBOOKS else []:
+        if words[:1] == ["gcloud"] and words[1] in PROJECT_COMMANDS and len(words) > 4:
+            assert any(word.startswith("--project=") for word in words), words
+
+
+@EACH_PAGE
+def test_queries_and_copies_use_tables_of_the_contracts(page):
+    # Copies that the page itself creates.
+    copies = set(re.findall(r"CREATE TABLE stock_platform\.(\w+)", page.read_text()))
+    modules = {path.stem for path in (ROOT / "stock_platform").iterdir()}
+    named = set(re.findall(r"stock_platform(?:_backup)?\.(\w+?)(?:_\d{8})?\b", page.read_text()))
+    assert named <= {*TABLES, *copies, *modules}
+    queries = [words[-1] for words in commands(page) if words[:1] == ["bq"] and "query" in words]
+    for query in queries:
+        # The parser does not know UNDROP.
+        if not query.startswith("UNDROP "):
+            for tree in filter(None, sqlglot.parse(query, dialect="bigquery")):
+                columns = {column.name for column in tree.find_all(exp.Column)}
+                assert columns <= COLUMNS | {"now_there", "yesterday"}

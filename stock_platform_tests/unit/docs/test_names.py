@@ -1,61 +1,114 @@
-"""Names that runbooks spell are names of the code: of its fields, and of what Terraform makes."""
+"""Names on the pages exist: settings, events, assets, files, objects of the lake."""
 
 import re
 
 import pytest
 
+from stock_platform.contracts import TABLES
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths
 from stock_platform.orchestration.monitoring.alerts import ALERTS
 from stock_platform.orchestration.monitoring.event_names import EventName
-from stock_platform_tests.support.terraform_code import ROOT as TERRAFORM
-from stock_platform_tests.support.terraform_code import listed, local, resources
-from stock_platform_tests.unit.docs.test_runbooks import PAGES, ROOT, named, spelt
+from stock_platform.settings import variable_names
+from stock_platform_tests.support.terraform_code import local
+from stock_platform_tests.unit.docs.pages import (
+    ASSETS,
+    AUTOMATION,
+    CHECKS,
+    EACH_PAGE,
+    JOBS,
+    ROOT,
+    code_spans,
+    terraform_text,
+)
 
 MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
-PAGE = pytest.mark.parametrize("page", PAGES, ids=named)
 NAME = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
-FOLDERS = ("stock_platform", "deploy", "terraform")
-READ = {".py", ".tf", ".yaml", ".sql", ".sh", ".tftpl"}
+GRAPH_NAME = r"[a-z]+(_[a-z]+)*_(schedule|sensor|prices?|report|load|data|unique|metrics|date)"
+SOURCES = {".py", ".tf", ".yaml", ".sql", ".sh", ".tftpl"}
+OUR_FOLDERS = r"(stock_platform|stock_platform_tests|spark_jobs|terraform|deploy|docs|data)/"
 
 
 @pytest.fixture(scope="module")
-def known():
-    files = (it for folder in FOLDERS for it in (ROOT / folder).rglob("*") if it.suffix in READ)
-    names = {name for it in files for name in re.findall(rf"\b{NAME}\b", it.read_text())}
-    # What an engine tells of a batch stands in metadata with this in front.
-    return names | {f"run_{it}" for it in names}
+def code_names():
+    folders = [ROOT / name for name in ("stock_platform", "deploy", "terraform")]
+    files = (path for folder in folders for path in folder.rglob("*") if path.suffix in SOURCES)
+    names = {name for file in files for name in re.findall(rf"\b{NAME}\b", file.read_text())}
+    # The prefix of metadata about a batch.
+    return names | {f"run_{name}" for name in names}
 
 
-@PAGE
-def test_a_name_is_one_that_the_code_has(page, known):
-    assert {it for it in spelt(page) if re.fullmatch(NAME, it)} - known == set()
+@EACH_PAGE
+def test_names_are_in_the_code(page, code_names):
+    spans = code_spans(page)
+    assert {span for span in spans if re.fullmatch(NAME, span)} <= code_names
+    in_graph = {span for span in spans if re.fullmatch(GRAPH_NAME, span)}
+    assert in_graph <= {*JOBS, *AUTOMATION, *ASSETS, *CHECKS, *TABLES, *EventName}
 
 
-@PAGE
-def test_what_google_is_asked_for_by_name_is_what_terraform_makes(page):
-    text = "".join(it.read_text() for it in (ROOT / "terraform").rglob("*.tf"))
-    (secrets,) = (it for it in resources(TERRAFORM) if it.type == "google_secret_manager_secret")
+@EACH_PAGE
+def test_names_to_click_are_of_their_kind(page):
+    text = re.sub(r"\s+", " ", page.read_text())
+    assert set(re.findall(r"Jobs, `(\w+)`", text)) <= JOBS
+    assert set(re.findall(r"`(\w+_(?:schedule|sensor))`", text)) <= AUTOMATION
+    assert set(re.findall(r"[Mm]aterialize `(\w+)`", text)) <= ASSETS
+    for names in re.findall(r"[Cc]hecks? ((?:`\w+`(?:, | and )?)+)", text):
+        assert set(re.findall(r"`(\w+)`", names)) <= CHECKS
+
+
+@EACH_PAGE
+def test_links_and_files_exist(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    targets = [page.parent / link for link in links if "://" not in link]
+    files = [span for span in code_spans(page) if re.match(OUR_FOLDERS, span)]
+    targets += [ROOT / file for file in files if "*" not in file and "…" not in file]
+    assert [target for target in targets if not target.exists()] == []
+
+
+@EACH_PAGE
+def test_settings_events_and_fields_exist(page):
+    text = page.read_text()
+    assert set(re.findall(r"STOCK_PLATFORM_[A-Z_]+[A-Z]", text)) <= set(variable_names())
+    assert set(re.findall(r'jsonPayload\.event=\\?"([a-z_]+)', text)) <= set(EventName)
+    fields = set(re.findall(r"jsonPayload\.([a-z_]+)", text))
+    assert {field for field in fields if f"`{field}`" not in MONITORING} == set()
+
+
+@EACH_PAGE
+def test_cloud_resources_exist(page):
     made = {
-        *re.findall(r"\$\{var\.prefix\}-([a-z-]+)", text),
+        *re.findall(r"\$\{var\.prefix\}-([a-z-]+)", terraform_text()),
         *local("storage.tf")["buckets"],
-        *listed(secrets.body["for_each"]),
+        *re.findall(r'"([a-z]+-[a-z]+)"', terraform_text("secrets.tf")),
     }
-    assert set(re.findall(r"\bPREFIX-([a-z]+(?:-[a-z]+)*)", page.read_text())) - made == set()
+    assert set(re.findall(r"\bPREFIX-([a-z]+(?:-[a-z]+)*)", page.read_text())) <= made
 
 
-@PAGE
-def test_a_field_of_the_logs_is_one_that_is_told_of(page):
-    asked = set(re.findall(r"jsonPayload\.([a-z_]+)", page.read_text()))
-    assert {it for it in asked if f"`{it}`" not in MONITORING} == set()
+@EACH_PAGE
+def test_lake_paths_are_those_of_the_platform(page):
+    lake = LakePaths("gs://PREFIX-{layer}")
+    known = [
+        lake.raw_prices("2026-11-23"),
+        lake.responses("RUN_ID"),
+        lake.manifest("2026-11-23"),
+        *(f"{lake.landing(kind)}/{kind}.csv" for kind in ("companies", "exchanges")),
+    ]
+    objects = re.findall(r"gs://PREFIX-(?:raw|processed)/[^\s'`#]+", page.read_text())
+    assert [name for name in objects if not any(path.startswith(name) for path in known)] == []
+    source = (ROOT / "stock_platform" / "lake" / "paths.py").read_text()
+    layouts = "".join(source.replace("{table}", table) for table in PROCESSED_TABLES)
+    for span in code_spans(page):
+        if re.fullmatch(r"(raw|processed|landing|code)/[\w/]*", span):
+            assert re.search(rf"/{span.rstrip('/')}\b", layouts), span
 
 
-def test_the_page_on_monitoring_names_every_event_and_no_other():
-    table = MONITORING.split("\n## Events\n")[1].split("\n## ")[0]
-    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(EventName)
-
-
-def test_the_page_on_monitoring_tells_every_alert():
-    table = MONITORING.split("\n## Alerts\n")[1].split("\n## ")[0]
-    assert set(re.findall(r"\[([a-z-]+)\]\(runbooks", table)) == {
-        *ALERTS,
-        *local("monitoring.tf")["alerts"],
-    }
+@pytest.mark.parametrize(
+    ("heading", "row", "names"),
+    [
+        ("Events", r"^\| `(\w+)` \|", {*EventName}),
+        ("Alerts", r"\[([a-z-]+)\]\(runbooks", {*ALERTS, *local("monitoring.tf")["alerts"]}),
+    ],
+)
+def test_monitoring_page_lists_all_events_and_alerts(heading, row, names):
+    table = MONITORING.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    listed = re.findall(row, table, re.MULTILINE)
+    assert sorted(listed) == sorted(names)

@@ -1,4 +1,4 @@
-# Tables of one dataset, each as `schemas/tables.json` has it: in the words of BigQuery's API.
+# Tables of a dataset. The input has the form of `schemas/tables.json` and BigQuery's API.
 
 terraform {
   required_version = ">= 1.11"
@@ -44,7 +44,7 @@ variable "tables" {
 }
 
 resource "google_bigquery_table" "main" {
-  # checkov:skip=CKV_GCP_80: The dataset's key, if there is one, is its tables' too.
+  # checkov:skip=CKV_GCP_80: Tables use the dataset's key.
   for_each                 = var.tables
   dataset_id               = var.dataset
   table_id                 = each.key
