@@ -22,6 +22,7 @@ from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.publish import published_sessions
 
+_FACT: Final = FACT_STOCK_PRICE.name
 _CHECK_NAME: Final = ASSET_CHECK_RESULT.column_names.index("CheckName")
 # In a load manifest: digest of the object before its migration, which may not have been replaced.
 _EARLIER_DIGEST: Final = "sha256_before_migration"
@@ -54,23 +55,12 @@ def migrate(paths: LakePaths, *, dry_run: bool) -> Migration:
             problems.append(str(error))
             return 0
 
-    loaded, results = paths.loaded_folder(FACT_STOCK_PRICE.name), paths.check_results_folder()
-    for text, migrate_one, keys in (
-        (
-            f"{paths.processed_prices_folder()}: objects with old column names",
-            _migrate_prices,
-            published_sessions(paths),
-        ),
-        (
-            f"{loaded}: objects with old column names",
-            _migrate_loaded,
-            load_ledger.sessions(paths, FACT_STOCK_PRICE.name),
-        ),
-        (
-            f"{results}: check results with old names",
-            _migrate_results,
-            check_results.days(paths),
-        ),
+    columns, checks = "objects with old column names", "check results with old names"
+    processed, loaded = paths.processed_prices_folder(), paths.loaded_folder(_FACT)
+    for migrate_one, keys, text in (
+        (_migrate_prices, published_sessions(paths), f"{processed}: {columns}"),
+        (_migrate_loaded, load_ledger.sessions(paths, _FACT), f"{loaded}: {columns}"),
+        (_migrate_results, check_results.days(paths), f"{paths.check_results_folder()}: {checks}"),
     ):
         if changed := sum(files.map_concurrently(partial(attempt, migrate_one), keys)):
             changes.append(f"{text}: {changed:,}")
@@ -78,7 +68,7 @@ def migrate(paths: LakePaths, *, dry_run: bool) -> Migration:
 
 
 def rename_checks(results: pa.Table) -> pa.Table:
-    """Return check results under their new names. Of two with equal keys the later one is kept."""
+    """Return check results under their new names. Results that already have them win."""
     is_outdated = pc.is_in(results["CheckName"], pa.array(RENAMED_CHECKS))
     outdated = results.filter(is_outdated)
     names = [RENAMED_CHECKS[name] for name in outdated["CheckName"].to_pylist()]
@@ -102,8 +92,7 @@ def _migrate_loaded(paths: LakePaths, session: str, *, dry_run: bool) -> int:
     The manifest is written first, with both digests, because the object must stay verifiable if
     the process dies between the two.
     """
-    table = FACT_STOCK_PRICE.name
-    uri, manifest_uri = paths.loaded(table, session), paths.loaded_manifest(table, session)
+    uri, manifest_uri = paths.loaded(_FACT, session), paths.loaded_manifest(_FACT, session)
     renamed = _rename_columns(uri)
     if renamed is None:
         return 0

@@ -94,7 +94,10 @@ def _storage(installation: Installation, folder: Path) -> Iterator[str]:
             "public-host": f"127.0.0.1:{port}",
             "filesystem-root": folder / "storage",
         }
-        command = [str(installation.storage), *(f"-{k}={v}" for k, v in options.items())]
+        command = [
+            str(installation.storage),
+            *(f"-{name}={value}" for name, value in options.items()),
+        ]
         with _server(command, {}, f"{url}/storage/v1/b?project={PROJECT}", folder / "storage.log"):
             yield url
 
@@ -110,7 +113,10 @@ def _bigquery(installation: Installation, folder: Path, storage: str) -> Iterato
             "project": PROJECT,
             "data-dir": folder / "bigquery",
         }
-        command = [str(installation.bigquery), *(f"--{k}={v}" for k, v in options.items())]
+        command = [
+            str(installation.bigquery),
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
         variables = {"HOME": str(installation.home), "STORAGE_EMULATOR_HOST": storage}
         probe = f"{url}/bigquery/v2/projects/{PROJECT}/datasets"
         with _server(command, variables, probe, folder / "bigquery.log"):

@@ -36,16 +36,20 @@ def answered(body, status=200, url=DATA_URL):
     return HttpResponseRecord(url, status, NOW, body, None if status else "timed out")
 
 
-def lines(request, *answers):
-    found = build_symbol_result(request, answers, "yfinance/1.7.0").records
+def records(request, *responses):
+    found = build_symbol_result(request, responses, "yfinance/1.7.0").records
     assert [line["session_date"] for line in found] == [s.isoformat() for s in request.sessions]
-    return {line["session_date"]: line for line in found}
+    return list(found)
 
 
-def outcome(body, status=200, **kwargs):
-    return lines(price_request("T", MONDAY, **kwargs), answered(body, status))[str(MONDAY)][
-        "outcome"
-    ]
+def record(*responses, session=MONDAY, closed=()):
+    """The record of one session."""
+    (found,) = records(price_request("T", session, closed=closed), *responses)
+    return found
+
+
+def outcomes(request, *responses):
+    return [line["outcome"] for line in records(request, *responses)]
 
 
 def test_record_contains_all_session_data():
@@ -109,49 +113,45 @@ def test_every_response_is_kept_verbatim():
 
 
 def test_missing_bar_on_holiday_is_no_session():
-    assert outcome(chart_body("T"), closed=(MONDAY,)) == Outcome.NO_SESSION
+    assert record(answered(chart_body("T")), closed=(MONDAY,))["outcome"] == Outcome.NO_SESSION
 
 
 def test_bar_on_closed_exchange_is_kept():
-    line = lines(
-        price_request("T", MONDAY, closed=(MONDAY,)),
-        answered(chart_body("T", {opening(MONDAY): ROW})),
-    )[str(MONDAY)]
-    assert line["outcome"] == Outcome.NO_SESSION
-    assert line["bar"]
+    found = record(answered(chart_body("T", {opening(MONDAY): ROW})), closed=(MONDAY,))
+    assert found["outcome"] == Outcome.NO_SESSION
+    assert found["bar"]
 
 
 def test_missing_bar_before_listing_is_not_listed():
     body = chart_body("T", firstTradeDate=opening(MONDAY))
-    found = lines(price_request("T", FRIDAY, MONDAY, TUESDAY), answered(body))
-    assert [line["outcome"] for line in found.values()] == ["not_listed", "null_bar", "null_bar"]
+    request = price_request("T", FRIDAY, MONDAY, TUESDAY)
+    assert outcomes(request, answered(body)) == ["not_listed", "null_bar", "null_bar"]
 
 
 def test_price_before_first_trade_date_counts():
     body = chart_body("T", {opening(FRIDAY): ROW}, firstTradeDate=opening(MONDAY))
-    assert lines(price_request("T", FRIDAY), answered(body))[str(FRIDAY)]["outcome"] == "ok"
+    assert record(answered(body), session=FRIDAY)["outcome"] == "ok"
 
 
 @pytest.mark.parametrize("row", [NULLS, (*ROW[:3], None, *ROW[4:])])
 def test_bar_with_missing_prices_is_kept(row):
-    body = chart_body("T", {opening(MONDAY): row})
-    line = lines(price_request("T", MONDAY), answered(body))[str(MONDAY)]
-    assert line["outcome"] == Outcome.NULL_BAR
-    assert tuple((line["bar"] or {}).values()) == row
+    found = record(answered(chart_body("T", {opening(MONDAY): row})))
+    assert found["outcome"] == Outcome.NULL_BAR
+    assert tuple((found["bar"] or {}).values()) == row
 
 
 def test_volume_and_currency_are_optional():
     body = chart_body("T", {opening(MONDAY): (*ROW[:5], None)}, currency=None)
-    line = lines(price_request("T", MONDAY), answered(body))[str(MONDAY)]
-    assert (line["outcome"], line["currency"]) == ("ok", None)
+    found = record(answered(body))
+    assert (found["outcome"], found["currency"]) == ("ok", None)
 
 
 def test_live_bar_is_kept():
     regular = {"start": opening(MONDAY), "end": opening(MONDAY, 20, 0)}
     body = chart_body("T", {opening(MONDAY) + 60: ROW}, currentTradingPeriod={"regular": regular})
-    line = lines(price_request("T", MONDAY), answered(body))[str(MONDAY)]
-    assert line["outcome"] == Outcome.LIVE_BAR
-    assert line["bar"]
+    found = record(answered(body))
+    assert found["outcome"] == Outcome.LIVE_BAR
+    assert found["bar"]
 
 
 @pytest.mark.parametrize(
@@ -177,36 +177,34 @@ def test_live_bar_is_kept():
     ],
 )
 def test_status_and_body_decide_outcome(status, body, expected):
-    line = lines(price_request("T", MONDAY), answered(body, status))[str(MONDAY)]
-    assert line["outcome"] == expected
-    assert line["bar"] is None
-    assert (line["response_sha256"] is None) == (status is None)
+    found = record(answered(body, status))
+    assert found["outcome"] == expected
+    assert found["bar"] is None
+    assert (found["response_sha256"] is None) == (status is None)
 
 
 def test_failure_applies_to_every_session():
-    found = lines(
-        price_request("T", MONDAY, TUESDAY, closed=(TUESDAY,)), answered(b"Too Many Requests", 429)
-    )
-    assert {line["outcome"] for line in found.values()} == {"throttled"}
-    assert {line["error"] for line in found.values()} == {"HTTP 429: Too Many Requests"}
+    request = price_request("T", MONDAY, TUESDAY, closed=(TUESDAY,))
+    found = records(request, answered(b"Too Many Requests", 429))
+    assert {line["outcome"] for line in found} == {"throttled"}
+    assert {line["error"] for line in found} == {"HTTP 429: Too Many Requests"}
 
 
 def test_range_without_data_depends_on_calendar():
     body = error_body("Bad Request", "Data doesn't exist for startDate = 1, endDate = 2")
-    found = lines(price_request("T", MONDAY, TUESDAY, closed=(TUESDAY,)), answered(body, 400))
-    assert [line["outcome"] for line in found.values()] == ["null_bar", "no_session"]
+    request = price_request("T", MONDAY, TUESDAY, closed=(TUESDAY,))
+    assert outcomes(request, answered(body, 400)) == ["null_bar", "no_session"]
 
 
 def test_time_zone_response_gives_no_prices():
     time_zone = answered(chart_body("T", {opening(MONDAY): ROW}), url=f"{URL}?range=1d&interval=1d")
-    request = price_request("T", MONDAY)
-    assert lines(request, time_zone)[str(MONDAY)]["outcome"] == Outcome.UPSTREAM_ERROR
-    assert lines(request, time_zone, answered(b"", 429))[str(MONDAY)]["outcome"] == "throttled"
+    assert record(time_zone)["outcome"] == Outcome.UPSTREAM_ERROR
+    assert record(time_zone, answered(b"", 429))["outcome"] == "throttled"
 
 
 def test_last_attempt_decides():
-    answers = answered(b"", 429), answered(chart_body("T", {opening(MONDAY): ROW}))
-    assert lines(price_request("T", MONDAY), *answers)[str(MONDAY)]["outcome"] == "ok"
+    responses = answered(b"", 429), answered(chart_body("T", {opening(MONDAY): ROW}))
+    assert record(*responses)["outcome"] == "ok"
 
 
 def test_outcome_sets_are_disjoint():
@@ -231,7 +229,7 @@ def test_later_splits_are_strictly_later(splits):
         for n, (up, down) in splits.items()
     }
     body = chart_body("T", {opening(day): ROW for day in days}, events={"splits": events})
-    for n, line in enumerate(lines(price_request("T", *days), answered(body)).values()):
+    for n, line in enumerate(records(price_request("T", *days), answered(body))):
         factor = prod(
             Fraction(int(s["numerator"]), int(s["denominator"])) for s in line["later_splits"]
         )

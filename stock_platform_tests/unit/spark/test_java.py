@@ -18,6 +18,11 @@ def install_java(folder, banner):
     return folder
 
 
+JAVA_8 = 'java version "1.8.0_392"'
+JAVA_17 = 'openjdk version "17.0.15" 2025-04-15'
+JAVA_21 = 'openjdk version "21.0.4" 2024-07-16'
+
+
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """A machine without Java: no JAVA_HOME, nothing on PATH, no package."""
@@ -28,13 +33,13 @@ def machine(monkeypatch, tmp_path):
 
 
 def test_java_home_comes_first(machine, tmp_path):
-    home = install_java(tmp_path / "17", 'openjdk version "17.0.15" 2025-04-15')
+    home = install_java(tmp_path / "17", JAVA_17)
     machine.setenv("JAVA_HOME", str(home))
     assert find_java_home() == home
 
 
 def test_symlink_on_path_is_resolved(machine, tmp_path):
-    home = install_java(tmp_path / "17", 'openjdk version "17.0.15" 2025-04-15')
+    home = install_java(tmp_path / "17", JAVA_17)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").symlink_to(home / "bin" / "java")
     machine.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
@@ -42,21 +47,18 @@ def test_symlink_on_path_is_resolved(machine, tmp_path):
 
 
 def test_too_new_java_is_skipped(machine, tmp_path):
-    new = install_java(tmp_path / "21", 'openjdk version "21.0.4" 2024-07-16')
-    fits = install_java(tmp_path / "17", 'openjdk version "17.0.15" 2025-04-15')
-    machine.setenv("JAVA_HOME", str(new))
-    machine.setenv("PATH", f"{fits / 'bin'}:/bin")
-    assert find_java_home() == fits
+    home = install_java(tmp_path / "17", JAVA_17)
+    machine.setenv("JAVA_HOME", str(install_java(tmp_path / "21", JAVA_21)))
+    machine.setenv("PATH", f"{home / 'bin'}:/bin")
+    assert find_java_home() == home
 
 
 def test_missing_java_17_is_explained(machine, tmp_path):
-    new = install_java(tmp_path / "21", 'openjdk version "21.0.4" 2024-07-16')
-    old = install_java(tmp_path / "8", 'java version "1.8.0_392"')
-    machine.setenv("JAVA_HOME", str(new))
-    machine.setenv("PATH", f"{old / 'bin'}:/bin")
-    with pytest.raises(NoSuitableJavaError, match="JAVA_HOME has 21; PATH has 8") as refused:
+    machine.setenv("JAVA_HOME", str(install_java(tmp_path / "21", JAVA_21)))
+    machine.setenv("PATH", f"{install_java(tmp_path / '8', JAVA_8) / 'bin'}:/bin")
+    with pytest.raises(NoSuitableJavaError, match="JAVA_HOME has 21; PATH has 8") as error:
         find_java_home()
-    assert "STOCK_PLATFORM_SPARK=sail" in str(refused.value)
+    assert "STOCK_PLATFORM_SPARK=sail" in str(error.value)
 
 
 @pytest.mark.parametrize("home", ["nowhere", "silent"])

@@ -19,19 +19,36 @@ from stock_platform_tests.support.platform_fixture import (
 )
 
 GOOD = "\n".join([HEADER, *SAMPLE_COMPANIES]) + "\n"
+RENAMED = GOOD.replace("Apple Inc.", "Apple")
+EXCHANGES = (SAMPLE_ERP / "exchanges.csv").read_text()
 
 
 @pytest.fixture
 def landing(platform):
-    platform.drop("exchanges", "exchanges.csv", (SAMPLE_ERP / "exchanges.csv").read_bytes())
+    platform.drop("exchanges", "exchanges.csv", EXCHANGES)
     return platform
 
 
+def load(platform, name, content=GOOD):
+    """Drop a file of companies and load it."""
+    platform.drop("companies", name, content)
+    return platform.run("erp_load")
+
+
+def entries(platform):
+    return ledger.read_ledger(platform.paths, "companies").by_arrival()
+
+
 def outcomes(platform):
-    return [
-        (record.name, record.status)
-        for record in ledger.read_ledger(platform.paths, "companies").by_arrival()
-    ]
+    return [(record.name, record.status) for record in entries(platform)]
+
+
+def company_names(platform):
+    return set(platform.table("dim_company")["CompanyName"])
+
+
+def check_result(result, check="files_accepted"):
+    return check_results(result, check, "raw_erp_companies")[None]
 
 
 def observed(result):
@@ -45,8 +62,7 @@ def observed(result):
 def test_files_load_once_in_arrival_order(landing):
     renamed = GOOD.replace(",FB,", ",META,").replace("2012-05-18", "2012-06-09")
     landing.drop("companies", "b.csv", GOOD)
-    landing.drop("companies", "a.csv", renamed)
-    result = landing.run("erp_load")
+    result = load(landing, "a.csv", renamed)
     assert result.success
     assert outcomes(landing) == [("b.csv", "loaded"), ("a.csv", "loaded")]
     symbols = landing.table("dim_company").set_index("Symbol")
@@ -63,8 +79,7 @@ def renamed(name, day):
 @pytest.fixture
 def renamed_once(landing):
     """A platform with a renamed company, and its history."""
-    landing.drop("companies", "a.csv", GOOD)
-    assert landing.run("erp_load").success
+    assert load(landing, "a.csv").success
     landing.drop("companies", "b.csv", renamed("Apple", "2012-06-01"))
     assert landing.run("erp_load").success
     return landing, landing.table("dim_company_history")
@@ -91,7 +106,7 @@ def test_missing_pointer_loses_no_history(renamed_once):
 
 def test_lost_records_are_restored_by_reload(renamed_once):
     platform, before = renamed_once
-    first, last = ledger.read_ledger(platform.paths, "companies").by_arrival()
+    first, last = entries(platform)
     Path(platform.paths.raw_erp("companies", last.key), "facts.parquet").unlink()
     assert not platform.run("erp_load").success
     pointer = Path(platform.paths.current_erp("companies"))
@@ -122,10 +137,9 @@ def test_only_changed_content_loads_again(landing):
     landing.run("erp_load")
     os.utime(file, (1, 1))
     landing.run("erp_load")
-    landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple"))
-    landing.run("erp_load")
+    load(landing, "c.csv", RENAMED)
     assert [status for _, status in outcomes(landing)] == ["loaded", "unchanged", "loaded"]
-    assert "Apple" in set(landing.table("dim_company")["CompanyName"])
+    assert "Apple" in company_names(landing)
 
 
 def test_file_dropped_again_is_unchanged(landing):
@@ -134,35 +148,30 @@ def test_file_dropped_again_is_unchanged(landing):
     before = landing.table("dim_company")
     file.unlink()
     assert landing.run("erp_load").success
-    landing.drop("companies", "c.csv", GOOD)
-    landing.run("erp_load")
+    load(landing, "c.csv")
     assert [status for _, status in outcomes(landing)] == ["loaded", "unchanged"]
     assert landing.table("dim_company").equals(before)
 
 
 def test_corrected_file_loads_after_rejection(landing, capfd):
-    landing.drop("companies", "c.csv", GOOD)
-    landing.run("erp_load")
+    load(landing, "c.csv")
     before = landing.table("dim_company")
-    landing.drop("companies", "c.csv", "<html>502</html>")
-    rejected = landing.run("erp_load")
-    assert check_results(rejected, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    rejected = load(landing, "c.csv", "<html>502</html>")
+    assert check_result(rejected) == (False, "ERROR")
     assert "c.csv was rejected, nothing of it is used: the file is a web page" in (
         capfd.readouterr().err
     )
     assert landing.table("dim_company").equals(before)
-    landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple"))
-    corrected = landing.run("erp_load")
-    assert check_results(corrected, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
+    corrected = load(landing, "c.csv", RENAMED)
+    assert check_result(corrected) == (True, "ERROR")
     assert [status for _, status in outcomes(landing)] == ["loaded", "rejected", "loaded"]
 
 
 def test_unrecorded_load_repeats_without_effect(landing):
-    landing.drop("companies", "c.csv", GOOD)
-    landing.run("erp_load")
+    load(landing, "c.csv")
     before = landing.table("dim_company_history")
-    (load,) = ledger.read_ledger(landing.paths, "companies").by_arrival()
-    files.delete(landing.paths.erp_load("companies", load.key))
+    (record,) = entries(landing)
+    files.delete(landing.paths.erp_load("companies", record.key))
     assert landing.run("erp_load").success
     assert landing.table("dim_company_history").equals(before)
     assert len(outcomes(landing)) == 1
@@ -185,9 +194,7 @@ def test_partial_files_are_ignored(landing, name):
 
 @pytest.mark.parametrize("name", ["c.txt", "x%2F..%2Fy.csv", "ü ☃.csv", "C.CSV"])
 def test_unusual_file_names_are_accepted(landing, name):
-    landing.drop("companies", name, GOOD)
-    assert landing.run("erp_load").success
-
+    assert load(landing, name).success
     assert outcomes(landing) == [(name, "loaded")]
 
 
@@ -230,7 +237,7 @@ def test_unreadable_file_is_rejected_alone(landing, monkeypatch):
     monkeypatch.setattr(LocalFileSystem, "get_file", get_file)
     result = landing.run("erp_load")
     assert outcomes(landing) == [("a.csv", "rejected"), ("b.csv", "loaded")]
-    assert check_results(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    assert check_result(result) == (False, "ERROR")
 
 
 def test_future_mtime_does_not_block_loading(landing):
@@ -244,62 +251,52 @@ def test_future_mtime_does_not_block_loading(landing):
 
 
 def test_late_file_changes_nothing(landing):
-    landing.drop("companies", "old.csv", GOOD)
-    landing.run("erp_load")
-    landing.drop("companies", "new.csv", GOOD.replace("Apple Inc.", "Apple"))
-    landing.run("erp_load")
+    load(landing, "old.csv")
+    load(landing, "new.csv", RENAMED)
     before = landing.table("dim_company")
-    landing.drop("companies", "old-again.csv", GOOD)
-    result = landing.run("erp_load")
+    result = load(landing, "old-again.csv")
     assert outcomes(landing)[-1] == ("old-again.csv", "late")
     assert landing.table("dim_company").equals(before)
     assert "it came late" in observed(result)[-1].metadata["summary"].value
 
 
 def test_reuploading_earlier_content_loads_again(landing):
-    for content in (GOOD, GOOD.replace("Apple Inc.", "Apple"), GOOD):
-        landing.drop("companies", "c.csv", content)
-        landing.run("erp_load")
+    for content in (GOOD, RENAMED, GOOD):
+        load(landing, "c.csv", content)
     assert outcomes(landing) == [("c.csv", "loaded")] * 3
-    assert "Apple Inc." in set(landing.table("dim_company")["CompanyName"])
+    assert "Apple Inc." in company_names(landing)
 
 
 def test_changed_exchanges_reload_newest_companies(landing):
-    exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
-    without = "".join(line for line in exchanges.splitlines(keepends=True) if "XNYS" not in line)
+    without = "".join(line for line in EXCHANGES.splitlines(keepends=True) if "XNYS" not in line)
     (listed,) = [row for row in SAMPLE_COMPANIES if "XNYS" in row][:1]
     others = [row for row in SAMPLE_COMPANIES if "XNYS" not in row]
     landing.drop("exchanges", "exchanges.csv", without)
-    landing.drop("companies", "c.csv", "\n".join([HEADER, *others, listed]) + "\n")
-    landing.run("erp_load")
+    load(landing, "c.csv", "\n".join([HEADER, *others, listed]) + "\n")
     symbol = listed.split(",")[1]
     assert symbol not in set(landing.table("dim_company")["Symbol"])
-    landing.drop("exchanges", "exchanges.csv", exchanges)
+    landing.drop("exchanges", "exchanges.csv", EXCHANGES)
     assert landing.run("erp_load").success
     assert symbol in set(landing.table("dim_company")["Symbol"])
 
 
 def test_rejected_newest_file_hides_older_ones(landing):
-    exchanges = (SAMPLE_ERP / "exchanges.csv").read_text()
-    broken = exchanges.replace(",USD,,NMS", ",USD,#,NMS")  # not a character of Yahoo's symbols
-    landing.drop("companies", "old.csv", GOOD.replace("Apple Inc.", "Apple"))
-    landing.run("erp_load")
-    landing.drop("companies", "new.csv", GOOD)
-    landing.run("erp_load")
+    broken = EXCHANGES.replace(",USD,,NMS", ",USD,#,NMS")  # not a character of Yahoo's symbols
+    load(landing, "old.csv", RENAMED)
+    load(landing, "new.csv")
     landing.drop("exchanges", "exchanges.csv", broken)
     for _ in range(2):
         landing.run("erp_load")
         assert outcomes(landing) == [("old.csv", "loaded"), ("new.csv", "rejected")]
-    landing.drop("exchanges", "exchanges.csv", exchanges)
+    landing.drop("exchanges", "exchanges.csv", EXCHANGES)
     landing.run("erp_load")
     assert outcomes(landing) == [("old.csv", "loaded"), ("new.csv", "loaded")]
-    assert "Apple Inc." in set(landing.table("dim_company")["CompanyName"])
+    assert "Apple Inc." in company_names(landing)
 
 
 def test_rejected_first_file_fails_check(landing):
-    landing.drop("companies", "c.csv", "nothing")
-    result = landing.run("erp_load")
-    assert check_results(result, "files_accepted", "raw_erp_companies")[None] == (False, "ERROR")
+    result = load(landing, "c.csv", "nothing")
+    assert check_result(result) == (False, "ERROR")
 
 
 def test_deleting_rejected_file_clears_check(landing):
@@ -310,26 +307,23 @@ def test_deleting_rejected_file_clears_check(landing):
     file.unlink()
     assert [file.name for file in list_deleted_rejects(landing.paths, "companies")] == ["bad.csv"]
     cleared = landing.run("erp_load")
-    assert check_results(cleared, "files_accepted", "raw_erp_companies")[None] == (True, "ERROR")
+    assert check_result(cleared) == (True, "ERROR")
     assert list_deleted_rejects(landing.paths, "companies") == []
 
 
 def test_damaged_ledger_entry_fails_its_check(landing, capfd):
-    landing.drop("companies", "a.csv", GOOD)
-    landing.run("erp_load")
-    (record,) = ledger.read_ledger(landing.paths, "companies").by_arrival()
-    landing.drop("companies", "b.csv", GOOD.replace("Apple Inc.", "Apple"))
-    landing.run("erp_load")
+    load(landing, "a.csv")
+    (record,) = entries(landing)
+    load(landing, "b.csv", RENAMED)
     entry = Path(landing.paths.erp_load("companies", record.key))
     entry.write_bytes(b"{")
-    landing.drop("companies", "c.csv", GOOD.replace("Apple Inc.", "Apple Corp"))
-    result = landing.run("erp_load")
+    result = load(landing, "c.csv", GOOD.replace("Apple Inc.", "Apple Corp"))
     assert result.success
     name = "load_ledger_is_readable"
-    assert check_results(result, name, "raw_erp_companies")[None] == (False, "ERROR")
+    assert check_result(result, name) == (False, "ERROR")
     assert f"the ledger entry {entry} is damaged" in capfd.readouterr().err
-    assert "Apple Corp" in set(landing.table("dim_company")["CompanyName"])
+    assert "Apple Corp" in company_names(landing)
     entry.unlink()
     repaired = landing.run("erp_load")
-    assert check_results(repaired, name, "raw_erp_companies")[None] == (True, "ERROR")
-    assert "Apple Corp" in set(landing.table("dim_company")["CompanyName"])
+    assert check_result(repaired, name) == (True, "ERROR")
+    assert "Apple Corp" in company_names(landing)

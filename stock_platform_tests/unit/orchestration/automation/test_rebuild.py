@@ -1,10 +1,12 @@
 """A lost warehouse is rebuilt from the lake, row for row."""
 
 import hashlib
+import io
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -36,9 +38,8 @@ def rebuild(platform):
 
 
 def failures(result):
-    return str(
-        [failure.step_failure_data.error.message for failure in result.get_step_failure_events()]
-    )
+    events = result.get_step_failure_events()
+    return str([failure.step_failure_data.error.message for failure in events])
 
 
 @pytest.fixture(scope="module")
@@ -63,30 +64,26 @@ def platform_without_warehouse(loaded_platform):
     assert rebuild(loaded_platform).success
 
 
+@contextmanager
+def damaged(file, damage):
+    """Change a file's content until the end of the block."""
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    yield
+    file.write_bytes(content)
+
+
 def test_every_table_is_restored(platform_without_warehouse):
     platform, before = platform_without_warehouse
     assert rebuild(platform).success
     assert differing(before, tables(platform)) == []
 
 
-def test_intact_tables_stay_unchanged(loaded_platform):
-    before = tables(loaded_platform)
-    assert rebuild(loaded_platform).success
-    assert differing(before, tables(loaded_platform)) == []
-
-
 def test_damaged_session_affects_only_itself(platform_without_warehouse):
     platform, before = platform_without_warehouse
-    root = Path(platform.paths.processed_prices_folder()).parents[1]
-    (kept,) = [
-        path
-        for path in root.rglob("*.parquet")
-        if "2012-11-07" in str(path) and "fact_stock_price" in str(path)
-    ]
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[: len(whole) // 2])
-    result = rebuild(platform)
-    kept.write_bytes(whole)
+    rows = loaded_file(platform, "*.parquet")
+    with damaged(rows, lambda content: content[: len(content) // 2]):
+        result = rebuild(platform)
     assert not result.success
     assert "fact_stock_price: 2012-11-07" in failures(result)
     after = tables(platform)
@@ -96,20 +93,18 @@ def test_damaged_session_affects_only_itself(platform_without_warehouse):
     pd.testing.assert_frame_equal(after["fact_stock_price"], expected)
 
 
-def kept(platform, table, session, name):
-    root = Path(platform.paths.loaded_session(table, session))
-    (found,) = root.glob(name)
+def loaded_file(platform, name):
+    """A file of a loaded session of prices."""
+    (found,) = Path(platform.paths.loaded_session("fact_stock_price", "2012-11-07")).glob(name)
     return found
 
 
 def test_bad_row_count_affects_only_its_session(platform_without_warehouse):
     platform, before = platform_without_warehouse
-    manifest = kept(platform, "fact_stock_price", "2012-11-07", "*.json")
-    whole = manifest.read_bytes()
-    content = orjson.loads(whole)
-    manifest.write_bytes(orjson.dumps({**content, "rows": content["rows"] + 1}))
-    result = rebuild(platform)
-    manifest.write_bytes(whole)
+    manifest = loaded_file(platform, "*.json")
+    content = orjson.loads(manifest.read_bytes())
+    with damaged(manifest, lambda _: orjson.dumps({**content, "rows": content["rows"] + 1})):
+        result = rebuild(platform)
     assert "2012-11-07" in failures(result)
     after = platform.table("fact_stock_price")
     assert len(after) == len(before["fact_stock_price"]) - content["rows"]
@@ -117,51 +112,52 @@ def test_bad_row_count_affects_only_its_session(platform_without_warehouse):
 
 def test_rejected_session_is_named(platform_without_warehouse):
     platform, before = platform_without_warehouse
-    parquet = kept(platform, "fact_stock_price", "2012-11-07", "*.parquet")
-    manifest = kept(platform, "fact_stock_price", "2012-11-07", "*.json")
-    whole = parquet.read_bytes(), manifest.read_bytes()
-    pq.write_table(pq.read_table(parquet).drop_columns(["Volume"]), parquet)
-    digest = hashlib.sha256(parquet.read_bytes()).hexdigest()
-    manifest.write_bytes(orjson.dumps({**orjson.loads(whole[1]), "sha256": digest}))
-    result = rebuild(platform)
-    parquet.write_bytes(whole[0])
-    manifest.write_bytes(whole[1])
+    parquet = loaded_file(platform, "*.parquet")
+    manifest = loaded_file(platform, "*.json")
+    rows = io.BytesIO()
+    pq.write_table(pq.read_table(parquet).drop_columns(["Volume"]), rows)
+    digest = hashlib.sha256(rows.getvalue()).hexdigest()
+    content = orjson.dumps({**orjson.loads(manifest.read_bytes()), "sha256": digest})
+    with damaged(parquet, lambda _: rows.getvalue()), damaged(manifest, lambda _: content):
+        result = rebuild(platform)
     assert "Volume" in failures(result)
     assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
 
 
-def die_after_commit(platform, monkeypatch, session):
-    """Load a session, and die after the warehouse's commit."""
+@pytest.fixture
+def die_after_commit(loaded_platform, monkeypatch):
+    """Load a session, and fail after the warehouse's commit; finally load it again."""
 
-    def die(*_):
-        raise RuntimeError("gone")
+    def fail(*_):
+        raise RuntimeError("failed")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("stock_platform.lake.load_ledger.record_load", die)
-        assert not platform.materialize("fact_stock_price", first=session).success
+    def load():
+        with monkeypatch.context() as patch:
+            patch.setattr("stock_platform.lake.load_ledger.keep", fail)
+            assert not loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
+
+    yield load
+    assert loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
+    assert rebuild(loaded_platform).success
 
 
-def test_unfinished_load_is_named_until_repeated(loaded_platform, monkeypatch):
+def test_unfinished_load_is_named_until_repeated(loaded_platform, die_after_commit):
     before = tables(loaded_platform)
-    die_after_commit(loaded_platform, monkeypatch, "2012-11-07")
+    die_after_commit()
     output = failures(rebuild(loaded_platform))
     assert "fact_stock_price: 2012-11-07: restored as of the load before" in output
     assert "Materialize the session" in output
     assert differing(before, tables(loaded_platform)) == []
-    assert loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
-    assert rebuild(loaded_platform).success
 
 
-def test_unfinished_first_load_blames_no_check(loaded_platform, monkeypatch):
+def test_unfinished_first_load_blames_no_check(loaded_platform, die_after_commit):
     before = len(loaded_platform.table("fact_stock_price"))
     shutil.rmtree(loaded_platform.paths.loaded_session("fact_stock_price", "2012-11-07"))
-    die_after_commit(loaded_platform, monkeypatch, "2012-11-07")
+    die_after_commit()
     output = failures(rebuild(loaded_platform))
     assert "2012-11-07: not restored, because its last load did not finish" in output
     assert "a check stopped" not in output.lower()
     assert len(loaded_platform.table("fact_stock_price")) == before
-    assert loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
-    assert rebuild(loaded_platform).success
 
 
 @pytest.mark.parametrize("name", ["date=2012-11-07.bak", "date=tmp", "date=20121107"])
@@ -183,7 +179,7 @@ def test_unrecognised_folders_are_named(platform_without_warehouse, name):
     assert differing(before, tables(platform)) == []
 
 
-def test_rows_of_empty_session_are_deleted(loaded_platform):
+def test_only_surplus_rows_are_deleted(loaded_platform):
     before = tables(loaded_platform)
     held = set(before["fact_corporate_action"]["TradeDate"].astype(str))
     (day, *_) = [session for session in sorted({FIRST, "2012-11-06", LAST}) if session not in held]
@@ -211,25 +207,17 @@ def test_damaged_erp_records_are_named(platform_without_warehouse, name, damage)
     platform, before = platform_without_warehouse
     current = orjson.loads(Path(platform.paths.current_erp("companies")).read_bytes())["load"]
     file = Path(platform.paths.raw_erp("companies", current), name)
-    whole = file.read_bytes()
-    file.write_bytes(damage(whole))
-    result = rebuild(platform)
-    file.write_bytes(whole)
+    with damaged(file, damage):
+        result = rebuild(platform)
     assert "the companies in the lake cannot be read" in failures(result)
     assert differing(before, tables(platform)) == ["dim_company", "dim_company_history"]
 
 
 def test_damaged_check_results_fail_rebuild(platform_without_warehouse):
     platform, before = platform_without_warehouse
-    (kept,) = [
-        path
-        for path in Path(platform.settings.lake).rglob("*.parquet")
-        if "check" in str(path.parent)
-    ][:1]
-    whole = kept.read_bytes()
-    kept.write_bytes(b"nothing")
-    result = rebuild(platform)
-    kept.write_bytes(whole)
+    paths = Path(platform.settings.lake).rglob("*.parquet")
+    with damaged(next(path for path in paths if "check" in str(path.parent)), lambda _: b"nothing"):
+        result = rebuild(platform)
     assert not result.success
     assert "asset_check_result" in differing(before, tables(platform))
 
@@ -262,7 +250,7 @@ def command(loaded_platform, tmp_path):
     return start
 
 
-def test_killed_command_can_be_repeated(loaded_platform, command):
+def test_command_restores_all_after_a_kill(loaded_platform, command):
     before = tables(loaded_platform)
     loaded_platform.settings.warehouse_file.unlink()
     with command() as killed:
@@ -270,9 +258,11 @@ def test_killed_command_can_be_repeated(loaded_platform, command):
         killed.kill()
     assert killed.returncode == -signal.SIGKILL
     with command() as again:
-        output = again.communicate(timeout=120)
-    assert again.returncode == 0, output
+        output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert "fact_corporate_action" in output
     assert differing(before, tables(loaded_platform)) == []
+    assert files.exists(loaded_platform.paths.quality_report())
 
 
 @pytest.mark.parametrize(
@@ -284,15 +274,13 @@ def test_killed_command_can_be_repeated(loaded_platform, command):
     ],
 )
 def test_damaged_warehouse_has_remedy(loaded_platform, command, damage):
-    whole = loaded_platform.settings.warehouse_file.read_bytes()
-    loaded_platform.settings.warehouse_file.write_bytes(damage(whole))
-    with command() as refused:
-        _, output = refused.communicate(timeout=120)
-    loaded_platform.settings.warehouse_file.write_bytes(whole)
-    assert refused.returncode == 1
-    assert loaded_platform.settings.warehouse_file.name in output
-    assert "The file is damaged: move it" in output
-    assert "close the named one" not in output
+    file = loaded_platform.settings.warehouse_file
+    with damaged(file, damage), command() as rebuild_command:
+        _, output = rebuild_command.communicate(timeout=120)
+    assert rebuild_command.returncode == 1
+    assert file.name in output
+    assert "The file is damaged: move it and its .wal file away" in output
+    assert "close" not in output
     assert "Traceback" not in output
 
 
@@ -307,14 +295,3 @@ def test_locked_warehouse_names_its_process(loaded_platform, monkeypatch):
         with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*close the named one"):
             loaded_platform.warehouse.create_tables()
         holder.communicate(b"\n")
-
-
-def test_command_lists_restored_tables(loaded_platform, command):
-    before = tables(loaded_platform)
-    loaded_platform.settings.warehouse_file.unlink()
-    with command() as done:
-        output, errors = done.communicate(timeout=120)
-    assert done.returncode == 0, errors
-    assert "fact_corporate_action" in output
-    assert differing(before, tables(loaded_platform)) == []
-    assert files.exists(loaded_platform.paths.quality_report())

@@ -16,14 +16,20 @@ def nothing() -> None:
     pass
 
 
-@dg.job
-def some_run() -> None:
-    nothing()
+@dg.op
+def fail() -> None:
+    raise ValueError
 
 
-@dg.job(name="quality_report")
-def report_run() -> None:
-    nothing()
+def job_of(op, name):
+    @dg.job(name=name)
+    def job() -> None:
+        op()
+
+    return job
+
+
+some_run, report_run = job_of(nothing, "some_run"), job_of(nothing, "quality_report")
 
 
 @pytest.fixture
@@ -58,15 +64,7 @@ def test_report_does_not_request_another(instance):
 
 
 def test_failed_run_requests_report(instance):
-    @dg.op
-    def fails() -> None:
-        raise ValueError
-
-    @dg.job
-    def failing() -> None:
-        fails()
-
-    failing.execute_in_process(instance=instance, raise_on_error=False)
+    job_of(fail, "failing").execute_in_process(instance=instance, raise_on_error=False)
     assert len(tick(instance).run_requests) == 1
 
 
@@ -77,14 +75,7 @@ def test_running_report_blocks_further_requests(instance):
 
 
 def test_failed_report_is_retried_twice(instance):
-    @dg.op
-    def fails() -> None:
-        raise ValueError
-
-    @dg.job(name="quality_report")
-    def broken_report() -> None:
-        fails()
-
+    broken_report = job_of(fail, "quality_report")
     some_run.execute_in_process(instance=instance)
     cursor, keys = tick(instance).cursor, []
     for _ in range(2):
@@ -142,19 +133,11 @@ def test_failed_load_is_requested_again(platform):
 def test_load_failing_after_ingestion_is_requested_again(platform):
     platform.drop_companies(*SAMPLE_COMPANIES)
     asked = erp_tick(platform)
-
-    @dg.op
-    def fails():
-        raise RuntimeError
-
-    @dg.job(name="erp_load")
-    def died():
-        fails()
-
-    died.execute_in_process(instance=platform.instance, tags=dict(asked.tags), raise_on_error=False)
+    failing = {"instance": platform.instance, "raise_on_error": False}
+    job_of(fail, "erp_load").execute_in_process(**failing, tags=dict(asked.tags))
     platform.run("erp_load")
     assert isinstance(erp_tick(platform), dg.SkipReason)
-    died.execute_in_process(instance=platform.instance, raise_on_error=False)
+    job_of(fail, "erp_load").execute_in_process(**failing)
     assert isinstance(erp_tick(platform), dg.RunRequest)
 
 
