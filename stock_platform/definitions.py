@@ -40,10 +40,10 @@ from stock_platform.warehouse.sql_dialect import check_dialects
 
 
 def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:  # noqa: ANN401
-    """The whole graph of a deployment.
+    """Build the asset graph of a deployment.
 
     Args:
-        settings: of the deployment.
+        settings: the deployment's settings.
         overrides: resources by name, in place of those that the settings choose.
     """
     with warnings.catch_warnings():
@@ -83,7 +83,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:
-    """The resources that the settings choose."""
+    """Return the resources that the settings choose."""
     files.use_account(settings.ingest_account)
     lake = LakeResource(root=settings.lake)
     warehouse = _warehouse(settings)
@@ -96,7 +96,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             yahoo_url=str(settings.yahoo_url) if settings.yahoo_url else None,
             requests_per_second=settings.yahoo_requests_per_second,
         ),
-        # By name: the value would stand in Dagster's snapshots.
+        # Passed by name, because a value would be stored in Dagster's snapshots.
         "alert_service": AlertsResource(
             url=dg.EnvVar("STOCK_PLATFORM_ALERT_URL") if settings.alert_url else ""
         ),

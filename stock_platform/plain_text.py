@@ -1,7 +1,7 @@
 r"""Text that people read: outside text made safe to show, and numbers with their nouns.
 
-Belongs here: the one function that every text from a file, an ERP record or a service passes on its
-way to metadata, check results and logs. Stored data stays as received.
+Belongs here: `plain_text`, which escapes outside text on its way to metadata, check results and
+logs, and `pluralise`. Stored data stays as received.
 """
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import dagster as dg
 import pyarrow as pa
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from stock_platform.cli import run_job
@@ -26,6 +27,7 @@ from stock_platform.lake.paths import ERP_KINDS, LakePaths
 from stock_platform.orchestration.automation.sensors import erp_csv_sensor
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL, require_sessions
 from stock_platform.orchestration.resources import LakeResource
+from stock_platform.plain_text import plain_text
 from stock_platform.settings import load_settings
 from stock_platform.warehouse.interface import Warehouse
 
@@ -156,7 +158,7 @@ def _landed_files(instance: dg.DagsterInstance) -> list[str]:
         requested = erp_csv_sensor(dg.build_sensor_context(instance), lake=lake)
         if not isinstance(requested, dg.RunRequest):
             raise RunFailedError(f"erp_csv_sensor requests no run: {requested}")
-    return [f"{file.kind}/{file.name}" for file in waiting]
+    return [escape(plain_text(f"{file.kind}/{file.name}")) for file in waiting]
 
 
 def _tables(warehouse: Warehouse) -> dict[str, pa.Table]:

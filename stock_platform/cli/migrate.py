@@ -19,6 +19,9 @@ def run(*, dry_run: bool) -> None:
     result = migrate(LakePaths(settings.lake), warehouse, dry_run=dry_run)
     for change in result.changes:
         typer.echo(change)
-    typer.echo("dry run: nothing was changed" if dry_run else "every table has the present names")
+    if dry_run:
+        typer.echo("dry run: nothing was changed")
     if result.problems:
         raise SystemExit("\n".join(["Not migrated because of damage:", *result.problems]))
+    if not dry_run:
+        typer.echo("all columns and checks have their new names")

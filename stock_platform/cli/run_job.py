@@ -21,10 +21,9 @@ from stock_platform.orchestration.dagster_internals.dead_runs import (
     queued_without_daemon,
     release_slots_of_dead_runs,
 )
-from stock_platform.orchestration.partitions import NotATradingDayError
 from stock_platform.orchestration.resources import WarehouseResource
 from stock_platform.settings import Settings, load_settings
-from stock_platform.warehouse.interface import Warehouse, WarehouseError
+from stock_platform.warehouse.interface import Warehouse
 
 _SHOWN_REASONS: Final = 10
 
@@ -38,12 +37,12 @@ def errors_in_one_line() -> Iterator[None]:
     """End the process with the message of an error that a person can fix, without a traceback."""
     try:
         yield
+    except (StockPlatformError, ValueError) as error:
+        raise SystemExit(str(error)) from error
     except OSError as error:
         raise SystemExit(
             f"{error}: STOCK_PLATFORM_LAKE and STOCK_PLATFORM_WAREHOUSE set where data is stored"
         ) from error
-    except (RunFailedError, NotATradingDayError, WarehouseError, ValueError) as error:
-        raise SystemExit(str(error)) from error
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def exclusive_instance(console: Console) -> Iterator[dg.DagsterInstance]:
         if not process_locks.acquire(lock, timeout_s=process_locks.MOMENT_S):
             other = process_locks.holder_pid(lock)
             console.print(
-                f"waiting: process {other} runs `make demo` or `make rebuild-warehouse`",
+                f"waiting: another command is running, process {other}",
                 soft_wrap=True,
             )
             process_locks.acquire(lock)

@@ -164,7 +164,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _header(path: Path, encoding: str) -> tuple[int, str]:
-    """Return the first line, without empty ones and Excel's ``sep=``, and its number before it."""
+    """Return number and text of the header, the first line that is neither blank nor ``sep=``."""
     with path.open(encoding=encoding, newline="") as stream:
         try:
             line, header = 1, stream.readline(_HEAD_BYTES)

@@ -25,7 +25,7 @@ class CloudStorage(GCSFileSystem):  # type: ignore[misc] # gcsfs has no types
     """Cloud Storage that raises `FileNotFoundError` for missing objects, else `LakeError`.
 
     gcsfs itself retries requests without a response or with status 408, 429 or 5xx, for up to a
-    minute. Listings are not cached, because Spark and the ERP write without this process.
+    minute. Listings are not cached, because Spark and the ERP also write to the buckets.
 
     Args:
         account: service account to impersonate instead of the environment's own.

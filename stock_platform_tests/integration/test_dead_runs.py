@@ -133,13 +133,16 @@ def test_waiting_materialize_logs_and_obeys_signals(environment, instance, tmp_p
 
 def test_waiting_demo_logs_and_obeys_signals(environment, instance):
     lock = instance.lock_path("command")
+    command = [sys.executable, "-m", "stock_platform.cli", "demo", "2012-08-06"]
     process_locks.acquire(lock)
-    with started(environment, sys.executable, "-m", "stock_platform.demo", "2012-08-06") as demo:
-        expected = f"waiting: process {os.getpid()} runs `make demo` or `make rebuild-warehouse`\n"
-        assert demo.stdout.readline() == expected
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(timeout=60) == -signal.SIGTERM
-    process_locks.release(lock)
+    try:
+        with started(environment, *command) as demo:
+            expected = f"waiting: another command is running, process {os.getpid()}\n"
+            assert demo.stdout.readline() == expected
+            demo.send_signal(signal.SIGTERM)
+            assert demo.wait(timeout=60) == -signal.SIGTERM
+    finally:
+        process_locks.release(lock)
 
 
 def test_run_monitoring_handles_dead_runs_in_postgres(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from stock_platform.market_data.models import PriceRequest
 from stock_platform.orchestration.assets.common import OWNERS, PROGRESS, session_keys
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import MarketDataResource
+from stock_platform.plain_text import pluralise
 
 GROUP: Final = "raw"
 # Symbols per progress message: one about every ten seconds at two requests per second.
@@ -49,9 +50,9 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
         keys = session_keys(context, days)
         requests = list(_requests(raw_erp_companies, keys))
         mics = {request.exchange for request in requests}
-        for mic, days_lost in _sessions_without_partition(mics, keys).items():
+        for mic, count in _sessions_without_partition(mics, keys).items():
             context.log.warning(
-                f"{mic} has {days_lost} sessions in the range that are not partitions. Their "
+                f"{mic} has {pluralise(count, 'session')} in the range without a partition. Their "
                 "prices and corporate actions are not stored; add "
                 f"{mic} to STOCK_PLATFORM_EXCHANGES"
             )
@@ -63,7 +64,7 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
                 if done % _PROGRESS_EVERY == 0 or done == len(requests):
                     context.log.info(
                         f"fetched {done} of {len(requests)} symbols "
-                        f"for {len(keys)} sessions, last {result.symbol}",
+                        f"for {pluralise(len(keys), 'session')}, last {result.symbol}",
                         extra={PROGRESS: (done, len(requests))},
                     )
         return dg.MaterializeResult(

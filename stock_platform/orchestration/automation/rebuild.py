@@ -11,7 +11,7 @@ from typing import Final
 import dagster as dg
 
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
-from stock_platform.erp import store
+from stock_platform.erp import store as erp_store
 from stock_platform.erp.store import NoErpFileError
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
@@ -95,7 +95,7 @@ def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinitio
     try:
         for kind in ERP_KINDS:
             if f"raw_erp_{kind}" in asset.keys_by_input_name:
-                inputs[f"raw_erp_{kind}"] = store.load(paths, kind)
+                inputs[f"raw_erp_{kind}"] = erp_store.load(paths, kind)
     except (NoErpFileError, CorruptObjectError) as error:
         return RestoreResult(0, [str(error)])
     rows = asset(**inputs)

@@ -1,7 +1,7 @@
 """Private names of Dagster 1.13 that monitoring reads its storage with.
 
-They have no public name. The tests in `stock_platform_tests/orchestration/monitoring/` store runs,
-ticks and backfills with Dagster's own classes, so a change of these names fails there.
+They have no public name. The tests in `stock_platform_tests/unit/orchestration/monitoring/` store
+runs, ticks and backfills with Dagster's own classes, so a change of these names fails there.
 """
 
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from stock_platform.errors import StockPlatformError
 
-# The tick of a sensor may take a minute, and may have several addresses.
+# A tick may take one minute, and one message may go to several addresses.
 _REQUEST_TIMEOUT_S: Final = 10
 # Shorter parts of an address are words such as "https" and "post".
 _MIN_SECRET_CHARS: Final = 6

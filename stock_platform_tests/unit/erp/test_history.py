@@ -125,10 +125,7 @@ def test_active_days_follow_history(merged):
     gone = company(active="N", changed="2020-01-01")
     records = merged([AAPL, FB], [gone, META])
     days = ["1999-01-04", "2019-12-31", "2020-01-02", "2022-06-08", "2022-06-09"]
-    found = {
-        symbol: [str(day) for day in sessions]
-        for (_, symbol), sessions in active_days(records, days).items()
-    }
+    found = sessions_by(1, records, days)
     assert found == {"AAPL": days[:2], "FB": days[:4], "META": days[4:]}
 
 
@@ -167,10 +164,7 @@ def test_reused_symbol_resolves_by_session(merged):
     again = company("C-2", "FB", "Facebook", "XNAS", changed="2013-02-15")
     records = merged([first], [again])
     days = ["2000-03-01", "2013-02-14", "2013-02-15"]
-    found = {
-        mic: [str(day) for day in sessions]
-        for (mic, _), sessions in active_days(records, days).items()
-    }
+    found = sessions_by(0, records, days)
     assert found == {"XNYS": days[:2], "XNAS": days[2:]}
 
 

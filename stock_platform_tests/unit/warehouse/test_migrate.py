@@ -218,7 +218,7 @@ def test_command_migrates_and_reports(old):
 
     *planned, summary = command("--dry-run")
     assert summary == "dry run: nothing was changed"
-    assert command() == [*planned, "every table has the present names"]
+    assert command() == [*planned, "all columns and checks have their new names"]
 
 
 def test_bigquery_renames_columns_by_statements():
