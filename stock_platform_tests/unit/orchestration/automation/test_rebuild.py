@@ -133,7 +133,7 @@ def die_after_commit(loaded_platform, monkeypatch):
 
     def load():
         with monkeypatch.context() as patch:
-            patch.setattr("stock_platform.lake.load_ledger.keep", fail)
+            patch.setattr("stock_platform.lake.load_ledger.record_load", fail)
             assert not loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
 
     yield load
