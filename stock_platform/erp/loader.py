@@ -157,7 +157,7 @@ class ErpLoader:
             return self._rejected(record, str(error))
         known = store.load_if_any(self.paths, self.kind)
         if known is None and self._was_loaded_before():
-            # Taken for the first file, this one would leave out all history before it.
+            # Merged as if it were the first file, it would drop all earlier history.
             raise CorruptObjectError(
                 f"{self.kind} were loaded before, and {self.paths.current_erp(self.kind)} is "
                 "missing: put it back (docs/runbooks/lake-object-lost.md), then run erp_load again"
@@ -191,9 +191,9 @@ class ErpLoader:
         return bool(self._ledger.damaged) or any(record.status == "loaded" for record in records)
 
     def _is_superseded(self, record: LoadRecord, was_seen: bool) -> bool:
-        """These bytes were loaded before, and others since.
+        """Return whether these bytes were loaded earlier, and other bytes since.
 
-        Under a name that had others meanwhile they were put back on purpose.
+        If the same name has had other content meanwhile, the old content was put back on purpose.
         """
         others = self._ledger.by_arrival()
         if any(other.name == record.name and other.key != record.key for other in others):

@@ -17,7 +17,7 @@ _COPY = "/rewriteTo/"
 class LakeError(StockPlatformError):
     """The lake rejected an operation. The message contains a remedy.
 
-    Not an `OSError`, which may mean damage of one object and is repaired by writing it again.
+    Not an `OSError`: callers treat that as one damaged object and write it again.
     """
 
 

@@ -160,7 +160,9 @@ def _bars(result: Result) -> Iterator[tuple[date, Bar]]:
     adj_close = adjusted[0].adjclose if adjusted else [None] * len(stamps)
     columns = (quote.open, quote.high, quote.low, quote.close, adj_close, quote.volume)
     if {len(column) for column in columns} != {len(stamps)}:
-        raise ChartError(f"{len(stamps)} stamps for columns of {[len(c) for c in columns]}")
+        raise ChartError(
+            f"{len(stamps)} timestamps, but columns of {[len(column) for column in columns]} values"
+        )
     rows = zip(stamps, zip(*columns, strict=True), strict=True)
     for stamp, row in sorted(rows, key=itemgetter(0)):
         yield session_of(stamp, result.meta), Bar(*row)

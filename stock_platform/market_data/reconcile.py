@@ -33,8 +33,8 @@ def choose_record(earlier: Record | None, new: Record) -> tuple[Record, Change]:
     - A record without a usable bar never replaces one that has a bar: a 404 or an empty chart
       is a problem of the request, not of the session. A transient failure only replaces another
       transient failure.
-    - An equal record keeps the earlier one, so that `fetched_at` is the time since which the
-      value is known, and nothing downstream changes.
+    - If both are equal, the earlier record is kept, so that `fetched_at` is the time at which the
+      value was first received, and nothing downstream changes.
     - Any other record replaces the earlier one: Yahoo restated its history.
     """
     if earlier is None:
@@ -61,7 +61,9 @@ def _are_equal(earlier: Record, new: Record) -> bool:
 def _market_values(record: Record) -> dict[str, Any]:
     values = {name: value for name, value in record.items() if name not in _PROVENANCE}
     if values.get("bar"):
-        values["bar"] = {k: v for k, v in values["bar"].items() if k != "adj_close"}
+        values["bar"] = {
+            name: value for name, value in values["bar"].items() if name != "adj_close"
+        }
     return values
 
 

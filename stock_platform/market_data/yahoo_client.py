@@ -19,7 +19,7 @@ from stock_platform.market_data.recording_session import RecordingHttpSession
 CLIENT: Final = f"yfinance/{version('yfinance')}"
 
 _LOG: Final = logging.getLogger(__name__)
-_TIMEOUT_SECONDS: Final = 30
+_TIMEOUT_S: Final = 30
 # The first time zone to begin a day (Kiritimati): no exchange's date is ahead of it.
 _EARLIEST_ZONE: Final = timezone(timedelta(hours=14))
 # yfinance has one session, one cookie and one response cache per process.
@@ -31,9 +31,9 @@ class YahooClient:
 
     Args:
         session: ``YahooHttpSession``, or ``SampleHttpSession`` for the bundled prices.
-        cache_dir: folder of yfinance's SQLite caches of time zones and cookies. They lock when
-            shared, so each process needs a folder of its own. The first one used in a process
-            stays in effect.
+        cache_dir: folder of yfinance's SQLite caches of time zones and cookies. SQLite locks them
+            when processes share them, so each process needs a folder of its own. The first one used
+            in a process stays in effect.
     """
 
     def __init__(self, session: RecordingHttpSession, cache_dir: Path) -> None:
@@ -80,7 +80,7 @@ class YahooClient:
                 auto_adjust=False,
                 actions=True,
                 keepna=True,
-                timeout=_TIMEOUT_SECONDS,
+                timeout=_TIMEOUT_S,
             )
         # The recorded responses are what counts, whatever yfinance makes of them.
         except Exception as error:  # noqa: BLE001

@@ -43,7 +43,7 @@ _RUNS_PER_LOAD: Final = 10
 def collect_check_results(
     instance: dg.DagsterInstance, paths: LakePaths, warehouse: Warehouse
 ) -> int:
-    """Copy the results since the last collection to lake and warehouse; return the loaded rows.
+    """Copy new check results to lake and warehouse, and return the number of loaded rows.
 
     The lake is written first, so that a warehouse that lags behind catches up next time. Days that
     the lake has lost are restored from the warehouse, and then from all remaining events.

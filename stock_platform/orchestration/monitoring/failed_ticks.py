@@ -26,7 +26,8 @@ class FailedTick:
         instigator: The sensor or schedule.
         error: The first line of the root cause.
         in_a_row: The number of consecutive failures, this one included.
-        newly_failing: True if a tick has succeeded since the last failure that was read.
+        newly_failing: True if this is the first failure that was read, or a tick has succeeded
+            since the last one.
     """
 
     instigator: str

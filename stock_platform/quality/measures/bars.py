@@ -20,8 +20,8 @@ _PRICE_COLUMNS: Final = [
     *("Ticker", "TradeDate", "Open", "High", "Low", "Close", "Volume", "Currency")
 ]
 _ACTION_COLUMNS: Final = ["Ticker", "TradeDate", "ActionType", "Value", "Currency"]
-# A year. A suspended symbol has its neighbours far away; with fewer sessions a result would depend
-# on which sessions a run has.
+# One year: the previous bar of a suspended symbol may be months back, and a shorter window would
+# make results depend on the sessions of the run.
 _LOOKBACK_SESSIONS: Final = 252
 
 

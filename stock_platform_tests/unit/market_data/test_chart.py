@@ -125,7 +125,7 @@ def test_old_bar_is_never_live():
         (chart_body("T", dataGranularity="5m"), "bars of 5m"),
         (chart_body("T", {OPENING: ("ten", *ROW[1:])}), "open"),
         (chart_body("T", {OPENING: (True, *ROW[1:])}), "open"),
-        (chart_body("T", {OPENING: ROW}).replace(b"[1234]", b"[]"), "1 stamps"),
+        (chart_body("T", {OPENING: ROW}).replace(b"[1234]", b"[]"), "1 timestamps"),
         (chart_body("T", {10**14: ROW}), "timestamp"),
         (chart_body("T", {OPENING: (*ROW[:5], 10**20)}), "volume"),
         (chart_body("T", {OPENING: (10**20, *ROW[1:])}), "open"),

@@ -20,8 +20,8 @@ URL = "https://query2.finance.yahoo.com/v8/finance/chart/X?period1=1&period2=2"
 # Edited by upstream, or intraday: not daily charts.
 UNREADABLE = {
     "yf2_chart-AAPL-2025-02-01-to-2025-02-02-includePrePost-false-interval-1m.json": "bars of 1m",
-    "yf2_chart-notimestamp-quotes-length.fake.json": "0 stamps",
-    "yf2_chart-notimestamp-weird-quote.fake.json": "0 stamps",
+    "yf2_chart-notimestamp-quotes-length.fake.json": "0 timestamps",
+    "yf2_chart-notimestamp-weird-quote.fake.json": "0 timestamps",
 }
 
 
