@@ -28,13 +28,13 @@ DIM_DATE = (*MATERIALIZE, "--select", "dim_date")
 DYING_DEMO = """
 import os, signal, sys
 import dagster as dg
-from stock_platform import demo
+from stock_platform.cli import demo
 create = dg.DagsterInstance.create_run_for_job
 def create_and_die(*args, **options):
     create(*args, **options)
     os.kill(os.getpid(), signal.SIGKILL)
 dg.DagsterInstance.create_run_for_job = create_and_die
-demo.main("2012-08-06", expect_unchanged=False)
+demo.run("2012-08-06", expect_unchanged=False)
 """
 
 

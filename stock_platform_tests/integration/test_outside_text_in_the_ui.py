@@ -52,7 +52,7 @@ def ui(tmp_path_factory):
     settings = {
         "DAGSTER_HOME": str(home),
         "STOCK_PLATFORM_LAKE": platform.settings.lake,
-        "STOCK_PLATFORM_WAREHOUSE": platform.settings.warehouse,
+        "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
     }
     with serving(folder / "log", settings, daemon=False) as ui:
         yield ui
