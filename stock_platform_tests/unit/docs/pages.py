@@ -1,19 +1,21 @@
-"""The pages whose commands and names are checked, and their parts."""
+"""The repository's pages and their parts."""
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from stock_platform.definitions import defs
+from stock_platform_tests.support.markdown import ROOT, blocks
 
-ROOT = Path(__file__).resolve().parents[3]
 RUNBOOKS = ROOT / "docs" / "runbooks"
-PAGES = [
+OPERATIONS = [
     *sorted(RUNBOOKS.glob("*.md")),
     *(ROOT / "docs" / f"{name}.md" for name in ("deploy", "monitoring", "upgrades")),
 ]
+PAGES = sorted(
+    {*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.md"), *(ROOT / "docs").rglob("*.md")}
+)
 LOSSES = (
     "warehouse-lost",
     "lake-object-lost",
@@ -23,7 +25,13 @@ LOSSES = (
     "terraform-state-lost",
     "bad-data-published",
 )
-EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def each(pages):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+EACH_PAGE, EACH_OPERATIONS_PAGE = each(PAGES), each(OPERATIONS)
 
 REPOSITORY = defs.get_repository_def()
 JOBS = {job.name for job in REPOSITORY.get_all_jobs()}
@@ -34,14 +42,15 @@ AUTOMATION = {entry.name for entry in [*REPOSITORY.schedule_defs, *REPOSITORY.se
 
 def commands(page):
     """The commands of a page's console blocks, as lists of words."""
-    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
-        for line in block.replace("\\\n", " ").strip().splitlines():
-            yield from (shlex.split(part) for part in re.split(r" \| | -- (?=sudo)", line.strip()))
+    text = re.sub(r"(^|\s)# .*", "", "".join(blocks(page, "console"))).replace("\\\n", " ")
+    parts = re.split(r"\n| \| | -- (?=sudo)", text)
+    return [words for part in parts if (words := shlex.split(part))]
 
 
 def code_spans(page):
     """The text in backquotes outside blocks."""
-    return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL))
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"`([^`\n]+)`", text)
 
 
 def all_commands(page):

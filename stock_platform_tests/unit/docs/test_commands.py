@@ -1,4 +1,4 @@
-"""Commands on the pages are valid, and name jobs, tables, services and files that exist."""
+"""Commands are valid, and name jobs, tables, services and files that exist."""
 
 import json
 import re
@@ -12,9 +12,10 @@ from sqlglot import exp
 from stock_platform.contracts import TABLES
 from stock_platform_tests.support.terraform_code import local
 from stock_platform_tests.unit.docs.pages import (
+    EACH_OPERATIONS_PAGE,
     EACH_PAGE,
     JOBS,
-    PAGES,
+    OPERATIONS,
     ROOT,
     RUNBOOKS,
     all_commands,
@@ -30,7 +31,7 @@ PROJECT_COMMANDS = {"compute", "dataproc", "logging", "secrets", "sql"}
 
 
 def test_pages_have_commands():
-    assert sum(1 for page in PAGES for _ in commands(page)) > 60
+    assert sum(1 for page in OPERATIONS for _ in commands(page)) > 60
 
 
 def parsed_options(words):
@@ -70,11 +71,12 @@ def test_image_has_the_workspace_of_the_commands():
 @EACH_PAGE
 def test_make_targets_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    spans = {span.split()[1] for span in code_spans(page) if span.startswith("make ")}
-    assert {words[1] for words in commands(page) if words[:1] == ["make"]} | spans <= targets
+    called = [words[1:] for words in commands(page) if words[0] == "make"]
+    called += [span.split()[1:] for span in code_spans(page) if span.startswith("make ")]
+    assert {word for words in called for word in words if "=" not in word} <= targets
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_compose_commands_name_services(page):
     for words in all_commands(page):
         if "compose" in words:
@@ -84,24 +86,21 @@ def test_compose_commands_name_services(page):
                 assert set(words[words.index(verb) + 1 :]) <= SERVICES
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_terraform_commands_name_files_and_outputs(page):
     outputs = terraform_text("outputs.tf")
     for words in all_commands(page):
         if words[:1] == ["terraform"]:
             chdir = [word.split("=")[1] for word in words if word.startswith("-chdir=")]
             folder = ROOT / (chdir or ["terraform"])[0]
-            files = [
-                word.split("=")[1]
-                for word in words
-                if word.startswith(("-var-file=", "-backend-config="))
-            ]
+            pairs = [word.partition("=") for word in words]
+            files = [file for name, _, file in pairs if name in {"-var-file", "-backend-config"}]
             assert [file for file in files if not (folder / file).is_file()] == []
             if "output" in words and words[-1] not in {"output", "-raw"}:
                 assert f'output "{words[-1]}"' in outputs
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_terraform_resources_exist(page):
     text, buckets = terraform_text(), local("storage.tf")["buckets"]
     for kind, name, key in re.findall(r'(google_\w+)\.(\w+)(?:\[\\?"(\w+))?', page.read_text()):
@@ -110,21 +109,21 @@ def test_terraform_resources_exist(page):
         assert not key or key in buckets
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_workflows_exist(page):
     for words in all_commands(page):
         if words[:2] == ["gh", "workflow"]:
             assert (ROOT / ".github" / "workflows" / words[-1]).is_file()
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_runbooks_name_the_project_for_gcloud(page):
     for words in all_commands(page) if page.parent == RUNBOOKS else []:
         if words[:1] == ["gcloud"] and words[1] in PROJECT_COMMANDS and len(words) > 4:
             assert any(word.startswith("--project=") for word in words), words
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_queries_and_copies_use_tables_of_the_contracts(page):
     # Copies that the page itself creates.
     copies = set(re.findall(r"CREATE TABLE stock_platform\.(\w+)", page.read_text()))

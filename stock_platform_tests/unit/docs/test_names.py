@@ -1,6 +1,7 @@
-"""Names on the pages exist: settings, events, assets, files, objects of the lake."""
+"""Names exist: links, settings, events, assets, files, objects of the lake."""
 
 import re
+from importlib.util import find_spec
 
 import pytest
 
@@ -14,6 +15,7 @@ from stock_platform_tests.unit.docs.pages import (
     ASSETS,
     AUTOMATION,
     CHECKS,
+    EACH_OPERATIONS_PAGE,
     EACH_PAGE,
     JOBS,
     ROOT,
@@ -26,6 +28,7 @@ NAME = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
 GRAPH_NAME = r"[a-z]+(_[a-z]+)*_(schedule|sensor|prices?|report|load|data|unique|metrics|date)"
 SOURCES = {".py", ".tf", ".yaml", ".sql", ".sh", ".tftpl"}
 OUR_FOLDERS = r"(stock_platform|stock_platform_tests|spark_jobs|terraform|deploy|docs|data)/"
+TEST_FOLDERS = r"(unit|integration|support|benchmarks)/"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,12 @@ def code_names():
     return names | {f"run_{name}" for name in names}
 
 
-@EACH_PAGE
+def anchors(page):
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@EACH_OPERATIONS_PAGE
 def test_names_are_in_the_code(page, code_names):
     spans = code_spans(page)
     assert {span for span in spans if re.fullmatch(NAME, span)} <= code_names
@@ -45,7 +53,7 @@ def test_names_are_in_the_code(page, code_names):
     assert in_graph <= {*JOBS, *AUTOMATION, *ASSETS, *CHECKS, *TABLES, *EventName}
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_names_to_click_are_of_their_kind(page):
     text = re.sub(r"\s+", " ", page.read_text())
     assert set(re.findall(r"Jobs, `(\w+)`", text)) <= JOBS
@@ -56,24 +64,41 @@ def test_names_to_click_are_of_their_kind(page):
 
 
 @EACH_PAGE
-def test_links_and_files_exist(page):
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
-    targets = [page.parent / link for link in links if "://" not in link]
-    files = [span for span in code_spans(page) if re.match(OUR_FOLDERS, span)]
-    targets += [ROOT / file for file in files if "*" not in file and "…" not in file]
-    assert [target for target in targets if not target.exists()] == []
+def test_links_resolve(page):
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        target, _, anchor = link.partition("#")
+        if "://" not in target:
+            found = page.parent / target if target else page
+            assert found.exists(), target
+            assert not anchor or anchor in anchors(found), anchor
 
 
 @EACH_PAGE
-def test_settings_events_and_fields_exist(page):
+def test_files_and_modules_exist(page):
+    spans = [span for span in code_spans(page) if "…" not in span]
+    files = [span for span in spans if re.match(OUR_FOLDERS, span)]
+    files += [f"stock_platform_tests/{span}" for span in spans if re.match(TEST_FOLDERS, span)]
+    assert [file for file in files if not list(ROOT.glob(file.rstrip("/")))] == []
+    modules = re.findall(r"python -m (stock_platform[\w.]+)", page.read_text())
+    assert [name for name in modules if find_spec(name) is None] == []
+
+
+@EACH_PAGE
+def test_settings_exist(page):
+    used = set(re.findall(r"STOCK_PLATFORM_[A-Z_]+[A-Z]", page.read_text()))
+    prefixes = {name.rpartition("__")[0] for name in variable_names() if "__" in name}
+    assert used <= {*variable_names(), *prefixes}
+
+
+@EACH_OPERATIONS_PAGE
+def test_events_and_fields_exist(page):
     text = page.read_text()
-    assert set(re.findall(r"STOCK_PLATFORM_[A-Z_]+[A-Z]", text)) <= set(variable_names())
     assert set(re.findall(r'jsonPayload\.event=\\?"([a-z_]+)', text)) <= set(EventName)
     fields = set(re.findall(r"jsonPayload\.([a-z_]+)", text))
     assert {field for field in fields if f"`{field}`" not in MONITORING} == set()
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_cloud_resources_exist(page):
     made = {
         *re.findall(r"\$\{var\.prefix\}-([a-z-]+)", terraform_text()),
@@ -83,7 +108,7 @@ def test_cloud_resources_exist(page):
     assert set(re.findall(r"\bPREFIX-([a-z]+(?:-[a-z]+)*)", page.read_text())) <= made
 
 
-@EACH_PAGE
+@EACH_OPERATIONS_PAGE
 def test_lake_paths_are_those_of_the_platform(page):
     lake = LakePaths("gs://PREFIX-{layer}")
     known = [
