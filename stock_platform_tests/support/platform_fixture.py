@@ -149,6 +149,11 @@ def range_tags(first: str | None, last: str | None) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
+def step_errors(result: Any) -> str:
+    """The errors of all failed steps, with their causes."""
+    return str([failure.step_failure_data.error for failure in result.get_step_failure_events()])
+
+
 def check_results(
     result: Any, check: str, asset: str | None = None
 ) -> dict[str | None, tuple[bool, str]]:

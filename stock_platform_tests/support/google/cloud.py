@@ -17,6 +17,17 @@ from stock_platform_tests.support.local_yahoo import SampleYahoo, served
 from stock_platform_tests.support.platform_fixture import SAMPLE_ERP
 
 
+def new_bucket() -> str:
+    """Create a bucket and return its name."""
+    return str(storage.Client().create_bucket(f"b{uuid.uuid4().hex}").name)
+
+
+def new_dataset() -> str:
+    """Create a dataset and return its name, which begins with its project's."""
+    dataset = bigquery.Client().create_dataset(f"d{uuid.uuid4().hex}")
+    return f"{dataset.project}.{dataset.dataset_id}"
+
+
 @dataclass(frozen=True)
 class Cloud:
     """A project with one bucket per layer of the lake, and a dataset.

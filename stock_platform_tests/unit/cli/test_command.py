@@ -28,11 +28,7 @@ def test_help_imports_nothing_heavy(arguments):
 
 
 def test_range_contains_its_trading_days():
-    assert sessions_between("2012-08-31...2012-09-05") == [
-        "2012-08-31",
-        "2012-09-04",
-        "2012-09-05",
-    ]
+    assert sessions_between("2012-08-31...2012-09-05") == ["2012-08-31", "2012-09-04", "2012-09-05"]
     assert sessions_between("2012-08-31") == ["2012-08-31"]
 
 

@@ -40,10 +40,11 @@ class Landing:
         long_ago = time.time() - 60
         os.utime(file, (long_ago, long_ago))
 
-    def delete(self, name):
-        (self.folder / name).unlink()
+    def load(self, *dropped):
+        """Drop a file (its name and rows), or none, and load."""
+        if dropped:
+            self.drop(*dropped)
 
-    def load(self):
         def read(file):
             return read_export(file, COMPANIES, rule(), 0.9)
 
@@ -52,6 +53,11 @@ class Landing:
 
     def ledger(self):
         return ledger.read_ledger(self.paths, "companies")
+
+    def entry(self, name):
+        """The ledger entry of a loaded file."""
+        (record,) = [record for record in self.ledger().by_arrival() if record.name == name]
+        return Path(self.paths.erp_load("companies", record.key))
 
     def state(self):
         """Everything that a load leaves, without times."""
@@ -81,45 +87,34 @@ def first_file(landing):
 
 
 def newer_file(landing):
-    landing.drop("a.csv", APPLE, MICROSOFT)
-    landing.load()
+    landing.load("a.csv", APPLE, MICROSOFT)
     landing.drop("b.csv", RENAMED)
 
 
 def late_file(landing):
-    landing.drop("a.csv", APPLE)
-    landing.load()
+    landing.load("a.csv", APPLE)
     # Microsoft is newer than any known record, Apple older.
     landing.drop("b.csv", OLDER_APPLE, MICROSOFT)
 
 
 def rejected_file(landing):
-    landing.drop("a.csv", APPLE)
-    landing.load()
+    landing.load("a.csv", APPLE)
     landing.drop("a.csv")
 
 
 def deleted_reject(landing):
-    landing.drop("a.csv")
-    landing.load()
-    landing.delete("a.csv")
+    landing.load("a.csv")
+    (landing.folder / "a.csv").unlink()
 
 
 def unchanged_file(landing):
-    landing.drop("a.csv", APPLE)
-    landing.load()
+    landing.load("a.csv", APPLE)
     landing.drop("a.csv", APPLE)
 
 
 def changed_rules(landing):
-    landing.drop("a.csv", APPLE, UNLISTED)
-    landing.load()
+    landing.load("a.csv", APPLE, UNLISTED)
     landing.rules = "others"
-
-
-def two_files(landing):
-    landing.drop("a.csv", APPLE)
-    landing.drop("b.csv", RENAMED, MICROSOFT)
 
 
 SCENARIOS = [
@@ -190,97 +185,78 @@ def landing(tmp_path):
     return Landing(tmp_path)
 
 
-def damage(landing, name, content=b'{"name": '):
-    """Damage the ledger entry of a file, and return it."""
-    (record,) = [record for record in landing.ledger().by_arrival() if record.name == name]
-    entry = Path(landing.paths.erp_load("companies", record.key))
-    entry.write_bytes(content)
-    return entry
+@pytest.fixture
+def loaded(landing):
+    """The landing folder of two loaded files."""
+    landing.drop("a.csv", APPLE)
+    landing.load("b.csv", RENAMED, MICROSOFT)
+    return landing
 
 
 @pytest.fixture
-def damaged_entry(landing):
-    """A landing folder of two loaded files, and the damaged ledger entry of the older one."""
-    two_files(landing)
-    landing.load()
-    return landing, damage(landing, "a.csv")
+def damaged_entry(loaded):
+    """The damaged ledger entry of the older one."""
+    entry = loaded.entry("a.csv")
+    entry.write_bytes(b'{"name": ')
+    return entry
 
 
 @pytest.mark.parametrize("content", [b"", b'{"name": ', b"[]", b"null", b"{}", b"\xff\x00"])
-def test_damaged_entry_does_not_stop_others(landing, caplog, content):
-    two_files(landing)
-    landing.load()
-    entry = damage(landing, "a.csv", content)
-    landing.drop("c.csv", RENAMED, MICROSOFT, company("C-4", "AMZN", "Amazon"))
-    assert [record.name for record in landing.load()] == ["c.csv"]
+def test_damaged_entry_does_not_stop_others(loaded, caplog, content):
+    entry = loaded.entry("a.csv")
+    entry.write_bytes(content)
+    amazon = company("C-4", "AMZN", "Amazon")
+    assert [record.name for record in loaded.load("c.csv", RENAMED, MICROSOFT, amazon)] == ["c.csv"]
     assert str(entry) in caplog.text
     assert "Restore an earlier version" in caplog.text
-    assert list(landing.ledger().damaged) == [str(entry)]
+    assert list(loaded.ledger().damaged) == [str(entry)]
 
 
-def test_damaged_entry_prevents_reload(damaged_entry):
-    landing, _ = damaged_entry
-    before = landing.state()["records"]
-    assert landing.load() == []
-    assert landing.state()["records"] == before
+@pytest.mark.usefixtures("damaged_entry")
+def test_damaged_entry_prevents_reload(loaded):
+    before = loaded.state()["records"]
+    assert loaded.load() == []
+    loaded.rules = "others"
+    assert loaded.load() == []
+    assert loaded.state()["records"] == before
 
 
-def test_deleting_damaged_entry_reloads_its_file(damaged_entry):
-    landing, entry = damaged_entry
-    before = landing.state()["records"]
-    entry.unlink()
-    (again,) = landing.load()
+def test_deleting_damaged_entry_reloads_its_file(loaded, damaged_entry):
+    before = loaded.state()["records"]
+    damaged_entry.unlink()
+    (again,) = loaded.load()
     assert (again.name, again.status) == ("a.csv", "late")
-    assert landing.state()["records"] == before
+    assert loaded.state()["records"] == before
 
 
-def test_damaged_entry_of_current_load_heals(landing):
-    two_files(landing)
-    landing.load()
-    before = landing.state()
-    damage(landing, "b.csv")
-    assert [record.name for record in landing.load()] == ["b.csv"]
-    assert landing.state() == before
-
-
-def test_changed_rules_ignore_damaged_ledger(damaged_entry):
-    landing, _ = damaged_entry
-    landing.rules = "others"
-    assert landing.load() == []
+def test_damaged_entry_of_current_load_heals(loaded):
+    before = loaded.state()
+    loaded.entry("b.csv").write_bytes(b'{"name": ')
+    assert [record.name for record in loaded.load()] == ["b.csv"]
+    assert loaded.state() == before
 
 
 def test_content_before_damaged_entry_loads_again(landing):
-    landing.drop("a.csv", APPLE)
-    landing.load()
-    landing.drop("a.csv", company("C-1", "AAPL", "Apple Corp", changed="2020-01-05"))
-    landing.load()
-    landing.drop("z.csv", APPLE, MICROSOFT)
+    landing.load("a.csv", APPLE)
+    landing.load("a.csv", company("C-1", "AAPL", "Apple Corp", changed="2020-01-05"))
     newest = landing.ledger().by_arrival()[-1]
-    landing.load()
+    landing.load("z.csv", APPLE, MICROSOFT)
     Path(landing.paths.erp_load("companies", newest.key)).write_bytes(b"")
-    landing.drop("a.csv", APPLE)
-    assert [record.status for record in landing.load()] != ["unchanged"]
+    assert [record.status for record in landing.load("a.csv", APPLE)] != ["unchanged"]
 
 
-def test_copied_entry_counts_once(landing):
-    two_files(landing)
-    landing.load()
-    first, *_ = landing.ledger().by_arrival()
-    entry = Path(landing.paths.erp_load("companies", first.key))
+def test_copied_entry_counts_once(loaded):
+    entry = loaded.entry("a.csv")
     shutil.copy(entry, entry.with_name("copy.json"))
-    assert len(landing.ledger().records) == 2
-    assert f"it describes {first.key}" in str(landing.ledger().damaged)
+    first, _ = loaded.ledger().by_arrival()
+    assert f"it describes {first.key}" in str(loaded.ledger().damaged)
 
 
 @pytest.mark.parametrize("name", ["a.json.0123.tmp", ".DS_Store", "a.json.bak"])
 def test_other_names_are_not_entries(landing, name):
-    landing.drop("a.csv")
-    landing.load()
-    for folder in (
-        landing.paths.erp_loads("companies"),
-        landing.paths.rejected_erp_loads("companies"),
-    ):
-        Path(folder, name).write_bytes(b"{")
+    landing.load("a.csv")
+    for folder in (landing.paths.erp_loads, landing.paths.rejected_erp_loads):
+        Path(folder("companies"), name).write_bytes(b"{")
     assert landing.load() == []
     assert landing.ledger().damaged == {}
     assert list_deleted_rejects(landing.paths, "companies") == []
@@ -296,20 +272,15 @@ def test_marker_without_entry_is_ignored(landing):
 
 
 def test_lost_pointer_with_damaged_entries_stops(landing):
-    landing.drop("a.csv", APPLE)
-    landing.load()
-    damage(landing, "a.csv")
+    landing.load("a.csv", APPLE)
+    landing.entry("a.csv").write_bytes(b'{"name": ')
     Path(landing.paths.current_erp("companies")).unlink()
-    landing.drop("b.csv", RENAMED)
     with pytest.raises(store.CorruptObjectError, match=r"_current\.json is missing: put it back"):
-        landing.load()
+        landing.load("b.csv", RENAMED)
 
 
 def test_version_0_1_pointer_is_read(landing):
-    landing.drop("a.csv", APPLE)
-    landing.load()
-    (record,) = landing.ledger().by_arrival()
+    (record,) = landing.load("a.csv", APPLE)
     pointer = Path(landing.paths.current_erp("companies"))
     pointer.write_text(f'{{"load": "{record.key}"}}')
-    landing.drop("b.csv", RENAMED)
-    assert [record.status for record in landing.load()] == ["loaded"]
+    assert [record.status for record in landing.load("b.csv", RENAMED)] == ["loaded"]

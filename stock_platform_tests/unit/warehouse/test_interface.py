@@ -1,7 +1,6 @@
 """The contract that every warehouse adapter passes: a new adapter is a new fixture parameter."""
 
 import io
-import uuid
 from datetime import UTC, date, datetime
 from multiprocessing import get_context
 from multiprocessing.pool import ThreadPool
@@ -11,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from google.cloud import bigquery, storage
+from google.cloud import bigquery
 
 from stock_platform.contracts import DIM_EXCHANGE, FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED, TABLES
 from stock_platform.contracts.render import arrow_schema
@@ -20,6 +19,7 @@ from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform_tests.support.google.cloud import new_bucket, new_dataset
 
 MONDAY, TUESDAY = date(2012, 1, 9), date(2012, 1, 10)
 FETCHED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -37,11 +37,8 @@ def kind(request):
 @pytest.fixture(scope="module")
 def bigquery_warehouse(google):
     assert google.environment["BIGQUERY_EMULATOR_HOST"]
-    client = bigquery.Client()
-    dataset = client.create_dataset(f"d{uuid.uuid4().hex}")
-    name = f"{dataset.project}.{dataset.dataset_id}"
     settings = BigQuerySettings(storage_read_api=False)
-    adapter = BigQueryWarehouse(client, name, settings, {"deployment": "test"})
+    adapter = BigQueryWarehouse(bigquery.Client(), new_dataset(), settings, {"deployment": "test"})
     adapter.create_tables()
     return adapter
 
@@ -60,29 +57,17 @@ def warehouse(kind, request, tmp_path):
 
 
 def price(day, ticker, close=10.0, volume=100):
-    return {
-        "DateKey": int(day.strftime("%Y%m%d")),
-        "TradeDate": day,
-        "Ticker": ticker,
-        "ExchangeCode": "XNYS",
-        "Open": close,
-        "High": close,
-        "Low": close,
-        "Close": close,
-        "Volume": volume,
-        "YahooAdjClose": None,
-        "Currency": "USD",
-        "FetchedAt": FETCHED_AT,
-        "BatchId": "b",
-    }
+    keys = {"DateKey": int(f"{day:%Y%m%d}"), "TradeDate": day, "Ticker": ticker}
+    bar = dict.fromkeys(("Open", "High", "Low", "Close"), close)
+    source = {"Currency": "USD", "FetchedAt": FETCHED_AT, "BatchId": "b"}
+    shares = {"Volume": volume, "YahooAdjClose": None}
+    return {**keys, "ExchangeCode": "XNYS", **bar, **shares, **source}
 
 
 @pytest.fixture
 def parquet(kind, tmp_path):
     """Write rows to a Parquet file where the adapter can read it, and return its URI."""
-    folder = str(tmp_path)
-    if kind == "bigquery":
-        folder = f"gs://{storage.Client().create_bucket(f'b{uuid.uuid4().hex}').name}"
+    folder = f"gs://{new_bucket()}" if kind == "bigquery" else str(tmp_path)
 
     def write(name, rows, schema=PRICES):
         content = io.BytesIO()
