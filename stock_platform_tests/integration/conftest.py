@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.containers.image import build
-from stock_platform_tests.support.webserver import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,11 @@
 """Check results in Dagster's UI, in a real browser."""
 
-import dagster as dg
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from stock_platform_tests.support.browser import chromium, keep
-from stock_platform_tests.support.platform_fixture import Platform
-from stock_platform_tests.support.webserver import serving
+from stock_platform_tests.support.webserver import browsable
 from stock_platform_tests.unit.test_market_defects import EX, KEYS, run_graph
 
 pytestmark = pytest.mark.integration
@@ -18,25 +16,15 @@ GROUPS = ("raw", "processed", "warehouse", "quality")
 @pytest.fixture
 def ui(tmp_path, yahoo):
     """The UI after a range run with planted defects, and its quality report."""
-    home = tmp_path / "home"
-    home.mkdir()
-    with (
-        Platform(tmp_path) as platform,
-        dg.instance_for_test({"nux": {"enabled": False}}, temp_dir=str(home)) as instance,
-    ):
-        platform.instance = instance
+
+    def fill(platform):
         assert run_graph(platform, yahoo).success
         assert platform.run("quality_report").success
-    settings = {
-        "DAGSTER_HOME": str(home),
-        "STOCK_PLATFORM_LAKE": platform.settings.lake,
-        "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
-        # The trading days of the run; nothing is fetched.
-        "STOCK_PLATFORM_MARKET_DATA": "yahoo",
-        "STOCK_PLATFORM_START_DATE": KEYS[0],
-        "STOCK_PLATFORM_END_DATE": KEYS[-1],
-    }
-    with serving(tmp_path / "log", settings, daemon=False) as ui:
+
+    # The trading days of the run; nothing is fetched.
+    days = {"START_DATE": KEYS[0], "END_DATE": KEYS[-1], "MARKET_DATA": "yahoo"}
+    settings = {f"STOCK_PLATFORM_{name}": value for name, value in days.items()}
+    with browsable(tmp_path, fill, **settings) as ui:
         yield ui
 
 

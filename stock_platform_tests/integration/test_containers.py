@@ -5,18 +5,16 @@ import signal
 import pytest
 import yaml
 
-from stock_platform_tests.support import postgres
+from stock_platform_tests.support import ROOT, postgres
 from stock_platform_tests.support.containers import compose
-from stock_platform_tests.support.webserver import ROOT, Ui, free_port
+from stock_platform_tests.support.webserver import Ui, free_port
 
 pytestmark = pytest.mark.integration
 
 RUNS = """
-query ($filter: RunsFilter) {
-  runsOrError(filter: $filter) {
-    ... on Runs { results { runId status } }
-  }
-}
+query ($filter: RunsFilter) { runsOrError(filter: $filter) {
+  ... on Runs { results { runId status } }
+} }
 """
 INSTANCE = "/opt/dagster/home/dagster.yaml"
 

@@ -15,9 +15,10 @@ import yaml
 from stock_platform.orchestration import process_locks
 from stock_platform.orchestration.dagster_internals.dead_runs import release_slots_of_dead_runs
 from stock_platform_tests.integration.test_commands import BIN, call, demo, environment
-from stock_platform_tests.support import postgres
+from stock_platform_tests.support import ROOT, postgres
 from stock_platform_tests.support.commands import killed_command
-from stock_platform_tests.support.webserver import ROOT, serving
+from stock_platform_tests.support.processes import running
+from stock_platform_tests.support.webserver import serving
 
 pytestmark = pytest.mark.integration
 __all__ = ["environment"]
@@ -44,21 +45,8 @@ def instance(environment):
         yield opened
 
 
-@contextmanager
 def started(environment, *command):
-    """A command, killed at the end of the block."""
-    with subprocess.Popen(  # noqa: S603 - our own commands
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return running(*command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def wait_until(is_so):

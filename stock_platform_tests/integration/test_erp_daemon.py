@@ -1,9 +1,6 @@
 """A killed and restarted daemon loads each file of the landing folder once."""
 
 import os
-import shutil
-import signal
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -13,9 +10,10 @@ import dagster as dg
 import pytest
 
 from stock_platform.erp import ledger
+from stock_platform_tests.support.commands import new_home
 from stock_platform_tests.support.erp_exports import HEADER
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, SAMPLE_ERP, Platform
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support.processes import running
 
 pytestmark = pytest.mark.integration
 
@@ -31,33 +29,18 @@ def platform(tmp_path):
 
 @pytest.fixture
 def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    shutil.copy(ROOT / "dagster.yaml", folder)
-    return folder
+    return new_home(tmp_path / "home")
 
 
 @contextmanager
 def daemon(platform, home):
-    settings = {
-        "DAGSTER_HOME": str(home),
-        "STOCK_PLATFORM_LAKE": platform.settings.lake,
-        "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
-    }
-    command = [Path(sys.executable).parent / "dagster-daemon", "run"]
-    with (home / "log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [*command, "-w", str(ROOT / "workspace.yaml")],
-            env=os.environ | settings,
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+    environment = os.environ | platform.environment | {"DAGSTER_HOME": str(home)}
+    command = (Path(sys.executable).parent / "dagster-daemon", "run", "-w", "workspace.yaml")
+    with (
+        (home / "log").open("ab") as log,
+        running(*command, env=environment, stdout=log, stderr=log),
+    ):
+        yield
 
 
 def wait_for(is_done, home):
@@ -73,10 +56,8 @@ def companies(*rows):
 
 def test_killed_daemon_loads_each_file_once(platform, home):
     def loads():
-        return [
-            (record.name, record.status)
-            for record in ledger.read_ledger(platform.paths, "companies").by_arrival()
-        ]
+        records = ledger.read_ledger(platform.paths, "companies").by_arrival()
+        return [(record.name, record.status) for record in records]
 
     def runs():
         with dg.DagsterInstance.from_config(str(home)) as instance:
@@ -105,10 +86,8 @@ def test_killed_daemon_loads_each_file_once(platform, home):
         generations = [record.asset_observation.metadata["generation"].value for record in found]
         assert sorted(generations) == sorted(set(generations))
         assert len(generations) == 4
-        wait_for(
-            lambda: (
-                set(platform.table("dim_company").query("IsMissingFromExport")["SecurityId"])
-                == {"C-0007", "C-0008"}
-            ),
-            home,
-        )
+
+        def missing():
+            return set(platform.table("dim_company").query("IsMissingFromExport")["SecurityId"])
+
+        wait_for(lambda: missing() == {"C-0007", "C-0008"}, home)

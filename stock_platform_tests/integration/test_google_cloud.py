@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
+from unittest.mock import Mock
 
 import dagster as dg
 import pandas as pd
@@ -20,17 +20,15 @@ from stock_platform.contracts import TABLES
 from stock_platform.definitions import build_definitions
 from stock_platform.lake import files
 from stock_platform.settings import load_settings
+from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.google.cloud import cloud
 from stock_platform_tests.support.google.token_server import TOKEN
 from stock_platform_tests.support.platform_fixture import SAMPLE_ERP, Platform, range_tags
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
 # These differ between deployments.
 DEPLOYMENT_COLUMNS = ("FetchedAt", "BatchId", "LoadedAt")
-
-
 # Sessions that no other test touches.
 SHORT = ("2011-01-03", "2011-01-05")
 CRASH = "stock_platform_tests.support.google.crash_mid_load"
@@ -51,22 +49,25 @@ def definitions(production):
 
 
 @pytest.fixture(scope="module")
-def year(production, definitions):
-    """The runs of the year 2012, by job."""
-    production.drop_sample_erp()
+def run(definitions):
+    """Run a job of the production deployment, for some sessions or none."""
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def run(job, *sessions):
-            return definitions.resolve_job_def(job).execute_in_process(
-                instance=instance, tags=range_tags(*sessions or (None, None)), raise_on_error=False
+        def execute(job, first=None, last=None, defs=definitions):
+            return defs.resolve_job_def(job).execute_in_process(
+                instance=instance, tags=range_tags(first, last), raise_on_error=False
             )
 
-        yield {
-            "erp_load": run("erp_load"),
-            "reference_data": run("reference_data"),
-            "daily_stock_prices": run("daily_stock_prices", "2012-01-03", "2012-12-31"),
-            "quality_report": run("quality_report"),
-        }
+        yield execute
+
+
+@pytest.fixture(scope="module")
+def year(production, run):
+    """The runs of the year 2012, by job."""
+    production.drop_sample_erp()
+    sessions = {"daily_stock_prices": ("2012-01-03", "2012-12-31")}
+    jobs = ("erp_load", "reference_data", "daily_stock_prices", "quality_report")
+    return {job: run(job, *sessions.get(job, ())) for job in jobs}
 
 
 def warehouse(definitions):
@@ -84,13 +85,11 @@ def test_every_job_and_check_succeeds(year):
 def test_rows_equal_local_deployment(year, definitions, local, table):
     assert year
     rows = warehouse(definitions).read(TABLES[table]).to_pandas()
-    expected = local[table]
-    own = [name for name in DEPLOYMENT_COLUMNS if name in rows]
     assert len(rows) > 0
+    own = [name for name in DEPLOYMENT_COLUMNS if name in rows]
+    rows, expected = rows.drop(columns=own), local[table].drop(columns=own)
     # Sail reads one in ten numbers of 17 digits as a neighbour of the nearest double.
-    pd.testing.assert_frame_equal(
-        rows.drop(columns=own), expected.drop(columns=own), check_exact=False, rtol=3e-16, atol=0
-    )
+    pd.testing.assert_frame_equal(rows, expected, check_exact=False, rtol=3e-16, atol=0)
 
 
 @pytest.fixture(scope="module")
@@ -198,15 +197,12 @@ def script(production):
     production.dataproc.driver = driver
 
 
-def test_run_shows_last_lines_of_failed_driver(fetched, definitions, script):
+def test_run_shows_last_lines_of_failed_driver(fetched, definitions, run, script):
     assert fetched
     script(FAILS)
     job = dg.define_asset_job("failing", dg.AssetSelection.assets("processed_stock_prices"))
     merged = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
-    result = merged.resolve_job_def("failing").execute_in_process(
-        tags=range_tags(*SHORT), raise_on_error=False
-    )
-    (failure,) = result.get_step_failure_events()
+    (failure,) = run("failing", *SHORT, merged).get_step_failure_events()
     message = failure.step_failure_data.error.cause.message
     assert "Driver exited with code 1" in message
     assert message.rstrip().endswith("reading prices\nprices.json.gz is no whole gzip file")
@@ -246,22 +242,18 @@ def test_only_canceled_runs_cancel_their_batch(endless, home, canceled, state):
 
 
 def test_events_and_snapshots_contain_no_secrets(year, production, definitions):
-    snapshot = definitions.get_repository_def().get_all_jobs()
+    jobs = definitions.get_repository_def().get_all_jobs()
     texts = [str(event) for result in year.values() for event in result.all_events]
-    texts += [dg.serialize_value(job.get_job_snapshot()) for job in snapshot]
+    texts += [dg.serialize_value(job.get_job_snapshot()) for job in jobs]
     secrets = [TOKEN, *production.google.private_key.splitlines()[1:-1]]
     assert texts
     assert [secret for secret in secrets if any(secret in text for text in texts)] == []
 
 
 def test_batch_reports_cost_and_console_link(year):
-    (done,) = [
-        event.step_materialization_data.materialization.metadata
-        for event in year["daily_stock_prices"].all_events
-        if event.is_step_materialization
-        and event.asset_key.to_user_string() == "processed_stock_prices"
-        and "run_dcu_seconds" in event.step_materialization_data.materialization.metadata
-    ][:1]
+    prices = year["daily_stock_prices"]
+    materialized = prices.asset_materializations_for_node("processed_stock_prices")
+    done = next(found.metadata for found in materialized if "run_dcu_seconds" in found.metadata)
     assert done["run_dcu_seconds"].value > 0
     assert done["run_estimated_usd"].value > 0
     assert done["run_dataproc_console"].value.startswith("https://console.cloud.google.com/")
@@ -270,60 +262,38 @@ def test_batch_reports_cost_and_console_link(year):
 def test_custom_asset_receives_spark_frame(definitions, monkeypatch, year):
     """The connector is a jar of Google: its query is sent to BigQuery directly here."""
     assert year
-    asked = {}
 
-    class Reader:
-        def format(self, name):
-            asked["format"] = name
-            return self
+    def frame(*columns):
+        return Mock(columns=list(columns), toDF=frame)
 
-        def options(self, **options):
-            asked["options"] = options
-            return self
+    def load(query):
+        return frame(*(field.name for field in bigquery.Client().query(query).result().schema))
 
-        def load(self, query):
-            asked["query"] = query
-            return FakeFrame(
-                [field.name for field in bigquery.Client().query(query).result().schema]
-            )
-
-    class FakeFrame:
-        def __init__(self, columns):
-            self.columns = columns
-
-        def toDF(self, *columns):  # noqa: N802 - PySpark's name
-            return FakeFrame(list(columns))
-
-    class FakeSession:
-        read = Reader()
-
-    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda _: FakeSession())
+    session = Mock()
+    session.read.format.return_value.options.return_value.load = load
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda _: session)
+    key, day = dg.AssetKey("fact_stock_price"), "2012-01-03"
     context = dg.build_input_context(
-        upstream_output=dg.build_output_context(asset_key=dg.AssetKey("fact_stock_price")),
-        asset_key=dg.AssetKey("fact_stock_price"),
+        upstream_output=dg.build_output_context(asset_key=key),
+        asset_key=key,
         dagster_type=dg.DagsterType(lambda _context, _value: True, "frame", typing_type=DataFrame),
-        partition_key="2012-01-03",
-        asset_partition_key_range=dg.PartitionKeyRange("2012-01-03", "2012-01-03"),
-        asset_partitions_def=dg.StaticPartitionsDefinition(["2012-01-03"]),
+        partition_key=day,
+        asset_partition_key_range=dg.PartitionKeyRange(day, day),
+        asset_partitions_def=dg.StaticPartitionsDefinition([day]),
     )
-    frame = definitions.resources["warehouse_table"].load_input(context)
-    assert asked["format"] == "bigquery"
-    assert frame.columns == list(TABLES["fact_stock_price"].column_names)
+    loaded = definitions.resources["warehouse_table"].load_input(context)
+    session.read.format.assert_called_once_with("bigquery")
+    assert loaded.columns == list(TABLES["fact_stock_price"].column_names)
 
 
-def test_rebuild_restores_emptied_dataset(year, production, definitions):
+def test_rebuild_restores_emptied_dataset(year, run, production, definitions):
     assert year
     store = warehouse(definitions)
-    with dg.DagsterInstance.ephemeral() as instance:
-
-        def run(job):
-            return definitions.resolve_job_def(job).execute_in_process(instance=instance)
-
-        # Another test dropped a file, and loaded it only into the lake.
-        assert run("erp_load").success
-        before = {name: store.read(TABLES[name]).to_pandas() for name in TABLES}
-        for name in TABLES:
-            bigquery.Client().delete_table(f"{production.dataset}.{name}")
-        assert run("rebuild_warehouse").success
+    # Another test dropped a file, and loaded it only into the lake.
+    assert run("erp_load").success
+    before = {name: store.read(TABLES[name]).to_pandas() for name in TABLES}
+    for name in TABLES:
+        bigquery.Client().delete_table(f"{production.dataset}.{name}")
+    assert run("rebuild_warehouse").success
     for name, rows in before.items():
         pd.testing.assert_frame_equal(store.read(TABLES[name]).to_pandas(), rows)

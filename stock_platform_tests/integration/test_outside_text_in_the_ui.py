@@ -1,6 +1,5 @@
 """ERP text in Dagster's UI, in a real browser: shown unchanged, and never executed."""
 
-import dagster as dg
 import orjson
 import pytest
 from selenium.webdriver.common.by import By
@@ -8,8 +7,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from stock_platform_tests.support.browser import chromium
 from stock_platform_tests.support.markdown_attack import IMAGE, VICTIM, drop_attack
-from stock_platform_tests.support.platform_fixture import Platform
-from stock_platform_tests.support.webserver import serving
+from stock_platform_tests.support.webserver import browsable
 
 pytestmark = pytest.mark.integration
 
@@ -23,14 +21,10 @@ query ($path: [String!]!) {
 """
 METADATA = """
 query {
-  assetsOrError {
-    ... on AssetConnection {
-      nodes {
-        assetMaterializations { description metadataEntries { __typename label } }
-        assetObservations { description metadataEntries { __typename label } }
-      }
-    }
-  }
+  assetsOrError { ... on AssetConnection { nodes {
+    assetMaterializations { description metadataEntries { __typename label } }
+    assetObservations { description metadataEntries { __typename label } }
+  } } }
 }
 """
 
@@ -38,23 +32,13 @@ query {
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory):
     """The UI of dimensions that were loaded from an attacker's ERP files."""
-    folder = tmp_path_factory.mktemp("attack")
-    home = folder / "home"
-    home.mkdir()
-    with (
-        Platform(folder) as platform,
-        dg.instance_for_test({"nux": {"enabled": False}}, temp_dir=str(home)) as instance,
-    ):
-        platform.instance = instance
+
+    def fill(platform):
         drop_attack(platform)
         assert platform.run("erp_load").success
         assert platform.run("reference_data").success
-    settings = {
-        "DAGSTER_HOME": str(home),
-        "STOCK_PLATFORM_LAKE": platform.settings.lake,
-        "STOCK_PLATFORM_WAREHOUSE": str(platform.settings.warehouse),
-    }
-    with serving(folder / "log", settings, daemon=False) as ui:
+
+    with browsable(tmp_path_factory.mktemp("attack"), fill) as ui:
         yield ui
 
 
@@ -70,19 +54,11 @@ def materializations(ui):
 
 def mutations(browser):
     """Addresses with a mutation that pages requested."""
-    messages = [
-        orjson.loads(entry["message"])["message"] for entry in browser.get_log("performance")
-    ]
-    sent = [
-        message["params"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-    return [
-        request["request"]["url"]
-        for request in sent
-        if "query=mutation" in request["request"]["url"]
-    ]
+    entries = [orjson.loads(entry["message"]) for entry in browser.get_log("performance")]
+    messages = [entry["message"] for entry in entries]
+    sent = [each["params"] for each in messages if each["method"] == "Network.requestWillBeSent"]
+    urls = [params["request"]["url"] for params in sent]
+    return [url for url in urls if "query=mutation" in url]
 
 
 def assert_harmless(ui, browser, page):

@@ -3,9 +3,7 @@
 import json
 import re
 import subprocess
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from stock_platform_tests.support.apt import need
 from stock_platform_tests.support.containers import compose, machine
 from stock_platform_tests.support.google.cloud import cloud
 from stock_platform_tests.support.google.emulators import PROJECT
+from stock_platform_tests.support.webhook import SECRET, webhook
 from stock_platform_tests.support.webserver import Ui, free_port
 
 pytestmark = pytest.mark.integration
@@ -28,27 +27,10 @@ UI = "https://prices.example/$team"
 OMITTED_SETTINGS = ("STOCK_PLATFORM_INGEST_ACCOUNT", "STOCK_PLATFORM_LOADER_ACCOUNT")
 
 
-class Pager(BaseHTTPRequestHandler):
-    """Receiver of alerts."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.messages.append(json.loads(body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Log nothing: tests read the messages."""
-
-
 @pytest.fixture(scope="module")
 def pager():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pager)
-    server.messages = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with webhook() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +64,7 @@ def started(image, deployment, pager):
     root = image.root.parent / "clean"
     secrets = {
         f"{prefix}-database-password": f"{PASSWORD}\n",
-        f"{prefix}-alert-url": f"json://127.0.0.1:{pager.server_port}/",
+        f"{prefix}-alert-url": pager.address,
     }
     machine.start(root, names(prefix, deployment), secrets)
     return root, prefix, machine.start(root, names(prefix, deployment), secrets)
@@ -130,13 +112,9 @@ def lines(project, **fields):
 def test_startup_script_passes_shellcheck(deployment, tmp_path):
     script = tmp_path / "startup.sh"
     script.write_text(machine.script(names("acme", deployment)))
-    checked = subprocess.run(  # noqa: S603
-        [need("shellcheck", "shellcheck"), script, machine.DEPLOY.parent / "entrypoint.sh"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.stdout == ""
+    command = [need("shellcheck", "shellcheck"), script, machine.DEPLOY.parent / "entrypoint.sh"]
+    checked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    assert checked.stdout == b""
 
 
 def test_restarted_machine_keeps_secrets_in_memory(started):
@@ -184,13 +162,13 @@ def test_heartbeat_is_logged(project, ui):
 
 @pytest.mark.usefixtures("finished_runs")
 def test_failed_run_sends_an_alert(project, ui, pager):
-    ui.wait_for(lambda: any("run-failed" in str(message) for message in pager.messages), {True})
-    assert any(UI in str(message) for message in pager.messages)
+    ui.wait_for(lambda: "run-failed" in str(pager.received), {True})
+    assert UI in str(pager.received)
     assert lines(project, event="alert", alert="run-failed")
 
 
-def test_no_service_logs_a_secret(project, pager):
+def test_no_service_logs_a_secret(project):
     for name in project.running:
         output = project.output(name) + project.errors(name)
         assert PASSWORD not in output
-        assert str(pager.server_port) not in output
+        assert SECRET not in output

@@ -7,15 +7,15 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from stock_platform.erp.csv_reader import ErpFileError
 from stock_platform.erp.export import COMPANIES, EXCHANGES, read_export
 from stock_platform.erp.row_rules import company_rule, exchange_rule, listings
+from stock_platform_tests.support import ROOT
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "erp"
+FOLDER = ROOT.parent / "shared" / "data" / "erp"
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not FOLDER.exists(), reason="needs the recorded exports"),

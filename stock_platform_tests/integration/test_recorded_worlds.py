@@ -58,9 +58,9 @@ def test_clean_set_warns_only_of_known_dividend(evaluated, world):
 def test_every_recorded_day_is_a_session(evaluated, world):
     """Each is a price or a quarantined record."""
     built, _ = evaluated[world]
-    assert not any(built.closed.values())
-    for symbol, file in built.files.items():
-        assert built.rows[symbol] <= len(built.asked[symbol]), file.name
+    for symbol, recorded in built.recorded.items():
+        assert set(recorded.days) <= set(recorded.hours)
+        assert len(recorded.days) <= len(built.asked[symbol]), recorded.file.name
 
 
 def test_tables_name_every_file(evaluated):

@@ -1,24 +1,19 @@
 """Jobs and backfills by the UI's API, with a real webserver, daemon and code server."""
 
-import shutil
-
 import pytest
 
 from stock_platform.cli.demo import drop_sample_erp
 from stock_platform.lake.paths import LakePaths
-from stock_platform_tests.support.webserver import BACKFILL, LAUNCH_BACKFILL, ROOT, serving
+from stock_platform_tests.support.commands import new_home
+from stock_platform_tests.support.webserver import BACKFILL, LAUNCH_BACKFILL, serving
 
 pytestmark = pytest.mark.integration
 
 MATERIALIZED = """
 query ($key: AssetKeyInput!) {
-  assetNodeOrError(assetKey: $key) {
-    ... on AssetNode {
-      assetPartitionStatuses {
-        ... on TimePartitionStatuses { ranges { startKey endKey status } }
-      }
-    }
-  }
+  assetNodeOrError(assetKey: $key) { ... on AssetNode { assetPartitionStatuses {
+    ... on TimePartitionStatuses { ranges { startKey endKey status } }
+  } } }
 }
 """
 
@@ -26,12 +21,9 @@ query ($key: AssetKeyInput!) {
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ui")
-    home = folder / "home"
-    home.mkdir()
-    shutil.copy(ROOT / "dagster.yaml", home)
     drop_sample_erp(LakePaths(str(folder / "lake")))
     settings = {
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(new_home(folder / "home")),
         "STOCK_PLATFORM_LAKE": str(folder / "lake"),
         "STOCK_PLATFORM_WAREHOUSE": f"duckdb:///{folder}/w.duckdb",
     }

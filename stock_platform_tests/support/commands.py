@@ -14,13 +14,15 @@ from pathlib import Path
 
 import dagster as dg
 
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support import ROOT
+from stock_platform_tests.support.processes import running
 
 STATE = sys.argv[1] if __name__ == "__main__" else ""
 
 
 def new_home(folder: Path) -> Path:
-    """Make a folder the home of a laptop's instance."""
+    """Make a folder, which may exist, the home of a laptop's instance."""
+    folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "dagster.yaml", folder)
     return folder
 
@@ -43,18 +45,11 @@ def loads():
 @contextmanager
 def ready_command(state: str = "executing") -> Iterator[subprocess.Popen[str]]:
     """A process whose run has reached a state; killed at the end of the block."""
-    with subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", __name__, state],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    command = (sys.executable, "-m", __name__, state)
+    with running(*command, **pipes, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
 
 
 def killed_command(state: str = "executing") -> subprocess.Popen[str]:

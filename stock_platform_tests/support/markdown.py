@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from stock_platform_tests.support import ROOT
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -20,8 +20,9 @@ from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.orchestration.resources import MarketDataResource
 from stock_platform.settings import Settings
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform_tests.support import ROOT
 
-SAMPLE_ERP = Path(__file__).resolve().parents[2] / "data" / "sample" / "erp"
+SAMPLE_ERP = ROOT / "data" / "sample" / "erp"
 SAMPLE_COMPANIES = (SAMPLE_ERP / "companies.csv").read_text().splitlines()[1:]
 _CACHE = TemporaryDirectory(prefix="yfinance-tests-")
 
@@ -57,6 +58,12 @@ class Platform:
 
     def __exit__(self, *_: object) -> None:
         self.instance.dispose()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which another process uses the same lake and warehouse."""
+        warehouse = str(self.settings.warehouse)
+        return {"STOCK_PLATFORM_LAKE": self.settings.lake, "STOCK_PLATFORM_WAREHOUSE": warehouse}
 
     def use_yahoo(self, url: str, **settings: Any) -> None:
         """Point the graph at a local Yahoo."""

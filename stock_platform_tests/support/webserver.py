@@ -7,42 +7,39 @@ import subprocess
 import sys
 import time
 import urllib.error
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import dagster as dg
 import orjson
 
-ROOT = Path(__file__).resolve().parents[2]
+from stock_platform_tests.support import ROOT
+from stock_platform_tests.support.platform_fixture import Platform
+
 TIMEOUT_S = 240
 
 LAUNCH_RUN = """
-mutation ($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-    ... on RunConfigValidationInvalid { errors { message } }
-  }
-}
+mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename
+  ... on LaunchRunSuccess { run { runId } }
+  ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } }
+} }
 """
 LAUNCH_BACKFILL = """
-mutation ($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}
+mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename
+  ... on LaunchBackfillSuccess { backfillId }
+  ... on PythonError { message }
+} }
 """
 RUN = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 BACKFILL = """
-query ($id: String!) {
-  partitionBackfillOrError(backfillId: $id) {
-    ... on PartitionBackfill { status runs(limit: 10) { status tags { key value } } }
-  }
-}
+query ($id: String!) { partitionBackfillOrError(backfillId: $id) {
+  ... on PartitionBackfill { status runs(limit: 10) { status tags { key value } } }
+} }
 """
 PRICES = ["raw_stock_prices", "processed_stock_prices", "fact_stock_price"]
 
@@ -67,24 +64,17 @@ class Ui:
         return content["data"]
 
     def launch(self, job, **tags):
-        params = {
-            "selector": {
-                "repositoryName": "__repository__",
-                "repositoryLocationName": "stock_platform",
-                "jobName": job,
-            },
-            "mode": "default",
-            "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
-        }
+        code = {"repositoryName": "__repository__", "repositoryLocationName": "stock_platform"}
+        pairs = [{"key": key, "value": value} for key, value in tags.items()]
+        params = {"mode": "default", "executionMetadata": {"tags": pairs}}
+        params["selector"] = {**code, "jobName": job}
         launched = self.ask(LAUNCH_RUN, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return launched["run"]["runId"]
 
     def backfill(self, *sessions):
-        params = {
-            "assetSelection": [{"path": [name]} for name in PRICES],
-            "partitionNames": sessions,
-        }
+        assets = [{"path": [name]} for name in PRICES]
+        params = {"assetSelection": assets, "partitionNames": sessions}
         return self.ask(LAUNCH_BACKFILL, params=params)["launchPartitionBackfill"]
 
     def status_of_run(self, run_id):
@@ -140,6 +130,22 @@ def serving(log: Path, settings: Mapping[str, str], *, daemon: bool) -> Iterator
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             print(log.read_text()[-4000:])  # noqa: T201 - shown when a test fails
+
+
+@contextmanager
+def browsable(folder: Path, fill: Callable[[Platform], None], **settings: str) -> Iterator[Ui]:
+    """The webserver of a platform on which some jobs have run."""
+    home = folder / "home"
+    home.mkdir()
+    with (
+        Platform(folder) as platform,
+        dg.instance_for_test({"nux": {"enabled": False}}, temp_dir=str(home)) as instance,
+    ):
+        platform.instance = instance
+        fill(platform)
+    environment = {"DAGSTER_HOME": str(home), **platform.environment, **settings}
+    with serving(folder / "log", environment, daemon=False) as ui:
+        yield ui
 
 
 def answers(ui):

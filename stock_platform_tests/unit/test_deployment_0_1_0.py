@@ -1,7 +1,6 @@
 """A deployment of version 0.1.0 is migrated, read, rebuilt and continued by present code."""
 
 import shutil
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -14,6 +13,7 @@ from stock_platform.orchestration.check_results.collect import (
     run_check_results,
 )
 from stock_platform.warehouse.migrate import migrate
+from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.fixtures.deployment import (
     LONG_TABLES,
     V0_1_0,
@@ -25,7 +25,6 @@ from stock_platform_tests.support.fixtures.deployment import (
     unpack,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = expected(V0_1_0)
 # A rebuild may use a newer version of the calendar package.
 COMPUTED = {"dim_trading_session": "CalendarVersion"}

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support import ROOT
 
 DEPLOY = ROOT / "deploy/gcp"
 _PROGRAMS = ("docker", "gcloud", "curl", "snap", "systemctl")

@@ -85,42 +85,30 @@ def _emulators(folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def _storage(installation: Installation, folder: Path) -> Iterator[str]:
     with _free_port() as port:
-        url = f"http://127.0.0.1:{port}"
-        options = {
-            "scheme": "http",
-            "host": "127.0.0.1",
-            "port": port,
-            "external-url": url,
-            "public-host": f"127.0.0.1:{port}",
-            "filesystem-root": folder / "storage",
-        }
-        command = [
-            str(installation.storage),
-            *(f"-{name}={value}" for name, value in options.items()),
-        ]
-        with _server(command, {}, f"{url}/storage/v1/b?project={PROJECT}", folder / "storage.log"):
-            yield url
+        host = f"127.0.0.1:{port}"
+        options = {"scheme": "http", "external-url": f"http://{host}", "public-host": host}
+        options["filesystem-root"] = str(folder / "storage")
+        command = _command(installation.storage, port, options)
+        probe = f"http://{host}/storage/v1/b?project={PROJECT}"
+        with _server(command, {}, probe, folder / "storage.log"):
+            yield f"http://{host}"
 
 
 @contextmanager
 def _bigquery(installation: Installation, folder: Path, storage: str) -> Iterator[str]:
     with _free_port() as port:
         url = f"http://127.0.0.1:{port}"
-        options = {
-            "host": "127.0.0.1",
-            "port": port,
-            "grpc-port": 0,
-            "project": PROJECT,
-            "data-dir": folder / "bigquery",
-        }
-        command = [
-            str(installation.bigquery),
-            *(f"--{name}={value}" for name, value in options.items()),
-        ]
+        options = {"grpc-port": "0", "project": PROJECT, "data-dir": str(folder / "bigquery")}
+        command = _command(installation.bigquery, port, options)
         variables = {"HOME": str(installation.home), "STORAGE_EMULATOR_HOST": storage}
         probe = f"{url}/bigquery/v2/projects/{PROJECT}/datasets"
         with _server(command, variables, probe, folder / "bigquery.log"):
             yield url
+
+
+def _command(program: Path, port: int, options: dict[str, str]) -> list[str]:
+    options = {"host": "127.0.0.1", "port": str(port), **options}
+    return [str(program), *(f"--{name}={value}" for name, value in options.items())]
 
 
 @contextmanager

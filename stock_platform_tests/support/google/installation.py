@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support import ROOT
 
 _REQUIREMENTS = Path(__file__).with_name("emulators.txt")
 _LOCAL_BIGQUERY = "local-bigquery==0.4.0"

@@ -26,6 +26,7 @@ def _defect(what: str, *checks: str) -> Defect:
 
 
 _NULL: Final = ("no_null_bars", "no_gaps")
+_DIVIDENDS: Final = ("dividend_plausible", "adjusted_close_agrees", "ohlc_consistent")
 
 DEFECTS: Final = {
     "1398-HK-1d-bad-div": _defect(
@@ -41,10 +42,7 @@ DEFECTS: Final = {
         "adjusted close lacks the dividend; a day is absent", "adjusted_close_agrees", *_NULL
     ),
     "ABDP-L-1d-bad-div": _defect(
-        "dividends a hundredfold; 43 bars with a price beyond high or low",
-        "dividend_plausible",
-        "adjusted_close_agrees",
-        "ohlc_consistent",
+        "dividends a hundredfold; 43 bars with a price beyond high or low", *_DIVIDENDS
     ),
     "AET-L-1d-100x-error": _defect(
         "fourteen bars in pounds among pence; no trade", "unit_scale", "stale_price"
@@ -60,10 +58,7 @@ DEFECTS: Final = {
     ),
     "KEN-TA-1d-bad-div": _defect(
         "a phantom dividend the day before; adjusted close lacks one; a null day",
-        "dividend_plausible",
-        "adjusted_close_agrees",
-        "ohlc_consistent",
-        *_NULL,
+        *(*_DIVIDENDS, *_NULL),
     ),
     "KME-MI-1d-bad-div": _defect(
         "a dividend a hundredfold, adjusted close wrong alike", "dividend_plausible"
@@ -71,19 +66,9 @@ DEFECTS: Final = {
     "LA-V-1d-bad-stock-split": _defect(
         "the bar of a 1:10 split is not adjusted for it", "split_applied"
     ),
-    "PSH-L-1d-bad-div": _defect(
-        "dividends a hundredfold; two null days",
-        "dividend_plausible",
-        "adjusted_close_agrees",
-        "ohlc_consistent",
-        *_NULL,
-    ),
+    "PSH-L-1d-bad-div": _defect("dividends a hundredfold; two null days", *_DIVIDENDS, *_NULL),
     "REL-L-1d-bad-div": _defect(
-        "dividends a hundredfold, the last not adjusted for; a null day",
-        "dividend_plausible",
-        "adjusted_close_agrees",
-        "ohlc_consistent",
-        *_NULL,
+        "dividends a hundredfold, the last not adjusted for; a null day", *_DIVIDENDS, *_NULL
     ),
     "RGL-L-1d-bad-div": _defect(
         "adjusted close lacks the dividends", "adjusted_close_agrees", "ohlc_consistent"
@@ -97,21 +82,15 @@ DEFECTS: Final = {
     ),
     "SSNLF-1d-bad-div": _defect(
         "no trade for years, 242 null days, prices off by 50, adjusted close beyond all numbers",
-        "stale_price",
-        "unit_scale",
-        "unexplained_move",
-        "adjusted_close_agrees",
-        *_NULL,
+        *("stale_price", "unit_scale", "unexplained_move", "adjusted_close_agrees", *_NULL),
     ),
     "SSW-JO-1d-100x-error": _defect(
         "22 bars in another unit; four with a price beyond high or low",
-        "unit_scale",
-        "ohlc_consistent",
+        *("unit_scale", "ohlc_consistent"),
     ),
     "TEP-PA-1d-bad-div": _defect(
         "a phantom dividend the day before, adjusted close wrong alike",
-        "dividend_plausible",
-        "ohlc_consistent",
+        *("dividend_plausible", "ohlc_consistent"),
     ),
 }
 

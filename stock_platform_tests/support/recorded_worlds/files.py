@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-import stock_platform
+from stock_platform_tests.support import ROOT
 
-DATA: Final = Path(stock_platform.__file__).resolve().parents[1] / ".." / "shared" / "data"
+DATA: Final = ROOT.parent / "shared" / "data"
 MISSING: Final = f"the recorded prices are not in {DATA / 'prices'}"
 
 Kind = Literal["broken", "repaired", "control", "clean"]

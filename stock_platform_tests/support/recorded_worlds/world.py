@@ -39,20 +39,26 @@ class World:
 
     Attributes:
         sessions: of any of the exchanges within the dates of its files.
-        files: by symbol.
+        recorded: the files in Yahoo's format, by symbol.
         asked: the sessions requested of each symbol.
-        rows: number of days in each symbol's file.
-        closed: days in each symbol's file on which its exchange was closed.
     """
 
     name: str
     paths: LakePaths
     warehouse: DuckDBWarehouse
     sessions: list[str]
-    files: Mapping[str, RecordedFile]
+    recorded: Mapping[str, Recorded]
     asked: Mapping[str, frozenset[str]]
-    rows: Mapping[str, int]
-    closed: Mapping[str, Sequence[date]]
+
+    @property
+    def files(self) -> dict[str, RecordedFile]:
+        """The files by symbol."""
+        return {symbol: found.file for symbol, found in self.recorded.items()}
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The number of days in each symbol's file."""
+        return {symbol: len(found.days) for symbol, found in self.recorded.items()}
 
 
 def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> World:
@@ -73,22 +79,8 @@ def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> Wo
     for at in range(0, len(sessions), _BATCH):
         processed = _process(paths, f"recorded-{at}", sessions[at : at + _BATCH], list(recorded))
         _load_facts(warehouse, processed)
-    closed = {
-        s: [day for day in found.days if day not in found.hours] for s, found in recorded.items()
-    }
-    return World(
-        name,
-        paths,
-        warehouse,
-        sessions,
-        {file.symbol: file for file in recorded_files},
-        {
-            request.symbol: frozenset(day.isoformat() for day in request.sessions)
-            for request in requests
-        },
-        {symbol: len(found.days) for symbol, found in recorded.items()},
-        closed,
-    )
+    asked = {each.symbol: frozenset(map(date.isoformat, each.sessions)) for each in requests}
+    return World(name, paths, warehouse, sessions, recorded, asked)
 
 
 def _request(recorded: Recorded, days: Sequence[date]) -> PriceRequest:

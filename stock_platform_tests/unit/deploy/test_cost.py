@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import sqlglot
@@ -11,9 +10,9 @@ from sqlglot import exp
 from stock_platform.contracts import TABLES
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.sql_dialect import view_sql
+from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.platform_fixture import Platform
 
-ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = ROOT / "terraform" / "environments"
 PRICES = "fact_stock_price"
 

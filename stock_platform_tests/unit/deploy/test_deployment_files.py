@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 import yaml
 
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support import ROOT
 
 INSTANCES = ("dagster.yaml", "deploy/local/dagster.yaml", "deploy/gcp/dagster.yaml")
 # Sections that may differ between instances.

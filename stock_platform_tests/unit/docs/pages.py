@@ -6,7 +6,8 @@ import shlex
 import pytest
 
 from stock_platform.definitions import defs
-from stock_platform_tests.support.markdown import ROOT, blocks
+from stock_platform_tests.support import ROOT
+from stock_platform_tests.support.markdown import blocks
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 OPERATIONS = [

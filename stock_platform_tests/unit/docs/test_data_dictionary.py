@@ -1,15 +1,15 @@
 """The generated reference pages are current."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from stock_platform.contracts.dictionary import data_dictionary
 from stock_platform.settings import variable_names
 from stock_platform.settings.reference import settings_reference
+from stock_platform_tests.support import ROOT
 
-REFERENCE = Path(__file__).resolve().parents[3] / "docs" / "reference"
+REFERENCE = ROOT / "docs" / "reference"
 PAGES = {"data-dictionary.md": data_dictionary, "settings.md": settings_reference}
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from stock_platform.cli.demo import _answer_grid, _count_grid
 from stock_platform.definitions import defs
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
-from stock_platform_tests.support.markdown import ROOT, demo_output, shapes
+from stock_platform_tests.support import ROOT
+from stock_platform_tests.support.markdown import demo_output, shapes
 from stock_platform_tests.unit.docs.pages import CHECKS, code_spans
 
 README = ROOT / "README.md"

@@ -17,6 +17,12 @@ def read(*args, fetched_at=LATER, **kwargs):
     return read_chart(chart_body("T", *args, **kwargs), fetched_at)
 
 
+def chart_of(kind, *events):
+    """A chart with events, each on the minute after the one before."""
+    dated = {str(n): {"date": OPENING + 60 * n, **event} for n, event in enumerate(events)}
+    return chart_body("T", events={kind: dated})
+
+
 def period(start, end):
     return {"regular": {"start": start, "end": end}}
 
@@ -129,28 +135,9 @@ def test_old_bar_is_never_live():
         (chart_body("T", {10**14: ROW}), "timestamp"),
         (chart_body("T", {OPENING: (*ROW[:5], 10**20)}), "volume"),
         (chart_body("T", {OPENING: (10**20, *ROW[1:])}), "open"),
-        (
-            chart_body("T", events={"dividends": {"a": {"amount": 10**20, "date": OPENING}}}),
-            "amount",
-        ),
-        (
-            chart_body(
-                "T",
-                events={
-                    "splits": {
-                        str(n): {"numerator": 10**6, "denominator": 1, "date": OPENING + n}
-                        for n in range(4)
-                    }
-                },
-            ),
-            "is too large",
-        ),
-        (
-            chart_body(
-                "T", events={"splits": {"a": {"numerator": 2, "denominator": 0, "date": OPENING}}}
-            ),
-            "denominator",
-        ),
+        (chart_of("dividends", {"amount": 10**20}), "amount"),
+        (chart_of("splits", *[{"numerator": 10**6, "denominator": 1}] * 4), "is too large"),
+        (chart_of("splits", {"numerator": 2, "denominator": 0}), "denominator"),
     ],
 )
 def test_other_content_is_rejected_with_reason(body, reason):

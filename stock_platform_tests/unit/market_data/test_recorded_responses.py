@@ -4,15 +4,15 @@ import json
 import re
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import pytest
 
 from stock_platform.market_data.chart import ChartError, Split, read_chart
 from stock_platform.market_data.classify import FetchFailure, classify_response
 from stock_platform.market_data.models import HttpResponseRecord, Outcome
+from stock_platform_tests.support import ROOT
 
-FOLDER = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "yahoo_chart"
+FOLDER = ROOT.parent / "shared" / "data" / "yahoo_chart"
 INDEX = FOLDER / "index.json"
 pytestmark = pytest.mark.skipif(not INDEX.exists(), reason="needs the recorded responses")
 URL = "https://query2.finance.yahoo.com/v8/finance/chart/X?period1=1&period2=2"

@@ -3,7 +3,6 @@
 import json
 import logging
 from datetime import date, timedelta
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,6 +11,7 @@ from stock_platform.market_data.chart import read_chart
 from stock_platform.market_data.http_session import YahooHttpSession
 from stock_platform.market_data.models import Outcome
 from stock_platform.market_data.yahoo_client import YahooClient
+from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.local_yahoo import (
     CHART_PATH,
     MONDAY,
@@ -152,7 +152,7 @@ def test_yfinance_logs_nothing(client, yahoo, caplog, capfd):
 
 # The recorded IBM is left out: its rows were cut, and yfinance moves an action without a row
 # to another one.
-RECORDED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "yahoo_chart"
+RECORDED = ROOT.parent / "shared" / "data" / "yahoo_chart"
 BODIES = [
     *sorted(RECORDED.glob("vintage_*.json")),
     *sorted(RECORDED.glob("yf2_*-via-chart-*.json")),

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 from stock_platform.orchestration import process_locks
+from stock_platform_tests.support.processes import running
 
 HOLD = """
 import sys
@@ -27,18 +27,9 @@ def path(tmp_path):
     return tmp_path / "locks" / "run"
 
 
-@contextmanager
 def process(path):
-    with subprocess.Popen(  # noqa: S603 - our own words
-        [sys.executable, "-c", HOLD, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    return running(sys.executable, "-c", HOLD, path, **pipes)
 
 
 def test_killed_process_loses_lock(path):

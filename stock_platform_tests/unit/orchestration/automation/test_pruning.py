@@ -9,6 +9,8 @@ from dagster._core.events import EngineEventData
 from dagster_shared.error import SerializableErrorInfo
 
 from stock_platform.lake import check_results
+from stock_platform.orchestration.automation import pruning
+from stock_platform.orchestration.dagster_internals import event_pruning
 from stock_platform.orchestration.dagster_internals.event_pruning import prune_events
 from stock_platform_tests.support import postgres
 
@@ -54,18 +56,16 @@ def instance(request, tmp_path):
 
 @pytest.fixture
 def runs(instance):
-    return {
-        key: JOB.execute_in_process(
-            instance=instance, partition_key=key, raise_on_error=False
-        ).run_id
-        for key in ("a", "b", "c")
-    }
+    def run(key):
+        return JOB.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+
+    return {key: run(key).run_id for key in ("a", "b", "c")}
 
 
 def page_contents(instance, runs):
     """The contents of the pages of assets and checks, by Dagster's API."""
     storage = instance.event_log_storage
-    (check,) = [key for definition in [positive] for key in definition.check_keys]
+    (check,) = positive.check_keys
     record = instance.get_asset_records([PRICES])[0]
     return {
         "partitions": instance.get_materialized_partitions(PRICES),
@@ -81,22 +81,20 @@ def page_contents(instance, runs):
 
 
 def types(instance, run_id):
-    return [
-        event.dagster_event.event_type if event.dagster_event else None
-        for event in all_(instance, run_id)
-    ]
+    events = [entry.dagster_event for entry in instance.all_logs(run_id)]
+    return [event.event_type if event else None for event in events]
 
 
-def all_(instance, run_id):
-    return instance.all_logs(run_id)
+def count_events(instance, run_ids):
+    return sum(len(instance.all_logs(run_id)) for run_id in run_ids)
 
 
 def test_pages_stay_the_same(instance, runs):
     before = page_contents(instance, runs)
-    stored = sum(len(all_(instance, run_id)) for run_id in runs.values())
+    stored = count_events(instance, runs.values())
     deleted = prune_events(instance, SOON)
     assert page_contents(instance, runs) == before
-    assert deleted == stored - sum(len(all_(instance, run_id)) for run_id in runs.values())
+    assert deleted == stored - count_events(instance, runs.values())
     assert deleted > stored / 5
 
 
@@ -114,10 +112,10 @@ def test_old_run_keeps_compute_logs(instance, runs):
 
 
 def test_failed_run_keeps_all_events(instance, runs):
-    before = all_(instance, runs["c"])
+    before = instance.all_logs(runs["c"])
     assert "no such price" in str(before)
     prune_events(instance, SOON)
-    assert all_(instance, runs["c"]) == before
+    assert instance.all_logs(runs["c"]) == before
 
 
 def test_launch_errors_are_kept(instance):
@@ -127,13 +125,11 @@ def test_launch_errors_are_kept(instance):
     instance.report_engine_event("not launched", run, EngineEventData.engine_error(error))
     instance.report_run_failed(run)
     prune_events(instance, SOON)
-    assert "no such image" in str(all_(instance, run.run_id))
+    assert "no such image" in str(instance.all_logs(run.run_id))
 
 
 def test_every_page_is_pruned(instance, runs, monkeypatch):
-    monkeypatch.setattr(
-        "stock_platform.orchestration.dagster_internals.event_pruning._RUNS_PER_PAGE", 1
-    )
+    monkeypatch.setattr(event_pruning, "_RUNS_PER_PAGE", 1)
     assert prune_events(instance, SOON) > 0
     for key in ("a", "b"):
         assert Event.ASSET_CHECK_EVALUATION not in types(instance, runs[key])
@@ -157,19 +153,12 @@ def test_recent_and_unfinished_runs_are_kept(instance, runs):
 
 def test_uncollected_check_results_are_not_pruned(platform, monkeypatch):
     platform.load_sample_dimensions()
-    monkeypatch.setattr(
-        "stock_platform.orchestration.automation.pruning._RETENTION", timedelta(days=-1)
-    )
-    before = sum(len(all_(platform.instance, run.run_id)) for run in platform.instance.get_runs())
-    result = platform.run("prune_event_logs")
-    assert result.success
+    monkeypatch.setattr(pruning, "_RETENTION", timedelta(days=-1))
+    earlier = [run.run_id for run in platform.instance.get_runs()]
+    before = count_events(platform.instance, earlier)
+    assert platform.run("prune_event_logs").success
     assert check_results.newest(platform.paths) is None
-    after = sum(
-        len(all_(platform.instance, run.run_id))
-        for run in platform.instance.get_runs()
-        if run.run_id != result.run_id
-    )
-    assert after == before
+    assert count_events(platform.instance, earlier) == before
     assert platform.run("quality_report").success
     assert platform.run("prune_event_logs").success
     assert len(platform.table("asset_check_result")) > 0

@@ -18,7 +18,7 @@ import pytest
 from stock_platform.contracts import TABLES
 from stock_platform.lake import files
 from stock_platform.warehouse.interface import WarehouseError
-from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Platform
+from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Platform, step_errors
 
 # Two dividends are in the first days; the last is published and fails a check.
 FIRST, LAST = "2012-11-05", "2012-11-09"
@@ -35,11 +35,6 @@ def differing(before, after):
 
 def rebuild(platform):
     return platform.run("rebuild_warehouse")
-
-
-def failures(result):
-    events = result.get_step_failure_events()
-    return str([failure.step_failure_data.error.message for failure in events])
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +80,7 @@ def test_damaged_session_affects_only_itself(platform_without_warehouse):
     with damaged(rows, lambda content: content[: len(content) // 2]):
         result = rebuild(platform)
     assert not result.success
-    assert "fact_stock_price: 2012-11-07" in failures(result)
+    assert "fact_stock_price: 2012-11-07" in step_errors(result)
     after = tables(platform)
     assert differing(before, after) == ["fact_stock_price", "stock_price_adjusted"]
     expected = before["fact_stock_price"]
@@ -105,7 +100,7 @@ def test_bad_row_count_affects_only_its_session(platform_without_warehouse):
     content = orjson.loads(manifest.read_bytes())
     with damaged(manifest, lambda _: orjson.dumps({**content, "rows": content["rows"] + 1})):
         result = rebuild(platform)
-    assert "2012-11-07" in failures(result)
+    assert "2012-11-07" in step_errors(result)
     after = platform.table("fact_stock_price")
     assert len(after) == len(before["fact_stock_price"]) - content["rows"]
 
@@ -120,7 +115,7 @@ def test_rejected_session_is_named(platform_without_warehouse):
     content = orjson.dumps({**orjson.loads(manifest.read_bytes()), "sha256": digest})
     with damaged(parquet, lambda _: rows.getvalue()), damaged(manifest, lambda _: content):
         result = rebuild(platform)
-    assert "Volume" in failures(result)
+    assert "Volume" in step_errors(result)
     assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
 
 
@@ -144,7 +139,7 @@ def die_after_commit(loaded_platform, monkeypatch):
 def test_unfinished_load_is_named_until_repeated(loaded_platform, die_after_commit):
     before = tables(loaded_platform)
     die_after_commit()
-    output = failures(rebuild(loaded_platform))
+    output = step_errors(rebuild(loaded_platform))
     assert "fact_stock_price: 2012-11-07: restored as of the load before" in output
     assert "Materialize the session" in output
     assert differing(before, tables(loaded_platform)) == []
@@ -154,7 +149,7 @@ def test_unfinished_first_load_blames_no_check(loaded_platform, die_after_commit
     before = len(loaded_platform.table("fact_stock_price"))
     shutil.rmtree(loaded_platform.paths.loaded_session("fact_stock_price", "2012-11-07"))
     die_after_commit()
-    output = failures(rebuild(loaded_platform))
+    output = step_errors(rebuild(loaded_platform))
     assert "2012-11-07: not restored, because its last load did not finish" in output
     assert "a check stopped" not in output.lower()
     assert len(loaded_platform.table("fact_stock_price")) == before
@@ -174,7 +169,7 @@ def test_unrecognised_folders_are_named(platform_without_warehouse, name):
     result = rebuild(platform)
     for folder in folders:
         shutil.rmtree(folder)
-    output = failures(result)
+    output = step_errors(result)
     assert all(f"{folder} is not named after a session" in output for folder in folders[:2]), output
     assert differing(before, tables(platform)) == []
 
@@ -209,7 +204,7 @@ def test_damaged_erp_records_are_named(platform_without_warehouse, name, damage)
     file = Path(platform.paths.raw_erp("companies", current), name)
     with damaged(file, damage):
         result = rebuild(platform)
-    assert "the companies in the lake cannot be read" in failures(result)
+    assert "the companies in the lake cannot be read" in step_errors(result)
     assert differing(before, tables(platform)) == ["dim_company", "dim_company_history"]
 
 
@@ -232,16 +227,12 @@ def command(loaded_platform, tmp_path):
         "  class: HolidayRejectingInstance\n"
     )
 
+    homes = {"PATH": "", **dict.fromkeys(("HOME", "DAGSTER_HOME"), str(tmp_path))}
+
     def start():
         return subprocess.Popen(
             [sys.executable, "-m", "stock_platform.cli", "rebuild-warehouse"],
-            env={
-                "PATH": "",
-                "HOME": str(tmp_path),
-                "DAGSTER_HOME": str(tmp_path),
-                "STOCK_PLATFORM_LAKE": loaded_platform.settings.lake,
-                "STOCK_PLATFORM_WAREHOUSE": str(loaded_platform.settings.warehouse),
-            },
+            env={**homes, **loaded_platform.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -13,7 +13,7 @@ from dagster._serdes import deserialize_value, serialize_value
 
 from stock_platform.orchestration.dagster_internals.partition_hash import cache_partition_hashes
 from stock_platform.orchestration.partitions import trading_days
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support import ROOT
 
 DEFINITION = dg.TimeWindowPartitionsDefinition
 ORIGINAL_HASH = getattr(DEFINITION.__hash__, "__wrapped__", DEFINITION.__hash__)

@@ -9,8 +9,8 @@ import yaml
 from stock_platform.orchestration.monitoring import finished_runs
 from stock_platform.orchestration.monitoring.event_feed import EventCursor, read_events
 from stock_platform.orchestration.monitoring.json_logs import process_stdout
+from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.webhook import webhook as local_webhook
-from stock_platform_tests.support.webserver import ROOT
 
 _MODULE = "stock_platform.orchestration.monitoring.json_logs"
 JSON_LINES = {

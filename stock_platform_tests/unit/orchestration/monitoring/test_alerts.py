@@ -8,7 +8,7 @@ from stock_platform.orchestration.monitoring.failed_backfills import FailedBackf
 from stock_platform.orchestration.monitoring.failed_ticks import FailedTick
 from stock_platform.orchestration.monitoring.failure_reasons import FailedBatch
 from stock_platform.orchestration.monitoring.finished_runs import FailedCheck, FinishedRun
-from stock_platform_tests.support.webserver import ROOT
+from stock_platform_tests.support import ROOT
 
 SOURCE = AlertSource("production", "https://dagster.example/")
 CHECK = FailedCheck("fact_stock_price", "rows_reconcile", "2012-12-03", "3 rows are missing")

@@ -25,14 +25,9 @@ from stock_platform_tests.unit.quality.report.test_report import NOW, check_resu
 
 
 def company(symbol, exchange="XNAS", *, active=True):
-    names = {
-        "Symbol": symbol,
-        "SecurityId": symbol,
-        "CompanyName": symbol,
-        "ExchangeCode": exchange,
-    }
-    names |= {"IsActive": active, "IsMissingFromExport": False}
-    return {**names, "EffectiveFrom": NOW.date(), "SourceFile": "f", "LoadedAt": NOW}
+    names = dict.fromkeys(("Symbol", "SecurityId", "CompanyName"), symbol)
+    state = {"ExchangeCode": exchange, "IsActive": active, "IsMissingFromExport": False}
+    return {**names, **state, "EffectiveFrom": NOW.date(), "SourceFile": "f", "LoadedAt": NOW}
 
 
 def trading_session(session, exchange):
