@@ -229,7 +229,7 @@ def test_brief_outage_is_retried(warehouse, faults):
     ("remedy", "error"),
     [
         ("Grant the account", (403, "accessDenied", "User does not have bigquery.jobs.create")),
-        ("Quota.*quota is", (403, "quotaExceeded", "Quota exceeded: query usage per day")),
+        ("quota is exhausted", (403, "quotaExceeded", "Quota exceeded: query usage per day")),
         ("REGION", (404, "notFound", "Not found: Dataset p:d was not found in location EU")),
         ("REGION", (400, "invalid", "Cannot read and write in different locations: source: EU")),
         ("billing", (403, "billingNotEnabled", "Billing has not been enabled for this project")),
