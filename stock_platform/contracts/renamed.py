@@ -20,6 +20,7 @@ RENAMED_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
 RENAMED_CHECKS: Final[Mapping[str, str]] = {
     "answer_is_settled": "bars_are_final",
     "complete_for_session": "all_symbols_present",
+    "every_line_accounted_for": "all_records_accounted_for",
     "every_row_accepted": "all_rows_accepted",
     "no_upstream_errors": "source_responded",
 }

@@ -125,7 +125,7 @@ def test_damaged_records_are_quarantined(fetched):
     }
     metrics = read_published(platform.paths, SESSION).manifest["metrics"]
     assert (metrics["lines_read"], metrics["valid"]) == (5, 1)
-    assert check_results(result, "every_line_accounted_for") == {SESSION: (True, "ERROR")}
+    assert check_results(result, "all_records_accounted_for") == {SESSION: (True, "ERROR")}
     assert check_results(result, "quarantine_share") == {SESSION: (False, "ERROR")}
 
 
@@ -159,7 +159,7 @@ def test_empty_raw_session_fails_check(fetched):
     platform, _ = fetched
     files.write(platform.paths.raw_prices(SESSION), gzip.compress(b""))
     result = platform.materialize("processed_stock_prices", first=SESSION)
-    assert check_results(result, "every_line_accounted_for") == {SESSION: (False, "ERROR")}
+    assert check_results(result, "all_records_accounted_for") == {SESSION: (False, "ERROR")}
 
 
 def test_dividend_keeps_its_currency(platform, list_symbols):

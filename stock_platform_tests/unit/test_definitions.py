@@ -65,7 +65,7 @@ def test_range_run_materializes_each_session(loaded):
 
 def test_range_run_has_result_per_session(loaded):
     result = loaded.run("daily_stock_prices", FIRST, LAST)
-    for check in ("all_symbols_present", "every_line_accounted_for"):
+    for check in ("all_symbols_present", "all_records_accounted_for"):
         assert check_results(result, check) == {
             **dict.fromkeys(SESSIONS, (True, "ERROR")),
             None: (True, "ERROR"),

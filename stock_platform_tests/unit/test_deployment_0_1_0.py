@@ -35,6 +35,7 @@ NEW_NAMES = {
     "IsVanished": "IsMissingFromExport",
     "answer_is_settled": "bars_are_final",
     "no_upstream_errors": "source_responded",
+    "every_line_accounted_for": "all_records_accounted_for",
     "every_row_accepted": "all_rows_accepted",
     "complete_for_session": "all_symbols_present",
 }

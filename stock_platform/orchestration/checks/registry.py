@@ -183,7 +183,7 @@ REGISTRY: Final[Mapping[str, AssetMeasurements]] = {
     ),
     "processed_stock_prices": AssetMeasurements(
         (
-            Check(processed.every_line_accounted_for, "session", blocking=True),
+            Check(processed.all_records_accounted_for, "session", blocking=True),
             Check(processed.quarantine_share, "session", blocking=True),
             Check(processed.ohlc_consistent, "session", blocking=True),
             Check(processed.prices_positive, "session", blocking=True),

@@ -31,7 +31,7 @@ class ProcessedMeasure:
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def every_line_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
+def all_records_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
     """Each raw record became a price, a quarantined record or a counted absence, and is stored.
 
     A session without raw records fails too: its universe was empty, or its raw object is damaged.

@@ -35,7 +35,7 @@ def results(platform):
 
 def test_range_run_has_row_per_session(collected):
     rows = results(collected)
-    by_check = rows[rows["CheckName"] == "every_line_accounted_for"]
+    by_check = rows[rows["CheckName"] == "all_records_accounted_for"]
     assert set(by_check["PartitionKey"]) == SESSIONS
     assert by_check["Blocking"].all()
     assert not rows.duplicated(KEY).any()

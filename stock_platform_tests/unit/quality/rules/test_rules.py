@@ -58,8 +58,8 @@ ERROR, WARNING = False, True
         (raw.fresh, Freshness((), "2012-07-06")),
         (erp.all_rows_accepted, EXPORT),
         (erp.files_accepted, EXPORT),
-        (processed.every_line_accounted_for, job()),
-        (processed.every_line_accounted_for, job(valid=7, quarantined={"null_bar": 1})),
+        (processed.all_records_accounted_for, job()),
+        (processed.all_records_accounted_for, job(valid=7, quarantined={"null_bar": 1})),
         (processed.quarantine_share, job()),
         (tables.has_rows, TABLE),
         (tables.primary_key_unique, TABLE),
@@ -142,7 +142,7 @@ NULL_BAR = {"valid": 7, "quarantined": {"null_bar": 1}}
     ],
 )
 def test_unaccounted_records_are_counted(measure, count):
-    assert processed.every_line_accounted_for(measure, LIMITS).failure_count == count
+    assert processed.all_records_accounted_for(measure, LIMITS).failure_count == count
 
 
 @pytest.mark.parametrize(
