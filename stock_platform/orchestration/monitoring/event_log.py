@@ -68,11 +68,11 @@ class EventLogger:
             self._log(level, EventName.BATCH_FAILED, str(run.batch), **fields)
 
     def tick_failed(self, tick: FailedTick) -> None:
-        """Log a failed tick."""
+        """Log a failed tick, or an unreadable lake."""
         self._log(
             logging.ERROR,
             EventName.TICK_FAILED,
-            f"a tick of {tick.instigator} failed: {tick.error}",
+            f"{tick.instigator} failed: {tick.error}",
             instigator=tick.instigator,
             in_a_row=tick.in_a_row,
             error=tick.error,

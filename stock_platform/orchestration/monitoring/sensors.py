@@ -105,7 +105,9 @@ def _alert_sensor(settings: Settings, now: Clock) -> dg.SensorDefinition:
         late = [day for day in prices.late_sessions if day not in cursor.late_sessions]
         raised = alerts(source, page.runs, ticks, page.backfills, late)
         attempt = cursor.attempts + 1
-        if raised and not _is_settled(EventLogger(instance), alert_service, raised, attempt):
+        if raised and not _deliver_or_give_up(
+            EventLogger(instance), alert_service, raised, attempt
+        ):
             failed = cursor.model_copy(update={"attempts": attempt})
             context.update_cursor(failed.model_dump_json())
             return dg.SkipReason(f"Alerts were not delivered (attempt {attempt})")
@@ -136,10 +138,15 @@ def _lake_failure(prices: PriceStatus) -> list[FailedTick]:
     return [FailedTick("lake", f"it cannot be read: {prices.lake_error}", 1, newly_failing=True)]
 
 
-def _is_settled(
+def _deliver_or_give_up(
     log: EventLogger, service: AlertsResource, raised: Sequence[Alert], attempt: int
 ) -> bool:
-    """Deliver alerts; return False if the next tick must try again."""
+    """Deliver alerts, and log the attempt.
+
+    Returns:
+        True if they were delivered or this was the last attempt, False if the next tick must try
+        again.
+    """
     try:
         service.deliver(*message(raised))
     except DeliveryError as error:

@@ -146,7 +146,7 @@ def test_long_line_keeps_beginning_and_end(logging_instance, capfd, text):
     (line,) = out.splitlines()
     assert len(line.encode()) < 16_384
     message = json.loads(line)["message"]
-    assert message.startswith("a tick of sensor failed: begin ")
+    assert message.startswith("sensor failed: begin ")
     assert message.endswith(" end")
 
 

@@ -213,7 +213,8 @@ def test_heartbeat_survives_unreadable_lake(heartbeat_sensor, caplog, lose_the_l
     heartbeat = events(caplog, "heartbeat")[-1]
     assert heartbeat.msg == reason
     assert (heartbeat.fields["sessions_late"], heartbeat.fields["hours_late"]) == (None, None)
-    assert "denied" in events(caplog, "tick_failed")[-1].fields["error"]
+    denial = "it cannot be read: storage.objects.list is denied"
+    assert events(caplog, "tick_failed")[-1].msg == f"lake failed: {denial}"
 
 
 def test_heartbeat_counts_late_hours_by_calendar(heartbeat_sensor, caplog):
