@@ -4,12 +4,15 @@
 # jsonPayload. The field `event` is one of stock_platform/orchestration/monitoring/event_names.py.
 
 locals {
+  # `failing_minutes` counts the minutes in which a sensor or schedule was found failing: one line
+  # per minute reports all failed ticks since the last one.
   # Labels are fields of the event. An unbounded field, like a run's ID, must not be a label.
   log_metrics = {
     alerts             = { events = ["alert"], labels = ["alert"] }
     alerts_undelivered = { events = ["alert_undelivered"], labels = [] }
     batches_failed     = { events = ["batch_failed"], labels = [] }
     checks_failed      = { events = ["check_failed"], labels = ["asset", "check", "check_severity"] }
+    failing_minutes    = { events = ["tick_failed"], labels = ["instigator"] }
     heartbeats         = { events = ["heartbeat"], labels = [] }
     hours_late         = { events = ["heartbeat"], labels = [], value = "hours_late", unit = "h" }
     rows               = { events = ["materialized"], labels = ["asset"], value = "rows", unit = "1" }
@@ -19,7 +22,6 @@ locals {
     runs_queued        = { events = ["heartbeat"], labels = [], value = "runs_queued", unit = "1" }
     runs_started       = { events = ["heartbeat"], labels = [], value = "runs_started", unit = "1" }
     sessions_late      = { events = ["heartbeat"], labels = [], value = "sessions_late", unit = "1" }
-    ticks_failed       = { events = ["tick_failed"], labels = ["instigator"] }
   }
   _run_ends = ["run_succeeded", "run_failed", "run_canceled"]
 }

@@ -22,7 +22,7 @@ locals {
       lasts    = "0s"
       query    = <<-EOT
         sum(increase(${local._metric}alerts_undelivered{monitored_resource="gce_instance"}[15m])) > 5
-        or sum(increase(${local._metric}ticks_failed{monitored_resource="gce_instance",instigator="alert_sensor"}[15m])) > 5
+        or sum(increase(${local._metric}failing_minutes{monitored_resource="gce_instance",instigator="alert_sensor"}[15m])) > 5
       EOT
     }
     database-disk = {

@@ -39,7 +39,7 @@ def undelivered(values):
 
 
 def failed_ticks(instigator, values):
-    name = f'{OURS}ticks_failed{{monitored_resource="gce_instance",instigator="{instigator}"}}'
+    name = f'{OURS}failing_minutes{{monitored_resource="gce_instance",instigator="{instigator}"}}'
     return {name: values}
 
 

@@ -11,7 +11,7 @@ run "logs" {
 
   assert {
     condition = alltrue([
-      google_logging_metric.main["ticks_failed"].filter == "resource.type=\"gce_instance\" jsonPayload.event=(\"tick_failed\")",
+      google_logging_metric.main["failing_minutes"].filter == "resource.type=\"gce_instance\" jsonPayload.event=(\"tick_failed\")",
       google_logging_metric.main["run_usd"].filter == "resource.type=\"gce_instance\" jsonPayload.event=(\"run_succeeded\" OR \"run_failed\" OR \"run_canceled\") jsonPayload.usd>=0",
     ])
     error_message = "A filter does not select the machine's events."
