@@ -49,7 +49,7 @@ def log_everything(instance):
     log.run_finished(finished(dg.DagsterRunStatus.CANCELED))
     log.run_finished(finished(dg.DagsterRunStatus.FAILURE, FailedBatch("batch-1", "no quota")))
     log.tick_failed(FailedTick("daily_schedule", "no database", 1, newly_failing=True))
-    log.backfill_failed(FailedBackfill("abcdefgh", "no such partition", 0.0))
+    log.backfill_failed(FailedBackfill("abcdefgh", "no such partition"))
     log.heartbeat(PriceStatus((DAY,), 2.0, "2012-11-30"), runs_queued=0, runs_started=1)
     alert = Alert("run-failed", "a run failed", "why, and what to do")
     log.alert(alert)

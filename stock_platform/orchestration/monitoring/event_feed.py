@@ -1,6 +1,5 @@
 """Incremental feed of Dagster events: each event exactly once per cursor."""
 
-import time
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,14 +28,14 @@ class EventCursor(BaseModel):
     Attributes:
         run_events: Storage ids of events that ended a run, by type of event.
         failed_ticks: Timestamps of failed ticks, by selector id of the sensor or schedule.
-        failed_backfill: The moment at which the last backfill failed, in seconds since 1970.
+        failed_backfills: Ids of the newest failed backfills.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run_events: dict[str, int]
     failed_ticks: dict[str, float]
-    failed_backfill: float
+    failed_backfills: frozenset[str]
 
     @classmethod
     def at_present(cls, instance: dg.DagsterInstance) -> Self:
@@ -44,10 +43,11 @@ class EventCursor(BaseModel):
 
         Instigators that fail at present are not skipped: they are reported as newly failing.
         """
+        _, failed_backfills = read_failed_backfills(instance)
         return cls(
             run_events=newest_run_events(instance),
             failed_ticks=past_failures(instance),
-            failed_backfill=time.time(),
+            failed_backfills=failed_backfills,
         )
 
 
@@ -65,11 +65,10 @@ def read_events(instance: dg.DagsterInstance, cursor: EventCursor) -> EventPage:
     """Read the next events after a cursor."""
     runs, run_events = read_finished_runs(instance, cursor.run_events)
     ticks, failed_ticks = read_failed_ticks(instance, cursor.failed_ticks)
-    backfills = read_failed_backfills(instance, cursor.failed_backfill)
-    failed_at = (backfill.failed_at for backfill in backfills)
+    backfills, failed_backfills = read_failed_backfills(instance, cursor.failed_backfills)
     reached = EventCursor(
         run_events=run_events,
         failed_ticks=failed_ticks,
-        failed_backfill=max(failed_at, default=cursor.failed_backfill),
+        failed_backfills=failed_backfills,
     )
     return EventPage(runs, ticks, backfills, reached)

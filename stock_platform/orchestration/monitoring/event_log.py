@@ -68,7 +68,7 @@ class EventLogger:
             self._log(level, EventName.BATCH_FAILED, str(run.batch), **fields)
 
     def tick_failed(self, tick: FailedTick) -> None:
-        """Log a failed tick, or an unreadable lake."""
+        """Log the newest failed tick of an instigator, or an unreadable lake."""
         self._log(
             logging.ERROR,
             EventName.TICK_FAILED,

@@ -4,6 +4,7 @@ The daemon may give up a backfill before it has launched any run, so neither a r
 reports it. A backfill with failed runs is reported by these runs.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,24 +21,30 @@ _MAX_BACKFILLS: Final = 20
 
 @dataclass(frozen=True)
 class FailedBackfill:
-    """A backfill that the daemon gave up at a moment, in seconds since 1970."""
+    """A backfill that the daemon gave up."""
 
     backfill_id: str
     error: str
-    failed_at: float
 
 
-def read_failed_backfills(instance: dg.DagsterInstance, after: float) -> list[FailedBackfill]:
-    """Return the backfills that failed after a moment, of the newest twenty failed ones."""
+def read_failed_backfills(
+    instance: dg.DagsterInstance, reported: AbstractSet[str] = frozenset()
+) -> tuple[list[FailedBackfill], frozenset[str]]:
+    """Return the failed backfills that were not read before, and the ids to pass next time.
+
+    Only the twenty that were created last are read. They are recognised by id, because a backfill
+    may become visible after another one that failed later.
+
+    Args:
+        instance: The instance whose storage is read.
+        reported: The ids that the last read returned.
+    """
     failed = instance.get_backfills(
         BulkActionsFilter(statuses=[BulkActionStatus.FAILED]), limit=_MAX_BACKFILLS
     )
-    backfills = (
-        FailedBackfill(
-            backfill.backfill_id,
-            error_summary(backfill.error),
-            backfill.backfill_end_timestamp or backfill.backfill_timestamp,
-        )
+    backfills = [
+        FailedBackfill(backfill.backfill_id, error_summary(backfill.error))
         for backfill in failed
-    )
-    return [backfill for backfill in backfills if backfill.failed_at > after]
+        if backfill.backfill_id not in reported
+    ]
+    return backfills, frozenset(backfill.backfill_id for backfill in failed)

@@ -13,7 +13,7 @@ from stock_platform_tests.support import ROOT
 SOURCE = AlertSource("production", "https://dagster.example/")
 CHECK = FailedCheck("fact_stock_price", "rows_reconcile", "2012-12-03", "3 rows are missing")
 BATCH = FailedBatch("stock-prices-1", "the driver failed")
-BACKFILL = FailedBackfill("abcdefgh", "no such partition", 0.0)
+BACKFILL = FailedBackfill("abcdefgh", "no such partition")
 SUCCEEDED = {"status": dg.DagsterRunStatus.SUCCESS, "error": None}
 
 

@@ -91,18 +91,31 @@ def test_successful_repetition_counts_as_recovery(instance, feed):
     assert ticks(feed) == [(SCHEDULE, True)]
 
 
-def test_failed_backfill_is_read_once(instance, feed):
+def fail_backfill(instance, backfill_id, failed_at):
     backfill = PartitionBackfill(
-        backfill_id="abcdefgh",
+        backfill_id=backfill_id,
         status=BulkActionStatus.FAILED,
         from_failure=False,
         tags={},
-        backfill_timestamp=(datetime.now(UTC) - timedelta(hours=1)).timestamp(),
+        backfill_timestamp=(failed_at - timedelta(hours=1)).timestamp(),
         error=ERROR,
         asset_selection=[dg.AssetKey("raw_stock_prices")],
     )
-    instance.add_backfill(backfill.with_end_timestamp(datetime.now(UTC).timestamp()))
+    instance.add_backfill(backfill.with_end_timestamp(failed_at.timestamp()))
+
+
+def test_failed_backfill_is_read_once(instance, feed):
+    fail_backfill(instance, "abcdefgh", datetime.now(UTC))
     (failed,) = feed.read().backfills
     assert (failed.backfill_id, failed.error) == ("abcdefgh", "OSError: no route")
     assert feed.read().backfills == []
     assert Feed(instance).read().backfills == []
+
+
+def test_failed_backfill_visible_late_is_read(instance, feed):
+    now = datetime.now(UTC)
+    for number in range(25):
+        failed_at = now - timedelta(minutes=number)
+        fail_backfill(instance, f"backfill-{number}", failed_at)
+        assert [failed.backfill_id for failed in feed.read().backfills] == [f"backfill-{number}"]
+    assert feed.read().backfills == []
