@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from stock_platform.orchestration.assets.common import PROGRESS
+from stock_platform.orchestration.dagster_internals.console import WRITTEN_ATTRIBUTE
 from stock_platform.orchestration.monitoring.json_logs import process_stdout
 
 # The name of Dagster's default logger: the configuration of a run that names it is valid for
@@ -81,8 +82,8 @@ class _Handler(logging.Handler):
         progress.add_task(job, total=None)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message, unless it is an event of Dagster or a bar shows it."""
-        if getattr(record, "dagster_event", None):
+        """Print a message, unless it is an event of Dagster, a bar or a JSON line shows it."""
+        if getattr(record, "dagster_event", None) or hasattr(record, WRITTEN_ATTRIBUTE):
             return
         metadata = getattr(record, "dagster_meta", {})
         step = metadata.get("step_key")

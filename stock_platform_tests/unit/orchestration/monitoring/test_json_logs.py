@@ -1,12 +1,15 @@
 """A run writes one JSON object per line to standard output, and nothing twice."""
 
+import io
 import json
 import logging
 import warnings
 
 import dagster as dg
 import pytest
+from rich.console import Console
 
+from stock_platform.cli import run_job
 from stock_platform.orchestration.monitoring.event_log import EventLogger
 from stock_platform.orchestration.monitoring.failed_ticks import FailedTick
 from stock_platform.orchestration.monitoring.json_logs import FIELDS, JsonFormatter
@@ -197,3 +200,19 @@ def test_console_is_kept_without_json_handler(tmp_path, capfd):
     with instance_in(tmp_path) as instance:
         dg.materialize([broken], instance=instance, raise_on_error=False)
     assert "- dagster - ERROR -" in capfd.readouterr().err
+
+
+def test_command_writes_a_message_once(logging_instance, monkeypatch, capfd):
+    @dg.op
+    def fetch(context: dg.OpExecutionContext) -> None:
+        context.log.info("fetched everything")
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def fetches() -> None:
+        fetch()
+
+    monkeypatch.setattr(run_job, "definitions", lambda: dg.Definitions(jobs=[fetches]))
+    console = io.StringIO()
+    run_job.run("fetches", {}, logging_instance, Console(file=console))
+    assert [line.split()[0] for line in console.getvalue().splitlines()] == ["fetches", "done"]
+    assert capfd.readouterr().out.count("fetched everything") == 1
