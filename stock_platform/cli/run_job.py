@@ -4,11 +4,11 @@ Belongs here: the code that all commands share to run jobs and report their fail
 Each command chooses its own jobs and output.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import dagster as dg
@@ -18,6 +18,7 @@ from stock_platform.cli.progress import LOGGER, shown_progress
 from stock_platform.errors import StockPlatformError
 from stock_platform.orchestration import process_locks
 from stock_platform.orchestration.dagster_internals.dead_runs import (
+    locks_runs,
     queued_without_daemon,
     release_slots_of_dead_runs,
 )
@@ -47,27 +48,45 @@ def errors_in_one_line() -> Iterator[None]:
 
 @contextmanager
 def exclusive_instance(console: Console) -> Iterator[dg.DagsterInstance]:
-    """Open the instance of DAGSTER_HOME, while no other command of this kind uses it."""
-    with dg.DagsterInstance.get() as instance:
-        lock = Path(instance.root_directory, "locks", "command")
-        if not process_locks.acquire(lock, timeout_s=process_locks.MOMENT_S):
-            other = process_locks.holder_pid(lock)
+    """Open the instance of DAGSTER_HOME, while no other command of this machine uses it.
+
+    Raises:
+        ValueError: DAGSTER_HOME is not set.
+    """
+    if not os.environ.get("DAGSTER_HOME"):
+        raise ValueError(
+            "DAGSTER_HOME is not set: run `export DAGSTER_HOME=$PWD/.dagster_home` in the checkout "
+            "after `make setup`"
+        )
+    with dg.DagsterInstance.get() as instance, _command_lock(instance, console):
+        release_slots_of_dead_runs(instance)
+        for waiting in queued_without_daemon(instance):
             console.print(
-                f"waiting: another command is running, process {other}",
+                f"{waiting.job_name} waits in the queue until `make dev` starts it: "
+                f"run {waiting.run_id}",
                 soft_wrap=True,
             )
-            process_locks.acquire(lock)
-        try:
-            release_slots_of_dead_runs(instance)
-            for waiting in queued_without_daemon(instance):
-                console.print(
-                    f"{waiting.job_name} waits in the queue until `make dev` starts it: "
-                    f"run {waiting.run_id}",
-                    soft_wrap=True,
-                )
-            yield instance
-        finally:
-            process_locks.release(lock)
+        yield instance
+
+
+@contextmanager
+def _command_lock(instance: dg.DagsterInstance, console: Console) -> Iterator[None]:
+    """Lock an instance for commands, unless it is shared with other machines.
+
+    They would not see the lock, and a container cannot write it.
+    """
+    if not locks_runs(instance):
+        yield
+        return
+    lock = instance.lock_path("command")
+    if not process_locks.acquire(lock, timeout_s=process_locks.MOMENT_S):
+        other = process_locks.holder_pid(lock)
+        console.print(f"waiting: another command is running, process {other}", soft_wrap=True)
+        process_locks.acquire(lock)
+    try:
+        yield
+    finally:
+        process_locks.release(lock)
 
 
 def run(

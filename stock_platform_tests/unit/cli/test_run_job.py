@@ -8,6 +8,7 @@ from rich.console import Console
 
 from stock_platform.cli import run_job
 from stock_platform.orchestration.assets.common import PROGRESS
+from stock_platform_tests.support.commands import new_home
 
 
 @dg.op
@@ -84,6 +85,25 @@ def test_run_can_be_repeated_in_the_ui(shown):
     result, _ = shown("fetches")
     config = result.dagster_run.run_config
     assert dg.validate_run_config(fetches, config)
+
+
+def test_shared_instance_is_not_locked(tmp_path, monkeypatch):
+    home = new_home(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with dg.DagsterInstance.get() as instance:
+        monkeypatch.setattr(type(instance.event_log_storage), "is_run_sharded", False)
+    (home / "locks").write_text("as if the folder were read-only")
+    with run_job.exclusive_instance(Console()) as instance:
+        assert instance.root_directory == str(home)
+
+
+def test_missing_home_is_explained(monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with (
+        pytest.raises(ValueError, match="export DAGSTER_HOME="),
+        run_job.exclusive_instance(Console()),
+    ):
+        pass
 
 
 def test_expected_errors_have_no_traceback():
