@@ -22,6 +22,8 @@ from stock_platform.lake.paths import LakePaths
 
 # A session with one of them was loaded, though the other may be lost.
 _OBJECTS: Final = ("part-00000.parquet", "_manifest.json")
+# In the manifest of a copy that `lake.migrate` is changing: digest of the object before.
+EARLIER_DIGEST: Final = "sha256_before_migration"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,12 @@ def read(paths: LakePaths, table: str, session: str) -> LedgerEntry:
         raise CorruptObjectError(
             f"{paths.loaded_manifest(table, session)} cannot be read"
         ) from error
-    if hashlib.sha256(content).hexdigest() != digest:
+    actual_digest = hashlib.sha256(content).hexdigest()
+    if actual_digest == manifest.get(EARLIER_DIGEST):
+        raise CorruptObjectError(
+            f"the migration of {uri} was interrupted: run `stock-platform migrate` again"
+        )
+    if actual_digest != digest:
         raise CorruptObjectError(f"{uri} differs from the object that was loaded")
     if pq.read_metadata(pa.BufferReader(content)).num_rows != rows:
         raise CorruptObjectError(

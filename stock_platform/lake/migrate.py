@@ -6,6 +6,7 @@ was killed is therefore resumed by running it again.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,13 +20,12 @@ from stock_platform.contracts import ASSET_CHECK_RESULT, FACT_STOCK_PRICE
 from stock_platform.contracts.renamed import RENAMED_CHECKS, outdated_columns
 from stock_platform.lake import check_results, files, load_ledger
 from stock_platform.lake.files import CorruptObjectError
+from stock_platform.lake.load_ledger import EARLIER_DIGEST
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.publish import published_sessions
 
 _FACT: Final = FACT_STOCK_PRICE.name
 _CHECK_NAME: Final = ASSET_CHECK_RESULT.column_names.index("CheckName")
-# In a load manifest: digest of the object before its migration, which may not have been replaced.
-_EARLIER_DIGEST: Final = "sha256_before_migration"
 
 
 @dataclass(frozen=True)
@@ -89,26 +89,37 @@ def _migrate_prices(paths: LakePaths, session: str, *, dry_run: bool) -> int:
 def _migrate_loaded(paths: LakePaths, session: str, *, dry_run: bool) -> int:
     """Migrate the copy of a loaded session, and the digest in its manifest.
 
-    The manifest is written first, with both digests, because the object must stay verifiable if
-    the process dies between the two.
+    While the object is replaced, its manifest has both digests, so that the object stays
+    verifiable if the process dies.
     """
     uri, manifest_uri = paths.loaded(_FACT, session), paths.loaded_manifest(_FACT, session)
     renamed = _rename_columns(uri)
     if renamed is None:
+        if not dry_run:
+            _remove_earlier_digest(manifest_uri)
         return 0
     digest, new_digest = (hashlib.sha256(content).hexdigest() for content in renamed)
     try:
         manifest = orjson.loads(files.read(manifest_uri))
-        is_intact = digest in (manifest["sha256"], manifest.get(_EARLIER_DIGEST))
+        is_intact = digest in (manifest["sha256"], manifest.get(EARLIER_DIGEST))
     except (AttributeError, FileNotFoundError, KeyError, TypeError, ValueError) as error:
         raise CorruptObjectError(f"{manifest_uri} is missing or cannot be read") from error
     if not is_intact:
         raise CorruptObjectError(f"{uri} differs from the object that was loaded")
     if not dry_run:
-        manifest |= {"sha256": new_digest, _EARLIER_DIGEST: digest}
+        manifest |= {"sha256": new_digest, EARLIER_DIGEST: digest}
         files.write(manifest_uri, orjson.dumps(manifest))
         files.write(uri, renamed[1])
+        _remove_earlier_digest(manifest_uri)
     return 1
+
+
+def _remove_earlier_digest(manifest_uri: str) -> None:
+    """Remove the digest of the replaced object, unless the manifest is damaged."""
+    with suppress(FileNotFoundError, ValueError):
+        manifest = orjson.loads(files.read(manifest_uri))
+        if isinstance(manifest, dict) and manifest.pop(EARLIER_DIGEST, None):
+            files.write(manifest_uri, orjson.dumps(manifest))
 
 
 def _migrate_results(paths: LakePaths, day: str, *, dry_run: bool) -> int:

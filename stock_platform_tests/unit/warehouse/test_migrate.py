@@ -1,12 +1,13 @@
 """A deployment of version 0.1.0 is migrated as a whole, however often it is interrupted."""
 
-import os
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import dagster as dg
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,15 +19,17 @@ from stock_platform.contracts import (
 from stock_platform.contracts.renamed import RENAMED_CHECKS, RENAMED_COLUMNS
 from stock_platform.lake import check_results, files, load_ledger
 from stock_platform.lake import migrate as lake_migration
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.warehouse.bigquery_tables import rename_script
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.interface import WarehouseError
 from stock_platform.warehouse.migrate import migrate
+from stock_platform_tests.support.commands import new_home
 from stock_platform_tests.support.fixtures.deployment import V0_1_0, rows, unpack
 
 SESSION, DAY = "2024-06-12", "2026-11-27"
-# 8 processed objects, 7 loaded ones with their manifests, and the check results of a day.
-LAKE_WRITES = 8 + 7 * 2 + 1
+# 8 processed objects, 7 loaded ones with two writes of their manifests, and a day of check results.
+LAKE_WRITES = 8 + 7 * 3 + 1
 
 
 class Killed(BaseException):
@@ -102,8 +105,8 @@ def test_changes_are_counted(old):
     assert counts == [
         "stock_prices: objects with old column names: 8",
         "loaded/fact_stock_price: objects with old column names: 7",
-        "check_results: check results with old names: 51",
-        "asset_check_result: check results with old names: 51",
+        "check_results: check results with old names: 63",
+        "asset_check_result: check results with old names: 63",
         "dim_exchange: columns IsVanished -> IsMissingFromExport",
         "dim_company: columns ItemId -> SecurityId, IsVanished -> IsMissingFromExport",
         "dim_company_history: columns ItemId -> SecurityId, IsVanished -> IsMissingFromExport",
@@ -136,6 +139,29 @@ def test_warehouse_resumes_after_any_step(old, migrated, monkeypatch, step):
             run(old)
     run(old)
     assert tables(old) == tables(migrated)
+
+
+def test_interrupted_migration_names_remedy(old, monkeypatch):
+    uri = old.paths.loaded(FACT_STOCK_PRICE.name, SESSION)
+    write = files.write
+
+    def die_at_object(target, content):
+        if target == uri:
+            raise Killed
+        write(target, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write", die_at_object)
+        with pytest.raises(Killed):
+            run(old)
+    with pytest.raises(CorruptObjectError, match="run `stock-platform migrate` again"):
+        load_ledger.read(old.paths, FACT_STOCK_PRICE.name, SESSION)
+
+
+def test_migrated_manifests_have_one_digest(migrated):
+    for session in load_ledger.sessions(migrated.paths, FACT_STOCK_PRICE.name):
+        manifest = Path(migrated.paths.loaded_manifest(FACT_STOCK_PRICE.name, session))
+        assert set(orjson.loads(manifest.read_bytes())) == {"rows", "sha256"}
 
 
 def test_loaded_copies_stay_verifiable(migrated):
@@ -202,23 +228,42 @@ def test_outdated_objects_are_rejected_with_remedy(old, tmp_path):
         warehouse.replace_sessions(FACT_STOCK_PRICE, [uri], [SESSION], 1)
 
 
-def test_command_migrates_and_reports(old):
-    def command(*options):
+@pytest.fixture
+def command(old, tmp_path, monkeypatch):
+    """Run the command on the deployment, with an instance of its own."""
+    monkeypatch.setenv("DAGSTER_HOME", str(new_home(tmp_path)))
+    monkeypatch.setenv("STOCK_PLATFORM_LAKE", old.settings.lake)
+    monkeypatch.setenv("STOCK_PLATFORM_WAREHOUSE", f"duckdb:///{old.settings.warehouse_file}")
+
+    def run_command(*options):
         return subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "stock_platform.cli", "migrate", *options],
-            env=os.environ
-            | {
-                "STOCK_PLATFORM_LAKE": old.settings.lake,
-                "STOCK_PLATFORM_WAREHOUSE": f"duckdb:///{old.settings.warehouse_file}",
-            },
             capture_output=True,
             text=True,
-            check=True,
-        ).stdout.splitlines()
+            check=False,
+        )
 
-    *planned, summary = command("--dry-run")
+    return run_command
+
+
+def test_command_migrates_and_reports(command):
+    *planned, summary = command("--dry-run").stdout.splitlines()
     assert summary == "dry run: nothing was changed"
-    assert command() == [*planned, "all columns and checks have their new names"]
+    assert command().stdout.splitlines() == [
+        *planned,
+        "all columns and checks have their new names",
+    ]
+
+
+def test_command_refuses_while_a_run_is_underway(old, command):
+    before = objects(old)
+    with dg.DagsterInstance.get() as instance:
+        run_id = instance.create_run_for_job(dg.job(name="loads")(lambda: None)).run_id
+        refused = command()
+        instance.delete_run(run_id)
+    assert refused.returncode == 1
+    assert f"in progress: loads (run {run_id}). Wait until they have ended" in refused.stderr
+    assert objects(old) == before
 
 
 def test_bigquery_renames_columns_by_statements():
