@@ -60,10 +60,12 @@ ROW_BYTES: Final = 130
 REFERENCES: Final = {"small": 60, "month": 8, "whole": 9}
 MIN_BILLED_BYTES: Final = 10 * 2**20
 
-# Lake requests of sensors per month, counted on the emulator: two sensors list all sessions.
+# Lake requests of sensors per month, counted on the emulator. Two sensors list all objects of raw
+# prices, in pages of a thousand: per session its records, its last fetch and the run's responses.
 ERP_TICKS: Final = 120 * HOURS
 WATCHING_TICKS: Final = 2 * 60 * HOURS
-LISTS: Final = 8 * ERP_TICKS + -(-SESSIONS // 1_000) * WATCHING_TICKS
+RAW_OBJECTS: Final = 3 * SESSIONS
+LISTS: Final = 8 * ERP_TICKS + -(-RAW_OBJECTS // 1_000) * WATCHING_TICKS
 READS: Final = 2 * ERP_TICKS
 
 # Dataproc's default size: 12 DCU and three disks of 400 GB. Minutes per batch include start-up.
