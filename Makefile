@@ -98,6 +98,8 @@ docs: setup
 cost: setup
 	$(BIN)/python deploy/cost.py
 
+# Terraform downloads the provider. Without a registry, TERRAFORM_OFFLINE names a tool that has its
+# schemas (terraform/README.md).
 infra: checkov
 	terraform/check.sh
 

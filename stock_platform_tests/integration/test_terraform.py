@@ -1,7 +1,7 @@
 """Terraform's own tests, and the plan sizes in docs/deploy.md; nothing is applied.
 
-`terraform/check.sh` downloads the provider. Plans need either credentials or TERRAFORM_OFFLINE, a
-tool with the provider's schemas, so they are skipped without that tool.
+Plans need either credentials or a tool with the provider's schemas. Without TERRAFORM_OFFLINE,
+`terraform-offline` on the PATH or `../shared/tools`, the tests are skipped.
 """
 
 import os
@@ -14,22 +14,26 @@ import pytest
 
 from stock_platform_tests.support.terraform_code import BOOTSTRAP, ROOT
 
-TOOL = Path(
-    os.environ.get(
-        "TERRAFORM_OFFLINE", ROOT / "../../shared/tools/terraform-offline/terraform-offline"
-    )
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "tools" / "terraform-offline"
+TOOL = (
+    os.environ.get("TERRAFORM_OFFLINE")
+    or shutil.which("terraform-offline")
+    or shutil.which(SHARED / "terraform-offline")
 )
 IMAGE = f"europe-west1-docker.pkg.dev/p/r/stock_platform@sha256:{'0' * 64}"
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not shutil.which("terraform"), reason="needs terraform on the PATH"),
-    pytest.mark.skipif(not TOOL.exists(), reason="needs TERRAFORM_OFFLINE; `make infra` does not"),
+    pytest.mark.skipif(not TOOL, reason="needs TERRAFORM_OFFLINE; `make infra` does not"),
 ]
 
 
 def run(*arguments):
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603
+    environment = os.environ | {"TERRAFORM_OFFLINE": TOOL}
+    done = subprocess.run(  # noqa: S603 - terraform and its tool
+        arguments, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
