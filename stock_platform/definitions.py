@@ -77,7 +77,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         sensors=[*SENSORS, *monitoring_sensors(settings)],
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
-        # A step in a process of its own costs 8 s on 2 cores; the work is Spark's anyway.
+        # A process per step would cost 8 s each on 2 cores, and Spark does the heavy work anyway.
         executor=dg.in_process_executor,
     )
 
@@ -109,7 +109,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
 def _warehouse(settings: Settings) -> WarehouseResource:
     if not isinstance(settings.warehouse, BigQueryDataset):
         return DuckDBResource(file=str(settings.warehouse.path))
-    # PLC0415: 4 s of import.
+    # PLC0415: the import takes 4 s.
     from stock_platform.orchestration.resources import google  # noqa: PLC0415
 
     return google.bigquery_warehouse(settings, settings.warehouse)
@@ -118,7 +118,7 @@ def _warehouse(settings: Settings) -> WarehouseResource:
 def _spark(settings: Settings, lake: LakeResource) -> SparkResource:
     if settings.spark != "dataproc":
         return LocalSparkResource(engine=settings.spark)
-    # PLC0415: 4 s of import.
+    # PLC0415: the import takes 4 s.
     from stock_platform.orchestration.resources import google  # noqa: PLC0415
 
     return google.dataproc_spark(settings, lake)

@@ -53,8 +53,8 @@ class CsvRecord:
     Attributes:
         line: number of its first line; the file's first line is 1.
         text: as written in the file.
-        values: by column; None if its quotes or length are not valid CSV. Each line is then a
-            record of its own.
+        values: by column; None if the quotes are invalid or a value is too long for CSV. Then
+            each line is a record of its own.
     """
 
     line: int
@@ -106,7 +106,8 @@ def detect_format(path: Path, wanted: Sequence[str], aliases: Mapping[str, str])
         aliases: other names of them, used if the column's own name is missing.
 
     Raises:
-        ErpFileError: the file is empty, binary or a web page, or its header has no wanted column.
+        ErpFileError: the file is empty, binary or a web page, or its header repeats a wanted
+            column or has none.
     """
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
@@ -120,14 +121,19 @@ def detect_format(path: Path, wanted: Sequence[str], aliases: Mapping[str, str])
     names = _names(header, delimiter)
     if known.isdisjoint(names):
         shown = header[:_MAX_HEADER_CHARS_SHOWN]
-        raise ErpFileError(f"the first line is no header of this export: {shown!r}")
+        raise ErpFileError(
+            f"the first line has none of the expected column names: {shown!r}; export the file "
+            "again with its header"
+        )
     columns = [
         name if name in wanted or aliases.get(name) in names else aliases.get(name, name)
         for name in names
     ]
     repeated = sorted({name for name in columns if name in wanted and columns.count(name) > 1})
     if repeated:
-        raise ErpFileError(f"the header has {', '.join(repeated)} more than once")
+        raise ErpFileError(
+            f"the header has {', '.join(repeated)} more than once; keep one column of each"
+        )
     ends_with_newline = tail.rstrip(b"\0\x1a")[-1:] in {b"\n", b"\r"}
     return CsvFile(path, encoding, delimiter, columns, line, ends_with_newline)
 
@@ -147,7 +153,9 @@ def _encoding(path: Path, head: bytes) -> str:
         return "utf-8"
     best = from_bytes(head, cp_isolation=_SINGLE_BYTE_ENCODINGS).best()
     if best is None:
-        raise ErpFileError("the file is no text in UTF-8, UTF-16, CP1252 or Latin-1; use UTF-8")
+        raise ErpFileError(
+            "the file is not text in UTF-8, UTF-16, CP1252 or Latin-1; export it as UTF-8"
+        )
     return best.encoding
 
 
@@ -171,7 +179,9 @@ def _header(path: Path, encoding: str) -> tuple[int, str]:
             while header and (not header.strip(_BLANK) or header.lower().startswith("sep=")):
                 line, header = line + 1, stream.readline(_HEAD_BYTES)
         except UnicodeError as error:
-            raise ErpFileError(f"the file is not valid {encoding} text ({error})") from error
+            raise ErpFileError(
+                f"the file is not valid {encoding} text ({error}); export it as UTF-8"
+            ) from error
     if header.lstrip().startswith("<"):
         raise ErpFileError("the file is a web page, not CSV: its download failed; fetch it again")
     return line, header
@@ -213,7 +223,7 @@ def _records(stream: TextIO, delimiter: str, width: int, lines_before: int) -> I
 
 
 def _swallows_lines(values: Sequence[str], delimiter: str, width: int) -> bool:
-    """A value has half a row and a newline: a quote was opened and never closed."""
+    """Return whether a value contains a newline and half a row: its quote was never closed."""
     return any(
         "\n" in value and value.count(delimiter) >= max(width // 2, 2)
         for value in values

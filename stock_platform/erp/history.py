@@ -1,12 +1,14 @@
-"""Merge an ERP export into the company history. History is never discarded.
+"""Merge an ERP export into the known records of companies or exchanges. No history is lost.
 
-Belongs here: pure table arithmetic with DuckDB over Arrow. A record is a row of the export with
+Belongs here: table arithmetic with DuckDB over Arrow, without files. A record is a row of an export
+with three more columns:
 
-- SOURCE_FILE, LOADED_AT: the first file that had it as it is, and when that file was read;
-- VANISHED_AT: when the first export without its identity was read; null while exports have it.
+- SOURCE_FILE, LOADED_AT: the first file that contained the row unchanged, and when it was read;
+- VANISHED_AT: when the first export without the row's identity was read; null while exports contain
+  the identity.
 
-A company has one record per day on which it changed, an exchange has one in all. Two companies may
-have had the same symbol one after the other or, according to the ERP, at the same time.
+A company has one record per day on which it changed; an exchange has one record. According to the
+ERP, a symbol may belong to several companies, in succession or at the same time.
 """
 
 from collections import defaultdict
@@ -36,9 +38,9 @@ class ExportProvenance:
     """Origin of an export.
 
     Attributes:
-        file: its name.
-        read_at: when it was read.
-        is_superseded: its bytes were loaded before, and others since.
+        file: name of its file.
+        read_at: when the file was read.
+        is_superseded: the same bytes were loaded before, and other bytes since.
     """
 
     file: str
@@ -51,9 +53,10 @@ class MergeResult:
     """Result of merging an export.
 
     Attributes:
-        records: all that are known after the merge.
-        is_late: the export was older than the known records, and so changed none of them.
-        outdated: rows of a late export with an older state than is known.
+        records: all known records after the merge.
+        is_late: the export was older than the known records, so it changed none of them.
+        outdated: number of rows of a late export that are older than a known record of their
+            identity.
     """
 
     records: pa.Table
@@ -71,14 +74,14 @@ def merge_export(
 ) -> MergeResult:
     """Merge an export into the known records.
 
-    An export is the state of all companies or exchanges on one day. A row replaces the record of
-    its identity and day, and those of later days, because the ERP took them back. An identity that
-    the export lacks has vanished: its records are kept and marked, unless a row of it was rejected
-    or a rejected row has no readable identity.
+    An export contains the state of all companies or exchanges on one day. A row replaces the
+    record of the same identity and day, and records of later days, because the ERP withdrew them.
+    An identity that is missing from the export has vanished: its records are kept and marked. It
+    has not vanished if one of its rows, or a row without a readable identity, was rejected.
 
-    An export is late if the identities that it shares with the known records changed before: on
-    the newest day of both, it has fewer changes. A superseded export is late too. A late export
-    adds unknown records, and changes none.
+    An export is late if it is superseded, or if its newest change is older than the newest known
+    one, among the identities in both. If both are of the same day, the one with fewer changes on
+    that day is older. A late export adds records of unknown days, and changes no known record.
     """
     tables = {
         "known": records_schema(schema).empty_table() if known is None else known,
@@ -173,11 +176,14 @@ def _compare(tables: Mapping[str, pa.Table], schema: ExportSchema) -> tuple[bool
 def company_versions(records: pa.Table) -> pa.Table:
     """Add the days between which each record of a company is valid.
 
-    FROM_DAY is the record's LAST_CHANGED. TO_DAY is the first day on which it is no longer valid,
-    null while it is: the company changed, or another active one took its symbol. Of two active
-    companies that claim a symbol, one that the exports still have wins over one that vanished,
-    otherwise the later claim wins; of claims from the same day one was never valid (TO_DAY is
-    FROM_DAY). FIRST marks a company's oldest record if no other claimed its symbol before.
+    FROM_DAY is the first day, LAST_CHANGED. TO_DAY is the first day after, on which the company
+    changed or another active company took its symbol; null if the record is still valid.
+
+    If two active companies claim a symbol, a company in the newest export wins over one that
+    vanished; otherwise the later claim wins. If both claims begin on the same day, the losing one
+    was never valid: its TO_DAY is its FROM_DAY.
+
+    FIRST marks a company's oldest record, unless another company claimed the symbol before.
     """
     return _query(
         """
@@ -227,26 +233,29 @@ def company_versions(records: pa.Table) -> pa.Table:
 
 
 def active_days(
-    records: pa.Table, sessions: Sequence[str]
+    records: pa.Table, trading_days: Sequence[str]
 ) -> dict[tuple[str, str], tuple[date, ...]]:
-    """Return the sessions on which a company was active, ascending, by exchange and symbol.
+    """Return the trading days on which a company was active, ascending, by exchange and symbol.
 
-    A company's oldest record also counts for the days before it, because nothing is known of them.
+    A company's oldest record also applies to earlier days, because nothing else is known of them.
     """
     rows = _query(
         """
-        SELECT EXCH_CODE, TICKER, Session
+        SELECT EXCH_CODE, TICKER, Day
         FROM versions
-        JOIN sessions ON (versions.FIRST OR Session >= FROM_DAY)
-          AND (TO_DAY IS NULL OR Session < TO_DAY)
+        JOIN trading_days ON (versions.FIRST OR Day >= FROM_DAY)
+          AND (TO_DAY IS NULL OR Day < TO_DAY)
         WHERE ACTIVE = 'Y'
-        ORDER BY Session
+        ORDER BY Day
         """,
-        {"versions": company_versions(records), "sessions": pa.table({"Session": list(sessions)})},
+        {
+            "versions": company_versions(records),
+            "trading_days": pa.table({"Day": list(trading_days)}),
+        },
     ).to_pylist()
     days: dict[tuple[str, str], list[date]] = defaultdict(list)
     for row in rows:
-        days[row["EXCH_CODE"], row["TICKER"]].append(date.fromisoformat(row["Session"]))
+        days[row["EXCH_CODE"], row["TICKER"]].append(date.fromisoformat(row["Day"]))
     return {listing: tuple(found) for listing, found in days.items()}
 
 

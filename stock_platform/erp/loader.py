@@ -34,12 +34,12 @@ _OUT_OF_RESOURCES: Final = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFI
 
 @dataclass(frozen=True)
 class ErpLoader:
-    """Loads the unprocessed files of a kind. Only one may run at a time.
+    """Loads the unprocessed files of a kind. Only one loader per kind may run at a time.
 
     Attributes:
-        read: reads an export.
-        rules: digest of the settings that `read` uses; the newest file is read again when they
-            change.
+        read: parses a file and checks its rows.
+        rules: digest of what `read` checks rows against. If it changes, the newest file is read
+            again.
     """
 
     log: logging.Logger
@@ -71,9 +71,10 @@ class ErpLoader:
         return next((file for file in unprocessed if file.key not in tried), None)
 
     def _record_interrupted_load(self) -> Iterator[LoadRecord]:
-        """Record the load that saved the current snapshot, if its process died before it did so.
+        """Record the load of the current snapshot, if its process died before it could.
 
-        Merging its file again could take a late file for the newest: its own rows are known by now.
+        Without a record, its file would be merged again. As its rows are known by then, a late file
+        would no longer be recognised as late.
         """
         current = store.current_record(self.paths, self.kind)
         if current is None:
@@ -121,9 +122,9 @@ class ErpLoader:
         return record
 
     def _had_same_bytes(self, record: LoadRecord) -> bool:
-        """The file's name had the same bytes before, of which all rows were accepted.
+        """Return whether the last file of this name had the same bytes, and no row was rejected.
 
-        A damaged entry may be of that name, so it is unknown then.
+        False while an entry of the ledger is damaged, because it may be of this name.
         """
         earlier = [other for other in self._ledger.by_arrival() if other.name == record.name]
         if not earlier or self._ledger.damaged:
@@ -135,8 +136,8 @@ class ErpLoader:
     def _read_newest_again(self) -> Iterator[LoadRecord]:
         """Read the newest file again if it was read under other rules.
 
-        If these reject it, it stays the newest, because the file before it has an older state.
-        With a damaged entry the newest file is unknown.
+        If the new rules reject the file, it is still the newest one, because earlier files have
+        older states. While an entry of the ledger is damaged, the newest file is unknown.
         """
         used = [record for record in self._ledger.by_arrival() if record.was_newest]
         if not used or used[-1].rules == self.rules or self._ledger.damaged:
@@ -193,7 +194,7 @@ class ErpLoader:
     def _is_superseded(self, record: LoadRecord, was_seen: bool) -> bool:
         """Return whether these bytes were loaded earlier, and other bytes since.
 
-        If the same name has had other content meanwhile, the old content was put back on purpose.
+        False if the same name had other content in between: someone put the old content back.
         """
         others = self._ledger.by_arrival()
         if any(other.name == record.name and other.key != record.key for other in others):

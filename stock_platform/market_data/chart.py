@@ -47,7 +47,7 @@ class YahooResponseError(ChartError):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """OHLCV of one session in the currency of the chart, split-adjusted as of the fetch."""
+    """Prices and volume of one session, in the chart's currency, split-adjusted as of the fetch."""
 
     open: Number | None
     high: Number | None
@@ -139,36 +139,32 @@ def _parsed(result: Result, fetched_at: datetime) -> ParsedChart:
         timezone=meta.exchange_timezone_name.key,
         first_trade_date=None if first is None else session_of(first, meta),
         bars=dict(_bars(result)),
-        dividends=_cash(events.dividends.values(), meta),
+        dividends=_cash_by_ex_date(events.dividends.values(), meta),
         dividend_currencies={
             session_of(dividend.date, meta): dividend.currency
             for dividend in events.dividends.values()
             if dividend.currency
         },
-        capital_gains=_cash(events.capital_gains.values(), meta),
-        splits=_splits(events.splits.values(), meta),
+        capital_gains=_cash_by_ex_date(events.capital_gains.values(), meta),
+        splits=_splits_by_ex_date(events.splits.values(), meta),
         live_session=live_session(result, fetched_at),
     )
 
 
 def _bars(result: Result) -> Iterator[tuple[date, Bar]]:
-    quote, adjusted, stamps = (
-        result.indicators.quote[0],
-        result.indicators.adjclose,
-        result.timestamp,
-    )
-    adj_close = adjusted[0].adjclose if adjusted else [None] * len(stamps)
+    timestamps, indicators = result.timestamp, result.indicators
+    quote, adjusted = indicators.quote[0], indicators.adjclose
+    adj_close = adjusted[0].adjclose if adjusted else [None] * len(timestamps)
     columns = (quote.open, quote.high, quote.low, quote.close, adj_close, quote.volume)
-    if {len(column) for column in columns} != {len(stamps)}:
-        raise ChartError(
-            f"{len(stamps)} timestamps, but columns of {[len(column) for column in columns]} values"
-        )
-    rows = zip(stamps, zip(*columns, strict=True), strict=True)
-    for stamp, row in sorted(rows, key=itemgetter(0)):
-        yield session_of(stamp, result.meta), Bar(*row)
+    lengths = [len(column) for column in columns]
+    if set(lengths) != {len(timestamps)}:
+        raise ChartError(f"{len(timestamps)} timestamps, but columns of {lengths} values")
+    rows = zip(timestamps, zip(*columns, strict=True), strict=True)
+    for timestamp, row in sorted(rows, key=itemgetter(0)):
+        yield session_of(timestamp, result.meta), Bar(*row)
 
 
-def _cash(events: Iterable[Cash], meta: Meta) -> dict[date, Number]:
+def _cash_by_ex_date(events: Iterable[Cash], meta: Meta) -> dict[date, Number]:
     """Sum amounts by ex-date: a regular and a special dividend may share one."""
     amounts: dict[date, Number] = {}
     for event in events:
@@ -177,7 +173,7 @@ def _cash(events: Iterable[Cash], meta: Meta) -> dict[date, Number]:
     return amounts
 
 
-def _splits(events: Iterable[SplitEvent], meta: Meta) -> dict[date, Split]:
+def _splits_by_ex_date(events: Iterable[SplitEvent], meta: Meta) -> dict[date, Split]:
     """Multiply ratios by ex-date, if there are several."""
     splits: dict[date, Split] = {}
     for event in events:

@@ -22,28 +22,28 @@ _LOG: Final = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 30
 # The first time zone to begin a day (Kiritimati): no exchange's date is ahead of it.
 _EARLIEST_ZONE: Final = timezone(timedelta(hours=14))
-# yfinance has one session, one cookie and one response cache per process.
+# yfinance has one HTTP session, one cookie and one response cache per process.
 _YFINANCE_LOCK: Final = threading.Lock()
 
 
 class YahooClient:
-    """Fetches prices with yfinance over a session that records the responses.
+    """Fetches prices with yfinance over an HTTP session that records the responses.
 
     Args:
-        session: ``YahooHttpSession``, or ``SampleHttpSession`` for the bundled prices.
+        http_session: ``YahooHttpSession``, or ``SampleHttpSession`` for the bundled prices.
         cache_dir: folder of yfinance's SQLite caches of time zones and cookies. SQLite locks them
             when processes share them, so each process needs a folder of its own. The first one used
             in a process stays in effect.
     """
 
-    def __init__(self, session: RecordingHttpSession, cache_dir: Path) -> None:
+    def __init__(self, http_session: RecordingHttpSession, cache_dir: Path) -> None:
         import yfinance  # noqa: PLC0415  heavy import
 
         yfinance.set_tz_cache_location(str(cache_dir))
         # By default yfinance turns every failure into a log line and an empty frame.
         yfinance.config.debug.hide_exceptions = False
         logging.getLogger("yfinance").setLevel(logging.CRITICAL)
-        self._session = session
+        self._http_session = http_session
 
     def fetch(self, request: PriceRequest) -> SymbolResult:
         """Fetch the sessions of one symbol. Failures become outcomes, not exceptions.
@@ -52,15 +52,15 @@ class YahooClient:
         split is known. The first request of a symbol per cache also fetches its time zone.
         """
         with _YFINANCE_LOCK:
-            self._session.responses.clear()
+            self._http_session.responses.clear()
             failure = self._request_history(request.symbol, request.sessions[0])
-            responses = tuple(self._session.responses)
+            responses = tuple(self._http_session.responses)
         not_sent = HttpResponseRecord("", None, datetime.now(UTC), error=failure)
         return build_symbol_result(request, responses or (not_sent,), CLIENT)
 
     def close(self) -> None:
-        """Close the session."""
-        self._session.close()
+        """Close the HTTP session."""
+        self._http_session.close()
 
     def _request_history(self, symbol: str, start: date) -> str | None:
         """Run yfinance, and return its error message if it fails."""
@@ -70,7 +70,7 @@ class YahooClient:
         tomorrow = datetime.now(_EARLIEST_ZONE).date() + timedelta(days=1)
         try:
             # yfinance does not quote the symbol in its URLs.
-            ticker = yfinance.Ticker(quote(symbol, safe="^=&"), session=self._session)
+            ticker = yfinance.Ticker(quote(symbol, safe="^=&"), session=self._http_session)
             # The cache also keeps failed and outdated responses.
             YfData().cache_get.cache_clear()
             ticker.history(

@@ -52,8 +52,8 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
         mics = {request.exchange for request in requests}
         for mic, count in _sessions_without_partition(mics, keys).items():
             context.log.warning(
-                f"{mic} has {pluralise(count, 'session')} in the range without a partition. Their "
-                "prices and corporate actions are not stored; add "
+                f"{mic} has {pluralise(count, 'session')} in the range that no partition covers: "
+                "their prices and corporate actions are not stored. Add "
                 f"{mic} to STOCK_PLATFORM_EXCHANGES"
             )
         buffer = RawPriceBuffer()
@@ -64,27 +64,31 @@ def raw_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.Assets
                 if done % _PROGRESS_EVERY == 0 or done == len(requests):
                     context.log.info(
                         f"fetched {done} of {len(requests)} symbols "
-                        f"for {pluralise(len(keys), 'session')}, last {result.symbol}",
+                        f"for {pluralise(len(keys), 'trading day')}, last {result.symbol}",
                         extra={PROGRESS: (done, len(requests))},
                     )
         return dg.MaterializeResult(
             value=buffer,
-            metadata={"symbols": len(requests), "first_session": keys[0], "last_session": keys[-1]},
+            metadata={
+                "symbols": len(requests),
+                "first_trading_day": keys[0],
+                "last_trading_day": keys[-1],
+            },
         )
 
     return raw_stock_prices
 
 
 def _sessions_without_partition(mics: Iterable[str], keys: list[str]) -> dict[str, int]:
-    """Count per exchange the sessions within the range that are not partitions."""
+    """Count per exchange the sessions that are no trading day of the deployment, in the range."""
     first, last = date.fromisoformat(keys[0]), date.fromisoformat(keys[-1])
-    asked = {date.fromisoformat(key) for key in keys}
-    lost = {mic: len(set(sessions(mic, first, last)) - asked) for mic in sorted(set(mics))}
-    return {mic: count for mic, count in lost.items() if count}
+    partitions = {date.fromisoformat(key) for key in keys}
+    missing = {mic: len(set(sessions(mic, first, last)) - partitions) for mic in sorted(set(mics))}
+    return {mic: count for mic, count in missing.items() if count}
 
 
 def _requests(companies: ErpSnapshot, keys: list[str]) -> Iterator[PriceRequest]:
-    """Yield one request per symbol, with the sessions on which the company was active."""
+    """Yield one request per symbol, with the trading days on which the company was active."""
     for (mic, symbol), days in sorted(active_days(companies.records, keys).items()):
         open_sessions = frozenset(sessions(mic, days[0], days[-1])).intersection(days)
         yield PriceRequest(symbol, mic, days, open_sessions)

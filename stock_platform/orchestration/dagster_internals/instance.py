@@ -54,24 +54,24 @@ def _reject_unknown_keys(
 
     def wrap(construct: Any) -> Any:  # noqa: ANN401 - a bound classmethod
         @wraps(construct)
-        def checked(**asked: Any) -> Any:  # noqa: ANN401
-            for asset_key, keys in named_keys(asked):
-                days = asked["asset_graph"].get(asset_key).partitions_def
+        def checked(**arguments: Any) -> Any:  # noqa: ANN401
+            for asset_key, keys in named_keys(arguments):
+                days = arguments["asset_graph"].get(asset_key).partitions_def
                 if days is not None:
                     require_sessions(days, keys)
-            return construct(**asked)
+            return construct(**arguments)
 
         return checked
 
     return wrap
 
 
-def _keys_of_assets(asked: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
-    return ((key, asked["partition_names"] or []) for key in asked["asset_selection"])
+def _keys_of_assets(arguments: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
+    return ((key, arguments["partition_names"] or []) for key in arguments["asset_selection"])
 
 
-def _keys_of_ranges(asked: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
-    for selector in asked["partitions_by_assets"]:
+def _keys_of_ranges(arguments: dict[str, Any]) -> Iterable[tuple[dg.AssetKey, Sequence[str]]]:
+    for selector in arguments["partitions_by_assets"]:
         ranges = selector.partitions.ranges if selector.partitions else []
         yield selector.asset_key, [key for ends in ranges for key in (ends.start, ends.end)]
 

@@ -134,7 +134,7 @@ def test_header_may_be_reordered_and_aliased(tmp_path):
         (b"PK\x03\x04" + bytes(100), "zip archive"),
         (b"\x1f\x8b" + bytes(100), "gzip"),
         (b"<!doctype html><html>502 Bad Gateway</html>", "web page"),
-        (bytes(range(128, 160)) * 50, "no header|no text"),
+        (bytes(range(128, 160)) * 50, "expected column names|not text"),
         (f"{HEADER}\n{company()}\n{company('C-2', 'X')[:-4]}".encode(), "middle of a row"),
         (f"{HEADER}\n{company()}\nC-2,X".encode(), "middle of a row"),
         (f'{HEADER}\n{company()}\nC-2,"X'.encode(), "ends within quotes"),
