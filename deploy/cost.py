@@ -49,8 +49,8 @@ SESSIONS: Final = 2520  # ten years
 # Bytes in the lake per session, and per session and symbol, measured with the command in
 # docs/cost.md on the sample, 2026-11-27: raw records and verbatim responses; Parquet twice, as
 # published and as loaded; check results; and one ERP export per session, verbatim and parsed.
-SESSION_BYTES: Final = (246 + 526) + 10_997 + 5_664 + 5_254
-SYMBOL_BYTES: Final = (166 + 2_065) + 142 + 2 + 186
+SESSION_BYTES: Final = (847 + 1_296) + 11_084 + 5_674 + 5_254
+SYMBOL_BYTES: Final = (202 + 1_256) + 142 + 1 + 186
 RESPONSE_BYTES: Final = 5_000  # per symbol and session, over the network
 # BigQuery counts 8 bytes for a number, date or time, and 2 plus the length for text.
 ROW_BYTES: Final = 130
@@ -60,12 +60,11 @@ ROW_BYTES: Final = 130
 REFERENCES: Final = {"small": 60, "month": 8, "whole": 9}
 MIN_BILLED_BYTES: Final = 10 * 2**20
 
-# Lake requests of sensors per month, counted on the emulator. Two sensors list all objects of raw
-# prices, in pages of a thousand: per session its records, its last fetch and the run's responses.
+# Lake requests of sensors per month, counted on the emulator. Two sensors list the names of all raw
+# runs, in pages of a thousand.
 ERP_TICKS: Final = 120 * HOURS
 WATCHING_TICKS: Final = 2 * 60 * HOURS
-RAW_OBJECTS: Final = 3 * SESSIONS
-LISTS: Final = 8 * ERP_TICKS + -(-RAW_OBJECTS // 1_000) * WATCHING_TICKS
+LISTS: Final = 8 * ERP_TICKS + -(-SESSIONS // 1_000) * WATCHING_TICKS
 READS: Final = 2 * ERP_TICKS
 
 # Dataproc's default size: 12 DCU and three disks of 400 GB. Minutes per batch include start-up.

@@ -61,7 +61,7 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     dimensions = dimension_assets(settings.start_date, settings.last_date)
     assets = [
         *erp_assets(settings.erp_rejected_share),
-        raw_stock_prices_asset(days),
+        raw_stock_prices_asset(days, settings.quality),
         processed_stock_prices_asset(days),
         *dimensions,
         *fact_assets(days),

@@ -1,5 +1,6 @@
 """Fixtures for all tests: a local Yahoo, a platform in a folder, and Google's emulators."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from stock_platform_tests.support.platform_fixture import Platform
 # How long an example takes depends on how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A shell ignores SIGINT in background processes. After a run, Dagster gives SIGTERM the handler of
+# SIGINT, and the processes that tests start would inherit it and ignore SIGTERM.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from tempfile import gettempdir
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -232,16 +232,22 @@ def company_versions(records: pa.Table) -> pa.Table:
     )
 
 
-def active_days(
-    records: pa.Table, trading_days: Sequence[str]
-) -> dict[tuple[str, str], tuple[date, ...]]:
-    """Return the trading days on which a company was active, ascending, by exchange and symbol.
+class Listing(NamedTuple):
+    """A security under one of its symbols."""
+
+    exchange: str
+    symbol: str
+    security_id: str
+
+
+def active_days(records: pa.Table, trading_days: Sequence[str]) -> dict[Listing, tuple[date, ...]]:
+    """Return the trading days on which a security was active under a symbol, ascending.
 
     A company's oldest record also applies to earlier days, because nothing else is known of them.
     """
     rows = _query(
         """
-        SELECT EXCH_CODE, TICKER, Day
+        SELECT EXCH_CODE, TICKER, ITEM_ID, Day
         FROM versions
         JOIN trading_days ON (versions.FIRST OR Day >= FROM_DAY)
           AND (TO_DAY IS NULL OR Day < TO_DAY)
@@ -253,9 +259,10 @@ def active_days(
             "trading_days": pa.table({"Day": list(trading_days)}),
         },
     ).to_pylist()
-    days: dict[tuple[str, str], list[date]] = defaultdict(list)
+    days: dict[Listing, list[date]] = defaultdict(list)
     for row in rows:
-        days[row["EXCH_CODE"], row["TICKER"]].append(date.fromisoformat(row["Day"]))
+        listing = Listing(row["EXCH_CODE"], row["TICKER"], row["ITEM_ID"])
+        days[listing].append(date.fromisoformat(row["Day"]))
     return {listing: tuple(found) for listing, found in days.items()}
 
 

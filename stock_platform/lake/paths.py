@@ -50,21 +50,21 @@ class LakePaths:
         """Folder into which the ERP drops CSV files. The platform never changes it."""
         return f"{self._raw}/landing/erp/{kind}"
 
-    def raw_prices_folder(self) -> str:
-        """Folder of the raw price records of all sessions."""
+    def raw_runs_folder(self) -> str:
+        """Folder of all raw runs."""
         return f"{self._raw}/raw/stock_prices"
 
-    def raw_prices(self, session: str) -> str:
-        """Raw price records of a session: gzipped JSON lines, one per symbol."""
-        return f"{self._raw}/raw/stock_prices/date={_session(session)}/prices.json.gz"
+    def raw_run(self, name: object) -> str:
+        """Folder of a raw run: its records, its responses and its manifest."""
+        return f"{self.raw_runs_folder()}/run={_name(str(name))}"
 
-    def last_fetch(self, session: str) -> str:
-        """Outcome per symbol as of the last fetch of a session."""
-        return f"{self._raw}/raw/stock_prices/date={_session(session)}/_last_fetch.json"
+    def raw_prices_0_1_0(self, session: str) -> str:
+        """Raw price records of a session as version 0.1.0 stored them."""
+        return f"{self.raw_runs_folder()}/date={_session(session)}/prices.json.gz"
 
-    def responses(self, run_id: str) -> str:
-        """Verbatim responses of a run: gzipped JSON lines, one per response."""
-        return f"{self._raw}/raw/stock_prices/responses/{_name(run_id)}/responses.json.gz"
+    def last_fetch_0_1_0(self, session: str) -> str:
+        """Outcome per symbol of the last fetch of a session, as version 0.1.0 stored it."""
+        return f"{self.raw_runs_folder()}/date={_session(session)}/_last_fetch.json"
 
     def raw_erp(self, kind: ErpKind, load: str) -> str:
         """Folder of one generation of an ERP file."""

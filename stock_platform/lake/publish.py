@@ -87,8 +87,8 @@ def publish(paths: LakePaths, batch: StagedBatch) -> Iterator[tuple[str, Process
 
     Yields the sessions in order, each after its publication.
 
-    A session whose rows equal the published ones, BatchId aside, is not written again: its rows
-    keep the id of the batch that first produced them.
+    If the rows of a session equal the published ones, BatchId aside, only its metrics are written
+    again: the rows keep the id of the batch that first produced them.
 
     Raises:
         PublishError: the files of a session do not have the rows given in its metrics.
@@ -113,23 +113,25 @@ def _publish_session(
 ) -> ProcessedSession:
     metrics = batch.sessions[session]
     _audit(session, metrics, sources)
-    if _is_published(paths, session, metrics, sources):
-        return read_published(paths, session)
-    # A session without a manifest does not exist: if the process dies here, readers reject the
-    # session until it is published completely.
-    files.delete(paths.manifest(session))
-    for table in PROCESSED_TABLES:
-        if table in sources:
-            files.copy(sources[table], paths.processed(table, session))
-        else:
-            files.delete(paths.processed(table, session))
-    manifest = {
-        "session": session,
-        "batch_id": batch.batch_id,
-        "engine": batch.engine,
-        "tables": sorted(sources),
-        "metrics": metrics,
-    }
+    if _is_published(paths, session, sources):
+        # More runs may have been read, so the counts may differ.
+        manifest = {**read_published(paths, session).manifest, "metrics": metrics}
+    else:
+        # A session without a manifest does not exist: if the process dies here, readers reject
+        # the session until it is published completely.
+        files.delete(paths.manifest(session))
+        for table in PROCESSED_TABLES:
+            if table in sources:
+                files.copy(sources[table], paths.processed(table, session))
+            else:
+                files.delete(paths.processed(table, session))
+        manifest = {
+            "session": session,
+            "batch_id": batch.batch_id,
+            "engine": batch.engine,
+            "tables": sorted(sources),
+            "metrics": metrics,
+        }
     files.write(paths.manifest(session), orjson.dumps(manifest))
     return read_published(paths, session)
 
@@ -159,16 +161,12 @@ def expected_rows(metrics: SessionMetrics) -> dict[ProcessedTable, int]:
     }
 
 
-def _is_published(
-    paths: LakePaths,
-    session: str,
-    metrics: SessionMetrics,
-    sources: Mapping[ProcessedTable, str],
-) -> bool:
+def _is_published(paths: LakePaths, session: str, sources: Mapping[ProcessedTable, str]) -> bool:
+    """Return whether the published rows equal the staged ones, BatchId aside."""
     if not files.exists(paths.manifest(session)):
         return False
     published = read_published(paths, session)
-    if published.manifest["metrics"] != metrics or set(published.objects) != set(sources):
+    if set(published.objects) != set(sources):
         return False
     return all(
         files.exists(published.objects[table])

@@ -32,12 +32,25 @@ TRANSIENT_OUTCOMES: Final = frozenset({Outcome.THROTTLED, Outcome.UPSTREAM_ERROR
 EXPECTED_ABSENCES: Final = frozenset({Outcome.NO_SESSION, Outcome.NOT_LISTED})
 
 
+def outcome_rank(outcome: str) -> int:
+    """Return the rank of an outcome: of two records, the one with the higher rank counts.
+
+    A record without a bar never replaces one that has a bar: a 404 or an empty chart is a problem
+    of the request, not of the session. A transient failure only replaces another one. The Spark
+    job has the same ranks.
+    """
+    if outcome == Outcome.OK:
+        return 2
+    return 0 if outcome in TRANSIENT_OUTCOMES else 1
+
+
 @dataclass(frozen=True, slots=True)
 class PriceRequest:
     """The sessions to fetch for one symbol.
 
     Attributes:
         symbol: Yahoo's spelling, for example ``BRK-B`` or ``0700.HK``.
+        security_id: the ERP's id of the security.
         exchange: MIC of the listing exchange.
         sessions: ascending, at least one.
         open_sessions: the subset on which that exchange was open.
@@ -47,6 +60,7 @@ class PriceRequest:
     """
 
     symbol: str
+    security_id: str
     exchange: str
     sessions: tuple[date, ...]
     open_sessions: frozenset[date]
@@ -103,6 +117,7 @@ class RawPriceRecord(TypedDict):
     """Raw record of one symbol and session, as stored in the lake."""
 
     symbol: str
+    security_id: str
     session_date: str
     outcome: str
     exchange: str
@@ -119,16 +134,6 @@ class RawPriceRecord(TypedDict):
     error: str | None
 
 
-class RawResponse(TypedDict):
-    """A response as stored in the lake; ``error`` is set if there was none."""
-
-    url: str
-    status: int | None
-    fetched_at: str
-    body: str
-    error: str | None
-
-
 @dataclass(frozen=True, slots=True)
 class SymbolResult:
     """Everything fetched for one symbol.
@@ -140,4 +145,4 @@ class SymbolResult:
 
     symbol: str
     records: tuple[RawPriceRecord, ...]
-    responses: tuple[RawResponse, ...]
+    responses: tuple[HttpResponseRecord, ...]

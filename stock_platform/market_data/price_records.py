@@ -19,7 +19,6 @@ from stock_platform.market_data.models import (
     RawBar,
     RawLaterSplit,
     RawPriceRecord,
-    RawResponse,
     RawSplit,
     SymbolResult,
 )
@@ -52,7 +51,7 @@ def build_symbol_result(
     return SymbolResult(
         symbol=request.symbol,
         records=tuple(_record(request, session, parsed, source) for session in request.sessions),
-        responses=tuple(_raw_response(response) for response in responses),
+        responses=tuple(responses),
     )
 
 
@@ -80,6 +79,7 @@ def _record(
     bar, split = chart.bars.get(session), chart.splits.get(session)
     return RawPriceRecord(
         symbol=request.symbol,
+        security_id=request.security_id,
         session_date=session.isoformat(),
         outcome=_outcome(request, session, parsed),
         exchange=request.exchange,
@@ -114,13 +114,3 @@ def _raw_bar(bar: Bar) -> RawBar:
 
 def _raw_split(split: Split) -> RawSplit:
     return RawSplit(numerator=split.numerator, denominator=split.denominator)
-
-
-def _raw_response(response: HttpResponseRecord) -> RawResponse:
-    return RawResponse(
-        url=response.url,
-        status=response.status,
-        fetched_at=response.fetched_at.isoformat(),
-        body=response.body.decode(errors="replace"),
-        error=response.error,
-    )

@@ -1,9 +1,11 @@
-"""Migrate a deployment of version 0.1.0 to the present names of columns and checks.
+"""Migrate a deployment of version 0.1.0: raw runs, and the names of columns and checks.
 
 The columns of the warehouse are renamed last: jobs reject the deployment until then, so that a
 migration that was interrupted is noticed, and resumed by running it again.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -12,9 +14,14 @@ import pyarrow.compute as pc
 from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
 from stock_platform.contracts.renamed import RENAMED_CHECKS, outdated_columns
 from stock_platform.contracts.render import arrow_schema
+from stock_platform.erp import store
+from stock_platform.erp.history import active_days
+from stock_platform.erp.store import NoErpFileError
 from stock_platform.lake import migrate as lake
 from stock_platform.lake.migrate import Migration
+from stock_platform.lake.migrate_raw import migrate_raw_prices
 from stock_platform.lake.paths import LakePaths
+from stock_platform.plain_text import pluralise
 from stock_platform.warehouse.interface import Warehouse
 
 # All results of the runs, because a run's results are replaced as a whole.
@@ -31,7 +38,7 @@ def migrate(paths: LakePaths, warehouse: Warehouse, *, dry_run: bool) -> Migrati
     Raises:
         WarehouseError: the warehouse rejected it. The lake is migrated.
     """
-    in_lake = lake.migrate(paths, dry_run=dry_run)
+    in_lake = migrate_lake(paths, dry_run=dry_run)
     changes = [*in_lake.changes]
     if warehouse.columns(ASSET_CHECK_RESULT):
         changes += _migrate_results(warehouse, dry_run=dry_run)
@@ -48,6 +55,32 @@ def migrate(paths: LakePaths, warehouse: Warehouse, *, dry_run: bool) -> Migrati
             warehouse.rename_columns(renames)
         warehouse.create_tables()
     return Migration(changes, in_lake.problems)
+
+
+def migrate_lake(paths: LakePaths, *, dry_run: bool) -> Migration:
+    """Copy raw prices into raw runs, and rename columns and checks in the lake."""
+    raw = migrate_raw_prices(paths, partial(_security_ids, paths), dry_run=dry_run)
+    renamed = lake.migrate(paths, dry_run=dry_run)
+    copied = (
+        f"{paths.raw_runs_folder()}: sessions copied into raw runs: {raw.sessions:,}, with "
+        f"{pluralise(raw.unknown, 'record')} of a security that the ERP does not know"
+    )
+    return Migration(
+        [*([copied] if raw.sessions else []), *renamed.changes], [*raw.problems, *renamed.problems]
+    )
+
+
+def _security_ids(paths: LakePaths, sessions: Sequence[str]) -> dict[tuple[str, str, str], str]:
+    """Return the ids of the securities that were active, by exchange, symbol and session."""
+    try:
+        companies = store.load(paths, "companies").records
+    except NoErpFileError:
+        return {}
+    return {
+        (listing.exchange, listing.symbol, day.isoformat()): listing.security_id
+        for listing, days in active_days(companies, sessions).items()
+        for day in days
+    }
 
 
 def _migrate_results(warehouse: Warehouse, *, dry_run: bool) -> list[str]:

@@ -8,6 +8,7 @@ the session's own. Nothing is asserted.
 import gzip
 from collections import Counter
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,18 +22,18 @@ DAY = "2012-12-03"
 FEW, MANY = 1, 5
 RESPONSE, FETCHED, PARQUET = "response over the network", "verbatim responses", "Parquet, twice"
 PARTS = {
-    "raw/stock_prices/responses": FETCHED,
-    "raw/stock_prices": "raw records",
-    "raw/erp": "ERP export",
-    "processed/check_results": "check results",
-    "processed/_staging": "",  # gone within a day
-    "processed": PARQUET,
+    "raw/stock_prices/*/responses-*": FETCHED,
+    "raw/stock_prices/*": "raw records",
+    "raw/erp/*": "ERP export",
+    "processed/check_results/*": "check results",
+    "processed/_staging/*": "",  # gone within a day
+    "processed/*": PARQUET,
 }
 
 
 def part_of(file: str) -> str:
     """The part that an object counts towards, or "" if it is temporary or not a session's."""
-    return next((part for folder, part in PARTS.items() if file.startswith(f"{folder}/")), "")
+    return next((part for pattern, part in PARTS.items() if fnmatch(file, pattern)), "")
 
 
 def sizes(root: Path) -> Counter[str]:

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from stock_platform.contracts import TABLES
 from stock_platform.definitions import build_definitions
-from stock_platform.lake import files
+from stock_platform.lake import files, raw_runs
 from stock_platform.settings import load_settings
 from stock_platform_tests.support import ROOT
 from stock_platform_tests.support.google.cloud import cloud
@@ -139,7 +139,7 @@ def orchestrator(production, home):
 def fetched(year, production, orchestrator):
     """The raw prices of the short range."""
     assert year
-    if not files.exists(production.paths.raw_prices(SHORT[0])):
+    if not raw_runs.runs_of(production.paths, list(SHORT)):
         assert orchestrator("never", "raw_stock_prices").wait(240) == 0
     return True
 

@@ -48,6 +48,14 @@ def messy(lake):
         "é \u2028 \x85",
     )
     lake.add("2012-01-05")
+    restated = raw_line("MSFT", "2012-01-06", fetched_at=times[0], dividend=0.2)
+    lake.add("2012-01-06", restated, raw_line("AAPL", "2012-01-06", fetched_at=times[0]), run="b")
+    lake.add(
+        "2012-01-06",
+        raw_line("AAPL", "2012-01-06", outcome="throttled", bar=None, fetched_at=times[1]),
+        "junk",
+        run="c",
+    )
     return lake.add("2012-01-06", *(raw_line(symbol, "2012-01-06") for symbol in ("MSFT", "AAPL")))
 
 

@@ -135,4 +135,6 @@ def opening(day: date, hour: int = 13, minute: int = 30) -> int:
 
 def price_request(symbol: str, *sessions: date, closed: tuple[date, ...] = ()) -> PriceRequest:
     """A request on XNYS; open on all sessions but the closed ones."""
-    return PriceRequest(symbol, "XNYS", sessions, frozenset(sessions) - frozenset(closed))
+    return PriceRequest(
+        symbol, f"C-{symbol}", "XNYS", sessions, frozenset(sessions) - frozenset(closed)
+    )

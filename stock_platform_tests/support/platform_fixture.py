@@ -170,3 +170,10 @@ def check_results(
         for evaluation in result.get_asset_check_evaluations()
         if evaluation.check_name == check and asset in {None, evaluation.asset_key.to_user_string()}
     }
+
+
+def error_text(result: Any) -> str:
+    """The error of the only failed step."""
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    return str(failure.event_specific_data)

@@ -1,7 +1,9 @@
-"""Raw price records and lakes for tests of the Spark job, and readers of its output."""
+"""Raw price records and runs for tests of the Spark job, and readers of its output."""
 
 import gzip
 import json
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,29 +46,54 @@ def split(numerator: Any, denominator: Any, day: str = "2014-06-09") -> dict[str
 
 
 class RawLake:
-    """A lake in a folder, its requests, and the job's output."""
+    """Raw runs in a folder, their request, and the job's output.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        sessions: those of the request.
+        files: the request's record files by URI.
+    """
+
+    def __init__(self, folder: Path, symbols: Sequence[str] = SYMBOLS) -> None:
         self.folder = folder
-        self.inputs: dict[str, str] = {}
-        # A sibling folder that would break partition discovery.
-        responses = folder / "raw" / "stock_prices" / "responses" / "run"
-        responses.mkdir(parents=True)
-        (responses / "responses.json.gz").write_bytes(gzip.compress(b"{}\n"))
+        self.symbols = symbols
+        self.sessions: list[str] = []
+        self.files: dict[str, dict[str, Any]] = {}
 
-    def add(self, session: str, *lines: str) -> Self:
-        """Write a session's file of these lines."""
-        file = self.folder / "raw" / "stock_prices" / f"date={session}" / "prices.json.gz"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
-        self.inputs[session] = str(file)
+    def add(self, session: str, *lines: str, run: str = "a", last: str = "2012-12-31") -> Self:
+        """Write the next record file of a run from this session to the last one."""
+        name = f"20261122T210535Z_{session}_{session}_{run}"
+        folder = self.folder / "raw" / "stock_prices" / f"run={name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        number = len(list(folder.glob("records-*")))
+        content = gzip.compress("".join(f"{line}\n" for line in lines).encode())
+        file = folder / f"records-{number:05}.json.gz"
+        file.write_bytes(content)
+        # Not listed in a request: the job must not read the whole folder.
+        (folder / f"responses-{number:05}.json.gz").write_bytes(gzip.compress(b"{}\n"))
+        self.files[str(file)] = {
+            "run": name,
+            "lines": sum(bool(line.strip()) for line in lines),
+            "sha256": sha256(content).hexdigest(),
+            "first_session": session,
+            "last_session": last,
+        }
+        self.sessions = sorted({*self.sessions, session})
         return self
+
+    def file(self, session: str) -> Path:
+        """The first record file of a run that begins with this session."""
+        return Path(next(uri for uri in self.files if f"_{session}_" in uri))
 
     def batch(self, name: str = "batch-1") -> SparkBatch:
         """Write the request for all sessions."""
         staging = self.folder / "processed" / "_staging" / name
         staging.mkdir(parents=True)
-        request = {"batch_id": "batch-1", "inputs": self.inputs, "symbols": SYMBOLS}
+        request = {
+            "batch_id": "batch-1",
+            "sessions": self.sessions,
+            "symbols": self.symbols,
+            "files": self.files,
+        }
         (staging / "request.json").write_text(json.dumps(request))
         return SparkBatch("batch-1", str(staging / "request.json"), str(staging))
 
@@ -76,8 +103,9 @@ def metrics_of(batch: SparkBatch) -> dict[str, Any]:
     (part,) = Path(batch.output_uri, "metrics.json").glob("[!._]*")
     metrics: dict[str, Any] = json.loads(part.read_text())
     for measured in metrics["sessions"].values():
-        ends = [*measured["quarantined"].values(), *measured["without_bar"].values()]
-        assert measured["lines_read"] == measured["valid"] + sum(ends)
+        ends = [measured[end] for end in ("quarantined", "without_bar", "superseded")]
+        counts = [count for end in ends for count in end.values()]
+        assert measured["lines_read"] == measured["valid"] + sum(counts)
     return metrics
 
 

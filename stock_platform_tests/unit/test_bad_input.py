@@ -1,15 +1,16 @@
 """Bad responses and records become outcomes or quarantined records, and checks report them."""
 
-import gzip
-import json
+from datetime import UTC, datetime
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from stock_platform.lake import files
 from stock_platform.lake.publish import read_published
+from stock_platform.settings.quality import QualityLimits
 from stock_platform_tests.support.local_yahoo import MONDAY, Served, chart_body, error_body, opening
-from stock_platform_tests.support.platform_fixture import check_results
+from stock_platform_tests.support.platform_fixture import check_results, error_text
+from stock_platform_tests.support.raw_runs import raw_records, store_run
 
 SESSION = MONDAY.isoformat()
 GOOD = (10.0, 11.0, 9.0, 10.5, 10.5, 1000)
@@ -38,6 +39,7 @@ CASES = {
     "EMPTY": ("upstream_error", Served(200, b"")),
 }
 OUTCOMES = {symbol: outcome for symbol, (outcome, _) in CASES.items()}
+ANY_FAILURES = {"quality": QualityLimits(failed_symbols_share=1.0, quarantined_share=1.0)}
 SERVED = {symbol: [response] for symbol, (_, response) in CASES.items()}
 
 
@@ -45,8 +47,8 @@ SERVED = {symbol: [response] for symbol, (_, response) in CASES.items()}
 def list_symbols(platform, yahoo):
     """Serve each symbol's responses, and load its company."""
 
-    def serve(served):
-        platform.use_yahoo(yahoo.url, **RANGE)
+    def serve(served, **settings):
+        platform.use_yahoo(yahoo.url, **RANGE, **settings)
         for symbol, responses in served.items():
             yahoo.serve(symbol, *responses)
         platform.load_dimensions(*map(company, served))
@@ -68,13 +70,8 @@ def good(platform, list_symbols):
     return platform
 
 
-def raw_records(platform):
-    content = gzip.decompress(files.read(platform.paths.raw_prices(SESSION)))
-    return [json.loads(line) for line in content.splitlines()]
-
-
 def outcomes(platform):
-    return [record["outcome"] for record in raw_records(platform)]
+    return [record["outcome"] for record in raw_records(platform.paths, SESSION)]
 
 
 def quarantine(platform):
@@ -85,7 +82,8 @@ def quarantine(platform):
 
 def test_bad_responses_have_outcomes(fetched):
     platform, _ = fetched
-    assert {record["symbol"]: record["outcome"] for record in raw_records(platform)} == OUTCOMES
+    records = raw_records(platform.paths, SESSION)
+    assert {record["symbol"]: record["outcome"] for record in records} == OUTCOMES
 
 
 def test_failing_half_of_symbols_is_error(fetched):
@@ -94,8 +92,17 @@ def test_failing_half_of_symbols_is_error(fetched):
     assert check_results(result, "all_symbols_present") == {SESSION: (True, "ERROR")}
 
 
-def test_bad_bars_are_quarantined(fetched):
+def test_refused_run_is_not_processed(fetched):
     platform, _ = fetched
+    result = platform.materialize("processed_stock_prices", first=SESSION)
+    message = error_text(result)
+    assert f"no usable partition {SESSION}" in message
+    assert f"was refused ({SESSION} source_responded: 6 of 10" in message
+
+
+def test_bad_bars_are_quarantined(platform, list_symbols):
+    list_symbols(SERVED, **ANY_FAILURES)
+    platform.materialize("raw_stock_prices", first=SESSION)
     platform.materialize("processed_stock_prices", first=SESSION)
     result = platform.materialize("fact_stock_price", first=SESSION)
     assert quarantine(platform) == {
@@ -109,14 +116,14 @@ def test_bad_bars_are_quarantined(fetched):
     assert check_results(result, "rows_reconcile") == {SESSION: (True, "ERROR")}
 
 
-def test_damaged_records_are_quarantined(fetched):
-    platform, _ = fetched
-    uri = platform.paths.raw_prices(SESSION)
-    (good,) = [record for record in raw_records(platform) if record["symbol"] == "GOOD"]
-    older = {**good, "fetched_at": "2020-01-01T00:00:00+00:00"}
-    foreign = {**good, "symbol": "FOREIGN"}
-    lines = [json.dumps(record).encode() for record in (good, older, foreign)]
-    files.write(uri, gzip.compress(b"\n".join([*lines, b"{not json", b'"text"'])))
+def test_damaged_records_are_quarantined(good):
+    platform = good
+    (record,) = raw_records(platform.paths, SESSION)
+    again = {**record, "fetched_at": "2099-01-02T00:00:00+00:00"}
+    older = {**record, "fetched_at": "2099-01-01T00:00:00+00:00"}
+    foreign = {**record, "symbol": "FOREIGN"}
+    lines = [again, older, foreign, b"{not json", b'"text"']
+    store_run(platform.paths, *lines, sessions=[SESSION], started_at=datetime.now(UTC))
     result = platform.materialize("processed_stock_prices", first=SESSION)
     assert {reason for _, reason in quarantine(platform)} == {
         "duplicate",
@@ -124,7 +131,8 @@ def test_damaged_records_are_quarantined(fetched):
         "not_json",
     }
     metrics = read_published(platform.paths, SESSION).manifest["metrics"]
-    assert (metrics["lines_read"], metrics["valid"]) == (5, 1)
+    assert (metrics["lines_read"], metrics["valid"]) == (6, 1)
+    assert sum(metrics["superseded"].values()) == 1
     assert check_results(result, "all_records_accounted_for") == {SESSION: (True, "ERROR")}
     assert check_results(result, "quarantine_share") == {SESSION: (False, "ERROR")}
 
@@ -139,25 +147,30 @@ def test_one_bad_bar_only_warns(platform, list_symbols):
     assert platform.table("fact_stock_price")["Ticker"].tolist() == symbols
 
 
-def test_throttling_keeps_earlier_record(good, yahoo):
-    yahoo.serve("GOOD", *SERVED["LIMITED"])
-    result = good.materialize("raw_stock_prices", first=SESSION)
-    assert outcomes(good) == ["ok"]
-    (materialization,) = result.asset_materializations_for_node("raw_stock_prices")
-    assert materialization.metadata["change_kept_earlier"].value == 1
+@pytest.mark.parametrize("failure", ["LIMITED", "UNKNOWN"])
+def test_failed_fetch_keeps_earlier_price(platform, list_symbols, yahoo, failure):
+    list_symbols({"GOOD": SERVED["GOOD"]}, **ANY_FAILURES)
+    platform.run("daily_stock_prices", SESSION)
+    before = platform.table("fact_stock_price")
+    yahoo.serve("GOOD", *SERVED[failure])
+    assert platform.run("daily_stock_prices", SESSION).success
+    assert outcomes(platform) == ["ok", OUTCOMES[failure]]
+    pd.testing.assert_frame_equal(before, platform.table("fact_stock_price"))
+    metrics = read_published(platform.paths, SESSION).manifest["metrics"]
+    assert metrics["superseded"]["kept_earlier"] == 1
 
 
 def test_harmless_outage_is_reported(good, yahoo):
     for failure in ("BROKEN", "UNKNOWN"):
         yahoo.serve("GOOD", *SERVED[failure])
         result = good.materialize("raw_stock_prices", first=SESSION)
-        assert outcomes(good) == ["ok"]
         assert check_results(result, "source_responded") == {SESSION: (False, "ERROR")}
+    assert good.materialize("processed_stock_prices", first=SESSION).success
 
 
-def test_empty_raw_session_fails_check(fetched):
-    platform, _ = fetched
-    files.write(platform.paths.raw_prices(SESSION), gzip.compress(b""))
+def test_session_without_records_fails_check(platform, list_symbols):
+    list_symbols({"GOOD": SERVED["GOOD"]})
+    store_run(platform.paths, sessions=[SESSION])
     result = platform.materialize("processed_stock_prices", first=SESSION)
     assert check_results(result, "all_records_accounted_for") == {SESSION: (False, "ERROR")}
 
@@ -174,5 +187,5 @@ def test_throttling_stops_further_requests(platform, yahoo, list_symbols):
     list_symbols({f"S{n}": SERVED["LIMITED"] for n in range(6)})
     platform.materialize("raw_stock_prices", first=SESSION)
     assert outcomes(platform) == ["throttled"] * 3 + ["upstream_error"] * 3
-    assert "not requested" in raw_records(platform)[-1]["error"]
+    assert "not requested" in raw_records(platform.paths, SESSION)[-1]["error"]
     assert not yahoo.data_requests("S5")

@@ -24,7 +24,10 @@ from stock_platform_tests.support.fixtures.deployment import (
     rows,
     unpack,
 )
+from stock_platform_tests.support.platform_fixture import error_text, range_tags
 
+# All requests of the day after it failed, so that it was never processed.
+LAST_BEFORE_OUTAGE = "2024-06-20"
 EXPECTED = expected(V0_1_0)
 # A rebuild may use a newer version of the calendar package.
 COMPUTED = {"dim_trading_session": "CalendarVersion"}
@@ -88,6 +91,15 @@ def run(deployment, job):
         return definition.execute_in_process(instance=instance, raise_on_error=False)
 
 
+def process(deployment, first, last):
+    job = dg.define_asset_job("process", dg.AssetSelection.assets("processed_stock_prices"))
+    defs = dg.Definitions.merge(build_definitions(deployment.settings), dg.Definitions(jobs=[job]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        return defs.resolve_job_def("process").execute_in_process(
+            instance=instance, tags=range_tags(first, last), raise_on_error=False
+        )
+
+
 def without(column, table_rows):
     return [{name: row[name] for name in row if name != column} for row in table_rows]
 
@@ -103,6 +115,23 @@ def test_values_of_a_table_are_kept(deployment, table):
         for row in rows(deployment, table)
     ]
     assert found == renamed(table, EXPECTED["tables"][table])
+
+
+def test_processing_again_changes_no_row(tmp_path):
+    copy = migrated(tmp_path)
+    before = lake(copy)["processed"]
+    process(copy, min(before), LAST_BEFORE_OUTAGE)
+    after = {day: found for day, found in lake(copy)["processed"].items() if day in before}
+    assert without("batch_id", after.values()) == without("batch_id", before.values())
+    # A quarantined record has got the id of its security, so its session is published again.
+    published = {day for day in before if after[day]["batch_id"] != before[day]["batch_id"]}
+    assert published <= {day for day in before if before[day]["quarantined"]}
+
+
+def test_unmigrated_raw_prices_are_not_processed(tmp_path):
+    copy = unpack(V0_1_0, tmp_path)
+    message = error_text(process(copy, "2024-06-12", None))
+    assert "raw prices of version 0.1.0 (2024-06-12): run `stock-platform migrate`" in message
 
 
 @pytest.mark.parametrize("table", LONG_TABLES)

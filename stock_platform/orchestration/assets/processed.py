@@ -1,8 +1,7 @@
 """Asset of the processed layer: validated, as-traded Parquet from the Spark job."""
 
-import hashlib
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from typing import Final
 
 import dagster as dg
@@ -11,11 +10,13 @@ import orjson
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake import files
 from stock_platform.lake.publish import StagedBatch, read_staged
+from stock_platform.lake.raw_runs import RawRun
 from stock_platform.orchestration.assets.common import OWNERS, session_keys
 from stock_platform.orchestration.metadata import batch_metadata
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import LakeResource, SparkResource
-from stock_platform.spark.batch import JOB_FILE, SparkBatch
+from stock_platform.spark.batch import SparkBatch
+from stock_platform.spark.request import job_request
 
 GROUP: Final = "processed"
 
@@ -36,7 +37,7 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
     )
     def processed_stock_prices(
         context: dg.AssetExecutionContext,
-        raw_stock_prices: dict[str, str],
+        raw_stock_prices: Sequence[RawRun],
         raw_erp_companies: ErpSnapshot,
         lake: LakeResource,
         spark: SparkResource,
@@ -47,12 +48,12 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         the sessions are published one by one, each atomically.
         """
         keys = session_keys(context, days)
-        symbols = sorted(set(raw_erp_companies.records["TICKER"].to_pylist()))
-        batch_id = _batch_id(lake.root, keys, symbols, raw_stock_prices)
+        symbols = raw_erp_companies.records["TICKER"].to_pylist()
+        request = job_request(lake.root, keys, symbols, raw_stock_prices)
+        batch_id = request["batch_id"]
         # If the run repeats the step, the first batch may still be writing.
         attempt = f"{context.run.run_id}-{uuid.uuid4().hex[:8]}"
         staging = lake.paths.staging(batch_id, attempt)
-        request = {"batch_id": batch_id, "inputs": raw_stock_prices, "symbols": symbols}
         files.write(f"{staging}/request.json", orjson.dumps(request))
         context.log.info(f"batch {batch_id}: {len(keys)} sessions, staging {staging}")
         spark_batch = SparkBatch(batch_id, f"{staging}/request.json", staging)
@@ -69,20 +70,3 @@ def processed_stock_prices_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.
         )
 
     return processed_stock_prices
-
-
-def _batch_id(lake: str, keys: list[str], symbols: Iterable[str], inputs: Mapping[str, str]) -> str:
-    """Derive the id of a batch from its inputs: lake, code, universe and raw bytes.
-
-    Equal inputs give equal ids and equal rows. The lake is included so that a copied lake never
-    uses the batches of the original. The id matches Dataproc's pattern
-    ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
-    """
-    digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes())
-    for symbol in symbols:
-        digest.update(symbol.encode() + b"\n")
-    contents = files.map_concurrently(files.read, [inputs[key] for key in keys])
-    for key, content in zip(keys, contents, strict=True):
-        digest.update(key.encode() + hashlib.sha256(content).digest())
-    first, last = (key.replace("-", "") for key in (keys[0], keys[-1]))
-    return f"stock-prices-{first}-{last}-{digest.hexdigest()[:12]}"

@@ -173,9 +173,7 @@ REGISTRY: Final[Mapping[str, AssetMeasurements]] = {
     "raw_erp_exchanges": _erp("exchanges"),
     "raw_stock_prices": AssetMeasurements(
         (
-            Check(raw.all_symbols_present, "session", blocking=True),
-            Check(raw.source_responded, "session", blocking=True),
-            Check(raw.bars_are_final, "session", blocking=True),
+            *(Check(rule, "session", blocking=True) for rule in raw.BLOCKING_RULES),
             Check(raw.fresh, "asset"),
         ),
         _raw_sessions,

@@ -56,6 +56,7 @@ def _session_metadata(session: ProcessedSession) -> dict[str, Any]:
         "quarantined": quarantined,
         "corporate_actions": metrics["corporate_actions"],
         "batch_id": session.manifest["batch_id"],
+        **{f"superseded_{name}": count for name, count in metrics["superseded"].items() if count},
     }
     if quarantined:
         reasons = orjson.dumps(metrics["quarantined"]).decode()

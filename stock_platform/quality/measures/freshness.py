@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from stock_platform.calendars import partition_end, session_hours
-from stock_platform.lake import raw_prices
+from stock_platform.lake import raw_runs
 from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.raw_runs import RunName
 from stock_platform.quality.rules.raw import Freshness
 from stock_platform.settings.quality import QualityLimits
 
@@ -30,13 +31,15 @@ def price_freshness(
         now: the time at which sessions are due or not.
         limits: how long prices may take, and how far back sessions are due.
     """
-    present = raw_prices.published_sessions(paths)
-    if not present:
+    names = raw_runs.run_names(paths)
+    oldest = _first_session(paths, names)
+    if oldest is None:
         return Freshness((), None)
     first, last = between
     until = min(last or now.date(), now.date())
     since = until - timedelta(days=limits.due_within_days)
-    since = max(since, first, date.fromisoformat(present[0]))
+    since = max(since, first, date.fromisoformat(oldest))
+    present = _fetched_sessions(paths, names, since.isoformat())
     ends: dict[str, datetime] = {}
     for mic in exchanges:
         for hours in session_hours(mic, min(since, until), until):
@@ -46,6 +49,29 @@ def price_freshness(
     due = {
         session: end + delay
         for session, end in ends.items()
-        if session not in set(present) and end + delay <= now
+        if session not in present and end + delay <= now
     }
-    return Freshness(tuple(sorted(due)), present[-1], min(due.values(), default=None))
+    return Freshness(
+        tuple(sorted(due)), max(present, default=None), min(due.values(), default=None)
+    )
+
+
+def _first_session(paths: LakePaths, names: Sequence[RunName]) -> str | None:
+    """Return the first session of all usable runs, or None if there is no usable run."""
+    for name in sorted(names, key=lambda name: name.first):
+        run = raw_runs.read_run(paths, name)
+        if run is not None and not run.refused:
+            return run.sessions[0]
+    return None
+
+
+def _fetched_sessions(paths: LakePaths, names: Sequence[RunName], since: str) -> set[str]:
+    """Return the sessions of usable runs that reach a day, or of the newest usable run before."""
+    found: set[str] = set()
+    for name in sorted(names, key=lambda name: name.last, reverse=True):
+        if name.last < since and found:
+            break
+        run = raw_runs.read_run(paths, name)
+        if run is not None and not run.refused:
+            found.update(run.sessions)
+    return found

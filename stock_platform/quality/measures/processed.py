@@ -28,7 +28,8 @@ def measure_processed_sessions(
     def measure(session: str) -> ProcessedMeasure:
         published = read_published(paths, session)
         return ProcessedMeasure(
-            published.manifest["metrics"],
+            # Version 0.1.0 superseded no record.
+            {"superseded": {}, **published.manifest["metrics"]},
             {table: row_count(uri) for table, uri in published.objects.items()},
             _quarantined(published),
             invalid.get(session, {}),

@@ -1,6 +1,5 @@
 """Measure warehouse tables by SQL; fact tables are measured per session."""
 
-import gzip
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +12,10 @@ from stock_platform.contracts import (
     STOCK_PRICE_ADJUSTED,
     Table,
 )
-from stock_platform.lake import files
+from stock_platform.lake import files, raw_runs
+from stock_platform.lake.migrate_raw import FETCHES_RUN
 from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.publish import SessionMetrics, expected_rows, read_published
+from stock_platform.lake.publish import expected_rows, read_published
 from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.interface import Warehouse
@@ -96,9 +96,18 @@ def measure_fact_sessions(
     counted = _key_counts(warehouse, table, days)
     orphans = _orphans(warehouse, table, days)
     missing = _missing_prices(warehouse, days) if table is FACT_STOCK_PRICE else {}
-    stages = files.map_concurrently(lambda session: _stages_before(paths, session), sessions)
+    published = files.map_concurrently(lambda session: read_published(paths, session), sessions)
+    runs = [run for run in raw_runs.runs_of(paths, sessions) if not run.refused]
     measures = {}
-    for session, day, (metrics, raw_records) in zip(sessions, days, stages, strict=True):
+    for session, day, processed in zip(sessions, days, published, strict=True):
+        metrics = processed.manifest["metrics"]
+        is_0_1_0 = "superseded" not in metrics
+        raw_records = sum(
+            sum(run.outcomes(session).values())
+            for run in runs
+            # Version 0.1.0 did not read the last fetches.
+            if not (is_0_1_0 and run.name.run_id == FETCHES_RUN)
+        )
         rows, duplicates = counted.get(day, (0, 0))
         measures[session] = TableMeasure(
             rows,
@@ -124,13 +133,6 @@ def _missing_prices(warehouse: Warehouse, days: Sequence[date]) -> dict[date, li
     for day in set(days).difference(known):
         found[day].append("dim_trading_session has no row for this session")
     return found
-
-
-def _stages_before(paths: LakePaths, session: str) -> tuple[SessionMetrics, int]:
-    """Return the job's metrics of a session, and the number of records in its raw object."""
-    metrics: SessionMetrics = read_published(paths, session).manifest["metrics"]
-    lines = gzip.decompress(files.read(paths.raw_prices(session))).splitlines()
-    return metrics, sum(1 for line in lines if line.strip())
 
 
 def _key_counts(

@@ -32,9 +32,9 @@ class ProcessedMeasure:
 
 
 def all_records_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
-    """Each raw record became a price, a quarantined record or a counted absence, and is stored.
+    """Each raw record is a price, quarantined, a counted absence, or superseded by another fetch.
 
-    A session without raw records fails too: its universe was empty, or its raw object is damaged.
+    A session without raw records fails too: its universe was empty, or its records were lost.
     A difference means lost rows. Do not load the session. Process it again, then look at the job.
     """
     metrics = measure.metrics
@@ -42,6 +42,7 @@ def all_records_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> Ru
         metrics["valid"]
         + sum(metrics["quarantined"].values())
         + sum(metrics["without_bar"].values())
+        + sum(metrics["superseded"].values())
     )
     counts = [f"{metrics['lines_read']} raw records read, {accounted} accounted for"]
     failure_count = abs(metrics["lines_read"] - accounted) + (metrics["lines_read"] == 0)
@@ -66,8 +67,10 @@ def quarantine_share(measure: ProcessedMeasure, limits: QualityLimits) -> RuleRe
     }
     quarantined = sum(reasons.values())
     absent = measure.metrics["without_bar"]
-    due = measure.metrics["lines_read"] - sum(
-        absent.get(outcome, 0) for outcome in EXPECTED_ABSENCES
+    due = (
+        measure.metrics["lines_read"]
+        - sum(measure.metrics["superseded"].values())
+        - sum(absent.get(outcome, 0) for outcome in EXPECTED_ABSENCES)
     )
     return RuleResult(
         quarantined,

@@ -1,8 +1,9 @@
 """Rules for one session of raw prices, and for the freshness of the newest session."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from stock_platform.market_data.models import EXPECTED_ABSENCES, Outcome
 from stock_platform.quality.rules.result import MAX_EXAMPLES, RuleResult, result_of
@@ -16,9 +17,8 @@ class RawSession:
     Attributes:
         expected: active symbols whose exchange was open, half days included.
         recorded: symbols with a raw record, except records that call the session closed.
-        fetched: outcome of the last fetch by symbol; the stored record may be an earlier, better
-            one.
-        live: symbols whose record has a bar that was not final.
+        fetched: outcome of the last fetch by symbol; an earlier record may have a better one.
+        live: symbols whose best record has a bar that was not final.
         early: symbols whose bar counts as final but was fetched before the exchange closed.
     """
 
@@ -91,6 +91,14 @@ def bars_are_final(session: RawSession, _: QualityLimits) -> RuleResult:
         f"of {len(session.recorded)} bars are not final",
         warn_only=not session.early,
     )
+
+
+# Broken by a run's own records, they refuse the run: it is kept and never processed.
+BLOCKING_RULES: Final[tuple[Callable[[RawSession, QualityLimits], RuleResult], ...]] = (
+    all_symbols_present,
+    source_responded,
+    bars_are_final,
+)
 
 
 def fresh(prices: Freshness, limits: QualityLimits) -> RuleResult:

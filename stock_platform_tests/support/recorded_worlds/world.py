@@ -5,24 +5,25 @@ Everything else is real: yfinance, raw records, Sail, publication, DuckDB.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 import orjson
 
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
-from stock_platform.lake import files, raw_prices
+from stock_platform.lake import files, raw_run_writer, raw_runs
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.publish import ProcessedSession, publish, read_staged
-from stock_platform.lake.raw_prices import RawPriceBuffer
+from stock_platform.lake.raw_run_writer import RawRunWriter
+from stock_platform.lake.raw_runs import RunName
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
-from stock_platform.market_data.reconcile import choose_record
 from stock_platform.market_data.yahoo_client import YahooClient
 from stock_platform.orchestration.assets.facts import build_session_load
 from stock_platform.spark.batch import SparkBatch
+from stock_platform.spark.request import job_request
 from stock_platform.spark.sail import SailRunner
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform_tests.support.recorded_worlds.dimensions import load_dimensions
@@ -74,11 +75,11 @@ def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> Wo
     warehouse = DuckDBWarehouse(folder / "warehouse.duckdb")
     warehouse.create_tables()
     load_dimensions(paths, warehouse, recorded_files, days)
-    _fetch(paths, list(recorded.values()), requests, days, folder)
     sessions = [day.isoformat() for day in days]
-    for at in range(0, len(sessions), _BATCH):
-        processed = _process(paths, f"recorded-{at}", sessions[at : at + _BATCH], list(recorded))
-        _load_facts(warehouse, processed)
+    batches = [sessions[at : at + _BATCH] for at in range(0, len(sessions), _BATCH)]
+    _fetch(paths, list(recorded.values()), requests, batches, folder)
+    for batch in batches:
+        _load_facts(warehouse, _process(paths, batch, list(recorded)))
     asked = {each.symbol: frozenset(map(date.isoformat, each.sessions)) for each in requests}
     return World(name, paths, warehouse, sessions, recorded, asked)
 
@@ -90,7 +91,11 @@ def _request(recorded: Recorded, days: Sequence[date]) -> PriceRequest:
         asked = recorded.sessions
     open_sessions = frozenset(asked) & frozenset(recorded.hours)
     return PriceRequest(
-        recorded.file.symbol, recorded.file.company["mic"], tuple(asked), open_sessions
+        recorded.file.symbol,
+        f"C-{recorded.file.symbol}",
+        recorded.file.company["mic"],
+        tuple(asked),
+        open_sessions,
     )
 
 
@@ -98,28 +103,32 @@ def _fetch(
     paths: LakePaths,
     recorded: Sequence[Recorded],
     requests: Sequence[PriceRequest],
-    days: Sequence[date],
+    batches: Sequence[Sequence[str]],
     folder: Path,
 ) -> None:
-    """Do the work of `raw_stock_prices` and its IO manager."""
+    """Do the work of `raw_stock_prices` and its IO manager: one run per batch of sessions."""
     client = YahooClient(RecordedSession(recorded), folder / "yfinance")
-    with RawPriceBuffer() as buffer:
-        for result in fetch_all(client, requests):
-            buffer.archive(result.responses)
-            buffer.add(result.records)
-        for day in days:
-            session = day.isoformat()
-            raw_prices.publish(paths, session, buffer.records(session), choose_record)
+    now = datetime.now(UTC)
+    writers = [
+        RawRunWriter(paths, RunName(now, batch[0], batch[-1], "recorded"), now) for batch in batches
+    ]
+    for result in fetch_all(client, requests):
+        for writer, batch in zip(writers, batches, strict=True):
+            first, last = batch[0], batch[-1]
+            found = (record for record in result.records if first <= record["session_date"] <= last)
+            writer.add(replace(result, records=tuple(found)))
     client.close()
+    for writer, batch in zip(writers, batches, strict=True):
+        raw_run_writer.commit(paths, writer.finish(requests, batch, datetime.now(UTC)))
 
 
 def _process(
-    paths: LakePaths, batch_id: str, sessions: Sequence[str], symbols: Sequence[str]
+    paths: LakePaths, sessions: Sequence[str], symbols: Sequence[str]
 ) -> dict[str, ProcessedSession]:
     """Do the work of `processed_stock_prices` and its IO manager."""
+    request = job_request(paths.root, sessions, symbols, raw_runs.runs_of(paths, sessions))
+    batch_id = request["batch_id"]
     staging = paths.staging(batch_id, "recorded")
-    inputs = {session: paths.raw_prices(session) for session in sessions}
-    request = {"batch_id": batch_id, "inputs": inputs, "symbols": sorted(symbols)}
     files.write(f"{staging}/request.json", orjson.dumps(request))
     SailRunner().run(SparkBatch(batch_id, f"{staging}/request.json", staging), lambda _: None)
     return dict(publish(paths, read_staged(batch_id, staging)))

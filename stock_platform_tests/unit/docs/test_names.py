@@ -112,8 +112,9 @@ def test_cloud_resources_exist(page):
 def test_lake_paths_are_those_of_the_platform(page):
     lake = LakePaths("gs://PREFIX-{layer}")
     known = [
-        lake.raw_prices("2026-11-23"),
-        lake.responses("RUN_ID"),
+        f"{lake.raw_run('RUN')}/manifest.json",
+        f"{lake.raw_run('RUN')}/records-00000.json.gz",
+        f"{lake.raw_run('RUN')}/responses-00000.json.gz",
         lake.manifest("2026-11-23"),
         *(f"{lake.landing(kind)}/{kind}.csv" for kind in ("companies", "exchanges")),
     ]

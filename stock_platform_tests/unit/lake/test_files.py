@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stock_platform.lake import check_results, files, load_ledger, publish, raw_prices
+from stock_platform.lake import check_results, files, load_ledger, publish
 from stock_platform.lake.paths import LakePaths
 from stock_platform_tests.support.failing_disk import FailingDisk, full_disk
 
@@ -28,7 +28,6 @@ def test_failed_write_leaves_earlier_object(tmp_path, fail_at):
 
 
 LISTINGS = {
-    "raw prices": (LakePaths.raw_prices, raw_prices.published_sessions),
     "processed prices": (
         lambda paths, day: paths.processed("stock_prices", day),
         publish.published_sessions,

@@ -21,19 +21,17 @@ def test_generation_stays_in_its_folder(name):
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_different_names_have_different_paths(one, other):
-    assert (PATHS.responses(one) == PATHS.responses(other)) == (one == other)
+    assert (PATHS.raw_run(one) == PATHS.raw_run(other)) == (one == other)
 
 
 @pytest.mark.parametrize("key", ["../../etc", "2012-1-3", "", "2012-01-03/.."])
 def test_partition_must_be_a_date(key):
     with pytest.raises(ValueError, match="isoformat"):
-        PATHS.raw_prices(key)
+        PATHS.manifest(key)
 
 
 def test_layout_matches_the_docs():
-    assert PATHS.raw_prices("2012-01-03") == (
-        "/lake/raw/stock_prices/date=2012-01-03/prices.json.gz"
-    )
+    assert PATHS.raw_run("a/b") == "/lake/raw/stock_prices/run=a%2Fb"
     assert PATHS.processed("quarantine", "2012-01-03") == (
         "/lake/processed/quarantine/date=2012-01-03/part-00000.parquet"
     )
@@ -45,7 +43,7 @@ def test_layout_matches_the_docs():
 def test_each_layer_can_have_a_bucket():
     paths = LakePaths("gs://acme-{layer}/p")
     assert paths.landing("companies") == "gs://acme-raw/p/landing/erp/companies"
-    assert paths.raw_prices_folder() == "gs://acme-raw/p/raw/stock_prices"
+    assert paths.raw_runs_folder() == "gs://acme-raw/p/raw/stock_prices"
     assert paths.manifest("2012-01-03").startswith("gs://acme-processed/p/processed/")
     assert paths.quality_report() == "gs://acme-processed/p/reports/quality.html"
     assert paths.spark_code("d") == "gs://acme-code/p/code/d/process_stock_prices.py"

@@ -2,7 +2,6 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -34,7 +33,7 @@ def test_concurrent_runs_take_turns(lake):
 
 
 def test_failure_has_remedy_and_next_run_succeeds(lake):
-    file = Path(lake.inputs["2012-01-03"])
+    file = lake.file("2012-01-03")
     whole = file.read_bytes()
     file.unlink()
     with pytest.raises(BatchFailedError) as failure:
@@ -42,7 +41,7 @@ def test_failure_has_remedy_and_next_run_succeeds(lake):
     message = str(failure.value)
     assert "Batch batch-1 failed: FileNotFoundError on sail" in message
     assert "STOCK_PLATFORM_SPARK=spark" in message
-    assert message.splitlines()[-1].startswith("1 inputs do not exist: 2012-01-03 (")
+    assert message.splitlines()[-1].startswith("1 record files do not exist: /")
     file.write_bytes(whole)
     assert SailRunner().run(lake.batch("repaired"), lambda _: None)
 

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -37,14 +38,21 @@ def run_job(spark):
 
 @pytest.fixture(scope="session")
 def classify(spark):
-    """Classify lines as if they were in the file of one session, in their order."""
+    """Classify lines as if they were in the only file of a run of one session, in their order."""
 
-    def classify_lines(*lines, session=SESSION):
+    def classify_lines(*lines):
         content = gzip.compress("\n".join(lines).encode())
-        marked = [(session, *line) for line in job.json_lines("prices.json.gz", content)]
-        frame = spark.createDataFrame(marked, "date string, Record string, IsJson boolean")
-        rows = job.classify(frame, job.Request("batch-1", {}, list(SYMBOLS))).collect()
-        rows = [row.asDict(recursive=True) for row in rows]
+        sessions = dict.fromkeys(("first_session", "last_session"), SESSION)
+        file = {"sha256": sha256(content).hexdigest(), "lines": len(lines), **sessions}
+        read = job.requested_lines("uri", content, file, {SESSION})
+        frame = spark.createDataFrame(
+            [("run=a/records", *line) for line in read],
+            "File string, date string, Record string, IsJson boolean",
+        )
+        request = job.Request("batch-1", [SESSION], list(SYMBOLS), {})
+        classified = job.classify(frame, request)
+        columns = ("Record", "WithoutBar", "Reason", "Actions", *job.PRICE)
+        rows = [row.asDict(recursive=True) for row in classified.select(*columns).collect()]
         return sorted(rows, key=lambda row: lines.index(row["Record"]))
 
     return classify_lines

@@ -60,7 +60,7 @@ def test_record_without_bar_keeps_actions(classify):
 
 
 def test_unidentified_record_has_no_actions(classify):
-    lines = (raw_line("GOOG", dividend=1.0), raw_line(session="2012-01-04", dividend=1.0))
+    lines = (raw_line("GOOG", dividend=1.0), raw_line(session="2012-1-3", dividend=1.0))
     assert [row["Actions"] for row in classify(*lines)] == [None, None]
 
 

@@ -3,6 +3,7 @@
 import gzip
 import secrets
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -71,6 +72,7 @@ def test_metrics_account_for_every_record(batch):
         "valid": 2,
         "quarantined": {"duplicate": 1, "not_json": 1},
         "without_bar": {"not_listed": 1},
+        "superseded": {"unchanged": 0, "restated": 0, "kept_earlier": 0},
         "corporate_actions": 3,
         "bad_corporate_actions": 1,
         "adj_close_unusable": 1,
@@ -80,6 +82,7 @@ def test_metrics_account_for_every_record(batch):
         "valid": 0,
         "quarantined": {},
         "without_bar": {},
+        "superseded": {"unchanged": 0, "restated": 0, "kept_earlier": 0},
         "corporate_actions": 0,
         "bad_corporate_actions": 0,
         "adj_close_unusable": 0,
@@ -166,36 +169,77 @@ def test_lake_path_may_contain_dates(lake, run_job, tmp_path):
     assert len(rows_of(batch, "stock_prices")) == 1
 
 
-def test_missing_input_fails_without_metrics(lake, run_job):
+def test_missing_file_fails_without_metrics(lake, run_job):
     lake.add("2012-01-03", raw_line()).add(OTHER, raw_line(session=OTHER))
-    Path(lake.inputs[OTHER]).unlink()
+    lake.file(OTHER).unlink()
     batch = lake.batch()
-    with pytest.raises(FileNotFoundError, match="1 inputs do not exist: 2012-01-04 "):
+    message = rf"1 record files do not exist: .*{OTHER}_a/records-00000.json.gz. Restore it, or"
+    with pytest.raises(FileNotFoundError, match=message):
         run_job(batch)
     assert not Path(batch.output_uri, "metrics.json").exists()
 
 
-def test_truncated_input_is_named(lake, run_job):
-    lake.add("2012-01-03", raw_line())
-    file = Path(lake.inputs["2012-01-03"])
+def test_truncated_file_is_named(lake, run_job):
+    file = lake.add("2012-01-03", raw_line()).file("2012-01-03")
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(Exception, match=r"date=2012-01-03/prices.json.gz is not a complete gzip"):
+    message = r"_a/records-00000.json.gz has another SHA-256 than in its manifest. Restore it, or"
+    with pytest.raises(Exception, match=message):
+        run_job(lake.batch())
+
+
+def test_wrong_number_of_lines_is_named(lake, run_job):
+    file = lake.add("2012-01-03", raw_line()).file("2012-01-03")
+    lake.files[str(file)]["lines"] = 2
+    message = r"_a/records-00000.json.gz has 1 lines instead of 2. Restore it, or"
+    with pytest.raises(Exception, match=message):
         run_job(lake.batch())
 
 
 def test_every_gzip_member_is_read(lake, run_job):
-    lake.add("2012-01-03", raw_line())
-    file = Path(lake.inputs["2012-01-03"])
-    file.write_bytes(file.read_bytes() + gzip.compress(raw_line("MSFT").encode()))
+    file = lake.add("2012-01-03", raw_line()).file("2012-01-03")
+    content = file.read_bytes() + gzip.compress(raw_line("MSFT").encode())
+    file.write_bytes(content)
+    lake.files[str(file)] |= {"lines": 2, "sha256": sha256(content).hexdigest()}
     run_job(batch := lake.batch())
     assert metrics_of(batch)["sessions"]["2012-01-03"]["valid"] == 2
 
 
-def test_input_in_wrong_folder_is_rejected(lake, run_job):
-    lake.add("2012-01-03", raw_line())
-    lake.inputs[OTHER] = lake.inputs["2012-01-03"]
-    with pytest.raises(ValueError, match="The input of 2012-01-04 must be in a folder"):
+def test_file_of_another_run_is_rejected(lake, run_job):
+    file = lake.add("2012-01-03", raw_line()).file("2012-01-03")
+    lake.files[str(file)]["run"] = "b"
+    with pytest.raises(ValueError, match=r"records-00000\.json\.gz must be in a folder run=b"):
         run_job(lake.batch())
+
+
+def test_only_requested_sessions_count(lake, run_job):
+    lake.add("2012-01-03", raw_line(), raw_line(session=OTHER), raw_line(session="2012-01-05"))
+    lake.add(OTHER, run="b")
+    run_job(batch := lake.batch())
+    sessions = metrics_of(batch)["sessions"]
+    assert {session: counts["lines_read"] for session, counts in sessions.items()} == {
+        "2012-01-03": 1,
+        OTHER: 1,
+    }
+
+
+def test_damaged_line_belongs_to_one_session(lake, run_job):
+    lake.add("2012-01-03", raw_line(session=OTHER)[:60], "no session", raw_line()).add(OTHER)
+    run_job(batch := lake.batch())
+    damaged = {(str(row["SessionDate"]), row["Record"]) for row in rows_of(batch, "quarantine")}
+    assert damaged == {(OTHER, raw_line(session=OTHER)[:60]), ("2012-01-03", "no session")}
+
+
+def test_run_may_have_many_files(lake, run_job):
+    lake.add("2012-01-03", raw_line()).add("2012-01-03", raw_line("MSFT"), raw_line())
+    run_job(batch := lake.batch())
+    counts = metrics_of(batch)["sessions"]["2012-01-03"]
+    assert (counts["valid"], counts["quarantined"]) == (2, {"duplicate": 1})
+
+
+def test_request_without_files_gives_empty_sessions(lake, run_job):
+    lake.sessions = ["2012-01-03"]
+    run_job(batch := lake.batch())
+    assert metrics_of(batch)["sessions"]["2012-01-03"]["lines_read"] == 0
 
 
 def test_missing_request_is_named(lake, run_job):

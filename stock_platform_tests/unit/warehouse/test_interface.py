@@ -1,9 +1,10 @@
 """The contract that every warehouse adapter passes: a new adapter is a new fixture parameter."""
 
 import io
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
 from multiprocessing import get_context
-from multiprocessing.pool import ThreadPool
 
 import duckdb
 import pandas as pd
@@ -207,14 +208,19 @@ def load_day(arguments):
 
 
 @duckdb_only
-@pytest.mark.parametrize("pool", [get_context("spawn").Pool, ThreadPool])
+# Not multiprocessing.Pool, whose end terminates idle workers and may wait for them indefinitely.
+@pytest.mark.parametrize(
+    "pool",
+    [partial(ProcessPoolExecutor, 2, get_context("spawn")), partial(ThreadPoolExecutor, 4)],
+    ids=["processes", "threads"],
+)
 def test_processes_and_threads_share_file(tmp_path, parquet, pool):
     file = tmp_path / "shared.duckdb"
     DuckDBWarehouse(file).create_tables()
     days = [date(2012, 1, day) for day in range(9, 13)]
     jobs = [(file, parquet(str(day), [price(day, "A")]), day) for day in days]
-    with pool(4 if pool is ThreadPool else 2) as workers:
-        workers.map(load_day, jobs, chunksize=1)
+    with pool() as workers:
+        list(workers.map(load_day, jobs))
     assert len(closes(DuckDBWarehouse(file))) == len(days)
 
 

@@ -18,18 +18,22 @@ from stock_platform.contracts import (
 )
 from stock_platform.contracts.renamed import RENAMED_CHECKS, RENAMED_COLUMNS
 from stock_platform.lake import check_results, files, load_ledger
-from stock_platform.lake import migrate as lake_migration
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.warehouse.bigquery_tables import rename_script
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.interface import WarehouseError
-from stock_platform.warehouse.migrate import migrate
+from stock_platform.warehouse.migrate import migrate, migrate_lake
 from stock_platform_tests.support.commands import new_home
 from stock_platform_tests.support.fixtures.deployment import V0_1_0, rows, unpack
 
 SESSION, DAY = "2024-06-12", "2026-11-27"
-# 8 processed objects, 7 loaded ones with two writes of their manifests, and a day of check results.
-LAKE_WRITES = 8 + 7 * 3 + 1
+COPIED = (
+    "raw/stock_prices: sessions copied into raw runs: 11, with 0 records of a security that the "
+    "ERP does not know"
+)
+# 2 raw runs of 3 objects, 8 processed objects, 7 loaded ones with two writes of their manifests,
+# and the check results of a day.
+LAKE_WRITES = 2 * 3 + 8 + 7 * 3 + 1
 
 
 class Killed(BaseException):
@@ -94,18 +98,19 @@ def test_dry_run_changes_nothing(old):
 
 def test_dry_run_creates_no_warehouse(old):
     old.settings.warehouse_file.unlink()
-    assert len(run(old, dry_run=True).changes) == 3
+    assert len(run(old, dry_run=True).changes) == 4
     assert not old.settings.warehouse_file.exists()
 
 
 def test_changes_are_counted(old):
     result = run(old, dry_run=True)
-    counts = [change.rpartition("/processed/")[2] for change in result.changes]
+    counts = [change.removeprefix(f"{old.settings.lake}/") for change in result.changes]
     assert result.problems == []
     assert counts == [
-        "stock_prices: objects with old column names: 8",
-        "loaded/fact_stock_price: objects with old column names: 7",
-        "check_results: check results with old names: 63",
+        COPIED,
+        "processed/stock_prices: objects with old column names: 8",
+        "processed/loaded/fact_stock_price: objects with old column names: 7",
+        "processed/check_results: check results with old names: 63",
         "asset_check_result: check results with old names: 63",
         "dim_exchange: columns IsVanished -> IsMissingFromExport",
         "dim_company: columns ItemId -> SecurityId, IsVanished -> IsMissingFromExport",
@@ -124,7 +129,7 @@ def test_lake_resumes_after_any_write(tmp_path, old, migrated, monkeypatch):
             with pytest.raises(Killed):
                 run(old)
         assert "AdjClose" in old.warehouse.columns(FACT_STOCK_PRICE)
-        assert lake_migration.migrate(old.paths, dry_run=False).problems == []
+        assert migrate_lake(old.paths, dry_run=False).problems == []
         assert objects(old) == objects(migrated)
 
 

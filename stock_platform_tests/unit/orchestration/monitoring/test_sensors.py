@@ -9,11 +9,13 @@ import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._serdes import serialize_value
 
+from stock_platform.lake import raw_runs
 from stock_platform.orchestration.monitoring import finished_runs, price_status, sensors
 from stock_platform.orchestration.monitoring.notifications import AlertsResource
 from stock_platform.orchestration.monitoring.sensors import monitoring_sensors
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform_tests.support.platform_fixture import Platform
+from stock_platform_tests.support.raw_runs import store_run
 from stock_platform_tests.support.tick_factory import add_tick, fail_tick, succeed
 from stock_platform_tests.support.webhook import SECRET
 
@@ -83,11 +85,9 @@ def lose_the_lake(monkeypatch):
 
 
 def publish(platform, *sessions):
-    """Create raw prices of sessions, whose paths define the freshness."""
+    """Create raw runs of sessions, which define the freshness."""
     for session in sessions:
-        file = Path(platform.paths.raw_prices(session))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        store_run(platform.paths, sessions=[session])
 
 
 def run_and_fail(instance):
@@ -264,7 +264,8 @@ def test_failed_batch_is_logged_and_delivered(
     platform.instance = instance
     platform.load_sample_dimensions()
     platform.materialize("raw_stock_prices", first="2012-07-06", checks=False)
-    Path(platform.paths.raw_prices("2012-07-06")).write_bytes(b"no gzip")
+    (run,) = raw_runs.runs_of(platform.paths, ["2012-07-06"])
+    Path(run.uri, "records-00000.json.gz").write_bytes(b"no gzip")
     alert_sensor.tick()
     platform.materialize("processed_stock_prices", first="2012-07-06", checks=False)
     heartbeat_sensor.tick()

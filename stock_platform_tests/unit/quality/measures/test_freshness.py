@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.measures.freshness import price_freshness
 from stock_platform.quality.rules.raw import Freshness
 from stock_platform.settings.quality import QualityLimits
+from stock_platform_tests.support.raw_runs import store_run
 
 # 3 July 2012 was a half day in New York, and the 4th a holiday.
 BEFORE, HALF_DAY, AFTER = "2012-07-02", "2012-07-03", "2012-07-05"
@@ -24,7 +24,7 @@ def paths(tmp_path):
 def freshness(paths, *sessions, now=EVENING, first=date(2000, 3, 1), last=None, mics=("XNYS",)):
     """The freshness of a lake with these sessions."""
     for session in sessions:
-        files.write(paths.raw_prices(session), b"")
+        store_run(paths, sessions=[session])
     return price_freshness(paths, mics, (first, last), now, QualityLimits())
 
 
@@ -62,11 +62,24 @@ def test_gap_before_the_newest_session_is_due(paths):
     assert freshness(paths, BEFORE, "2012-07-06").due == (HALF_DAY, AFTER)
 
 
-@pytest.mark.parametrize("folder", ["date=2012-07-05.bak", "date=0tmp", "date=20120705"])
-def test_unrecognised_folder_is_not_a_session(paths, folder):
-    Path(paths.raw_prices_folder(), folder).mkdir(parents=True)
+@pytest.mark.parametrize(
+    "folder", ["date=2012-07-03", "run=x", "run=20120704T000000Z_2012-07-03_2012-07-03_dead"]
+)
+def test_folder_without_a_complete_run_is_not_a_session(paths, folder):
+    Path(paths.raw_runs_folder(), folder).mkdir(parents=True)
     found = freshness(paths, BEFORE, now=datetime(2012, 7, 4, 16, tzinfo=UTC))
     assert (found.newest, found.due) == (BEFORE, (HALF_DAY,))
+
+
+def test_session_of_a_refused_run_is_due(paths):
+    store_run(paths, sessions=[HALF_DAY], refused=["2012-07-03 source_responded: all failed"])
+    found = freshness(paths, BEFORE, now=datetime(2012, 7, 4, 16, tzinfo=UTC))
+    assert (found.newest, found.due) == (BEFORE, (HALF_DAY,))
+
+
+def test_all_sessions_of_a_range_count(paths):
+    store_run(paths, sessions=[BEFORE, HALF_DAY, AFTER])
+    assert (freshness(paths).newest, freshness(paths).due) == (AFTER, ("2012-07-06",))
 
 
 def test_session_without_a_partition_is_not_due(paths):

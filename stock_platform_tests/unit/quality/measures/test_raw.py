@@ -1,15 +1,17 @@
 """Expected symbols, recorded symbols and unfinished bars of raw sessions."""
 
-import gzip
+from datetime import UTC, datetime
 
-import orjson
 import pytest
 
-from stock_platform.lake import files
-from stock_platform.quality.measures.raw import measure_raw_sessions
+from stock_platform.lake.raw_runs import RawRun
+from stock_platform.quality.measures.raw import measure_raw_sessions, refusals
+from stock_platform.settings.quality import QualityLimits
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES
+from stock_platform_tests.support.raw_runs import store_run
 
 # 3 July 2012 was a half day in New York; the 4th was a holiday there but not in London.
+JANUARY, FEBRUARY, MARCH = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3))
 HALF_DAY, HOLIDAY = "2012-07-03", "2012-07-04"
 
 
@@ -26,12 +28,15 @@ def paths(platform):
     return platform.paths
 
 
-def measured(paths, *records, session=HALF_DAY, last_fetch=None):
-    """The measurement of a session with these records."""
-    lines = [orjson.dumps({"session_date": session, **each}) for each in records]
-    files.write(paths.raw_prices(session), gzip.compress(b"\n".join(lines)))
-    last_fetch = last_fetch or {each["symbol"]: each for each in records}
-    files.write(paths.last_fetch(session), orjson.dumps(last_fetch))
+def stored(paths, *records, session=HALF_DAY, **options):
+    """Store a run of one session with these records."""
+    lines = [{"session_date": session, **each} for each in records]
+    return store_run(paths, *lines, sessions=[session], **options)
+
+
+def measured(paths, *records, session=HALF_DAY):
+    """The measurement of a session after a run with these records."""
+    stored(paths, *records, session=session)
     return measure_raw_sessions(paths, [session])[session]
 
 
@@ -63,7 +68,58 @@ def test_early_bar_of_another_exchange_is_found(paths):
     assert measured(paths, early).early == {"7203.T"}
 
 
-def test_later_fetch_confirms_an_early_bar(paths):
-    early = record("AAPL", fetched_at="2012-07-03T15:00:00+00:00")
-    confirmed = {"AAPL": {"outcome": "ok", "fetched_at": "2012-07-03T20:00:00+00:00"}}
-    assert measured(paths, early, last_fetch=confirmed).early == frozenset()
+EARLY = record("AAPL", fetched_at="2012-07-03T15:00:00+00:00")
+
+
+@pytest.mark.parametrize(("outcome", "early"), [("ok", set()), ("throttled", {"AAPL"})])
+def test_only_a_later_bar_confirms_an_early_bar(paths, outcome, early):
+    stored(paths, EARLY)
+    assert measured(paths, record("AAPL", outcome)).early == early
+
+
+def test_newest_outcome_counts_as_the_answer(paths):
+    stored(paths, record("AAPL"), record("FB"))
+    found = measured(paths, record("AAPL", "throttled", fetched_at="2026-01-02T00:00:00+00:00"))
+    assert found.fetched == {"AAPL": "throttled", "FB": "ok"}
+    assert found.recorded == {"AAPL", "FB"}
+
+
+def test_refused_run_counts_until_a_later_run_is_usable(paths):
+    stored(paths, record("AAPL"), started_at=JANUARY)
+    refused = EARLY | {"symbol": "FB"}
+    stored(paths, refused, started_at=FEBRUARY, refused=["why"])
+    assert measure_raw_sessions(paths, [HALF_DAY])[HALF_DAY].early == {"FB"}
+    stored(paths, record("FB", "null_bar"), started_at=MARCH)
+    found = measure_raw_sessions(paths, [HALF_DAY])[HALF_DAY]
+    assert (found.early, found.recorded) == (frozenset(), {"AAPL", "FB"})
+    assert found.fetched == {"AAPL": "ok", "FB": "null_bar"}
+
+
+def test_damaged_lines_are_not_measured(paths):
+    store_run(paths, b"{not json", {"session_date": HALF_DAY, **record("FB")}, sessions=[HALF_DAY])
+    assert measure_raw_sessions(paths, [HALF_DAY])[HALF_DAY].recorded == {"FB"}
+
+
+def refused(run: RawRun, *symbols: str) -> list[str]:
+    requests = [
+        {"symbol": symbol, "exchange": "XNYS", "sessions": [[HALF_DAY, HALF_DAY]]}
+        for symbol in symbols
+    ]
+    manifest = {**run.manifest, "requests": requests, "open": {"XNYS": [HALF_DAY]}}
+    judged = RawRun(run.name, run.uri, manifest)
+    return [reason.split(":")[0] for reason in refusals(judged, QualityLimits())]
+
+
+def test_run_is_judged_by_its_own_records(paths):
+    stored(paths, record("AAPL", "throttled"))
+    good = stored(paths, record("AAPL"), started_at=FEBRUARY)
+    assert refused(good, "AAPL") == []
+    assert refused(good, "AAPL", "FB") == [f"{HALF_DAY} all_symbols_present"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [(record("AAPL", "upstream_error"), "source_responded"), (EARLY, "bars_are_final")],
+)
+def test_run_that_breaks_a_blocking_rule_is_refused(paths, answer, rule):
+    assert refused(stored(paths, answer), "AAPL") == [f"{HALF_DAY} {rule}"]

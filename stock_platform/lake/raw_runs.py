@@ -1,0 +1,225 @@
+"""Raw runs: what one fetch of prices has stored in the lake. Nothing in them is ever changed.
+
+Belongs here: names, manifests and records of runs, for readers. `raw_run_writer` writes runs.
+"""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, Final, Self
+
+import orjson
+
+from stock_platform.lake import files
+from stock_platform.lake.files import CorruptObjectError
+from stock_platform.lake.paths import LakePaths
+
+Record = Mapping[str, Any]
+
+MANIFEST: Final = "manifest.json"
+RECORDS: Final = "records-"
+RESPONSES: Final = "responses-"
+UNFINISHED: Final = "_unfinished"
+_FOLDER: Final = "run="
+_TIME: Final = "%Y%m%dT%H%M%SZ"
+# Safe in paths of every file system and of Spark. Dagster's ids are UUIDs.
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
+
+
+@dataclass(frozen=True, order=True)
+class RunName:
+    """The name of a raw run. A listing of names is the index of the runs, ordered by time.
+
+    Attributes:
+        started_at: when the fetch began, UTC.
+        first: its first session.
+        last: its last session.
+        run_id: id of the Dagster run.
+    """
+
+    started_at: datetime
+    first: str
+    last: str
+    run_id: str
+
+    def __post_init__(self) -> None:
+        if not _RUN_ID.fullmatch(self.run_id):
+            raise ValueError(f"invalid id of a run: {self.run_id}")
+
+    def __str__(self) -> str:
+        return f"{self.started_at:{_TIME}}_{self.first}_{self.last}_{self.run_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the name, or None if the text is not the name of a run."""
+        try:
+            started, first, last, run_id = text.split("_", 3)
+            moment = datetime.strptime(started, _TIME).replace(tzinfo=UTC)
+            days = [date.fromisoformat(day).isoformat() for day in (first, last)]
+            return cls(moment, first, last, run_id) if days == [first, last] else None
+        except ValueError:
+            return None
+
+    def overlaps(self, sessions: Sequence[str]) -> bool:
+        """Return whether a session may be in the run. Sessions are ascending."""
+        return bool(sessions) and self.first <= sessions[-1] and sessions[0] <= self.last
+
+
+@dataclass(frozen=True)
+class RawRun:
+    """A complete raw run.
+
+    Attributes:
+        name: also names its folder.
+        uri: its folder.
+        manifest: the requests, the objects with their digests, and counts.
+    """
+
+    name: RunName
+    uri: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def sessions(self) -> list[str]:
+        """The requested sessions, ascending."""
+        return list(self.manifest["sessions"])
+
+    @property
+    def refused(self) -> list[str]:
+        """Why the run must not be processed: one sentence per broken rule. Usually empty."""
+        return list(self.manifest["refused"])
+
+    @property
+    def record_files(self) -> dict[str, Mapping[str, Any]]:
+        """Digest, size and number of lines of each record file, by URI."""
+        return {
+            f"{self.uri}/{name}": details
+            for name, details in sorted(self.manifest["objects"].items())
+            if name.startswith(RECORDS)
+        }
+
+    def refused_for(self, reasons: Sequence[str]) -> Self:
+        """Return the run with the reasons why it must not be processed."""
+        return replace(self, manifest={**self.manifest, "refused": list(reasons)})
+
+    def outcomes(self, session: str) -> Mapping[str, int]:
+        """Return the number of records of a session by outcome."""
+        found: Mapping[str, int] = self.manifest["outcomes"].get(session, {})
+        return found
+
+
+def run_names(paths: LakePaths) -> list[RunName]:
+    """Return the names of all runs, the incomplete ones too, by one listing, oldest first."""
+    folders = (entry["name"].rstrip("/") for entry in files.list_folder(paths.raw_runs_folder()))
+    return parse_names(folder.rsplit("/", 1)[-1] for folder in folders)
+
+
+def parse_names(folders: Iterable[str]) -> list[RunName]:
+    """Return the names of those folders that are of runs, oldest first."""
+    names = (RunName.parse(folder.removeprefix(_FOLDER)) for folder in folders)
+    return sorted(name for name in names if name is not None)
+
+
+def runs_of(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
+    """Return the complete runs that include one of the sessions, oldest first.
+
+    Args:
+        paths: paths of the lake.
+        sessions: ascending.
+    """
+    names = [name for name in run_names(paths) if name.overlaps(sessions)]
+    found = files.map_concurrently(lambda name: read_run(paths, name), names)
+    wanted = set(sessions)
+    return [run for run in found if run is not None and not wanted.isdisjoint(run.sessions)]
+
+
+def read_run(paths: LakePaths, name: RunName) -> RawRun | None:
+    """Return a run, or None if it is unfinished. The requests of its manifest are left out.
+
+    Raises:
+        CorruptObjectError: its manifest was lost or cannot be read.
+    """
+    uri = paths.raw_run(name)
+    try:
+        return RawRun(name, uri, _manifest(f"{uri}/{MANIFEST}"))
+    except FileNotFoundError as error:
+        found = {entry["name"].rsplit("/", 1)[-1] for entry in files.list_folder(uri)}
+        has_records = any(entry.startswith(RECORDS) for entry in found)
+        if has_records and UNFINISHED not in found:
+            raise CorruptObjectError(_damage(f"{uri}/{MANIFEST}")) from error
+        return None
+
+
+# A manifest is never changed, so it needs to be read only once.
+@lru_cache(maxsize=512)
+def _manifest(uri: str) -> Mapping[str, Any]:
+    content = files.read(uri)
+    try:
+        manifest = orjson.loads(content)
+        digest = manifest.pop("sha256")
+    except (AttributeError, KeyError, ValueError) as error:
+        raise CorruptObjectError(_damage(uri)) from error
+    if digest != manifest_digest(manifest):
+        raise CorruptObjectError(_damage(uri))
+    # Most of a manifest, and not needed to read the run: 3 MB in memory for 5,000 symbols.
+    return {name: value for name, value in manifest.items() if name not in {"requests", "open"}}
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a manifest without its own digest."""
+    return hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def records(runs: Iterable[RawRun], sessions: Iterable[str]) -> Iterator[Record]:
+    """Yield the records of some sessions, run by run. Damaged lines are skipped.
+
+    Raises:
+        CorruptObjectError: an object is missing or was changed.
+    """
+    wanted = set(sessions)
+    for run in runs:
+        for uri, details in run.record_files.items():
+            for line in read_lines(uri, details["sha256"]):
+                record = parse_record(line)
+                if record is not None and record["session_date"] in wanted:
+                    yield record
+
+
+def parse_record(line: bytes) -> Record | None:
+    """Return a record, or None if the line is damaged: the Spark job quarantines such lines."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    is_record = isinstance(record, dict) and all(
+        isinstance(record.get(name), str)
+        for name in ("symbol", "session_date", "outcome", "fetched_at")
+    )
+    return record if is_record else None
+
+
+def read_lines(uri: str, sha256: str) -> list[bytes]:
+    """Return the lines of an object of a run.
+
+    Raises:
+        CorruptObjectError: the object is missing or was changed.
+    """
+    try:
+        content = files.read(uri)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise CorruptObjectError(_damage(uri))
+        return gzip.decompress(content).splitlines()
+    except (EOFError, OSError, zlib.error) as error:
+        raise CorruptObjectError(_damage(uri)) from error
+
+
+def _damage(uri: str) -> str:
+    return (
+        f"{uri} is missing or was changed: restore it, or move its folder out "
+        "of the lake and fetch its sessions again"
+    )
