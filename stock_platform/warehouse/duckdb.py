@@ -1,6 +1,7 @@
-"""Warehouse in a single DuckDB file."""
+"""Warehouse in a single DuckDB file, which only loads open. Everything else reads a generation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -8,26 +9,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 import pyarrow as pa
+from filelock import FileLock, Timeout
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from stock_platform.contracts import TABLES, Table
-from stock_platform.contracts.render import arrow_schema, create_table
+from stock_platform.contracts import Table
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.warehouse.duckdb_generations import Generations, compact, is_bloated
 from stock_platform.warehouse.duckdb_tables import (
     INCOMING,
     Scope,
+    create_tables,
     described,
     differences,
+    has_tables,
     replace,
-    write_comments,
 )
-from stock_platform.warehouse.interface import Load, WarehouseError, require_migrated
-from stock_platform.warehouse.sql_dialect import duckdb_sql, rows_query, view_sql
+from stock_platform.warehouse.interface import Load, WarehouseError
+from stock_platform.warehouse.sql_dialect import duckdb_sql, rows_query
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Only one process at a time can open a DuckDB file for writing. Connections here are short, so
-# others wait. The longest load measured took 2.8 s (6.3 million rows).
+# Only one process at a time can load. The longest load measured took 2.8 s (6.3 million rows), so
+# others wait.
 _LOCK_TIMEOUT_S: Final = 120
 _DAMAGE_MESSAGES: Final = (
     "not a valid DuckDB",
@@ -37,33 +41,35 @@ _DAMAGE_MESSAGES: Final = (
 
 
 class DuckDBWarehouse:
-    """A `Warehouse` in a DuckDB file, which is opened and closed for each operation.
+    """A `Warehouse` in a DuckDB file.
+
+    Each transaction opens and closes the file, and publishes a generation when it has committed.
+    Reading waits for nothing: it opens the newest generation.
 
     Args:
-        file: the database file. A missing folder is created.
+        file: the database file. The first transaction creates it and its folder.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._generations = Generations(file)
+        self._lock = FileLock(file.with_name(f"{file.name}.lock"))
 
     def create_tables(self) -> None:
-        """Create missing tables of the contracts, replace their views, and update all comments."""
-        with self._transaction() as connection:
-            for table in TABLES.values():
-                if not table.view:
-                    require_migrated(table, described(connection, table))
-                    connection.execute(duckdb_sql(create_table(table)))
-            for table in TABLES.values():
-                if table.view:
-                    query = duckdb_sql(view_sql(table))
-                    connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
-            write_comments(connection)
+        """Create missing tables of the contracts, replace their views, and update all comments.
+
+        Also publish a generation that a process could not publish because it died.
+        """
+        if self._is_complete():
+            return
+        with self._locked():
+            if not self._is_complete():  # the process that held the lock may have done it
+                with self._transaction() as connection:
+                    create_tables(connection)
 
     def columns(self, table: Table) -> Sequence[str]:
         """Return the names of a table's columns, or none if the table does not exist."""
-        if not self._file.exists():  # a connection would create it
-            return ()
-        with self._connection() as connection:
+        with self._newest_generation() as connection:
             return list(described(connection, table))
 
     def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
@@ -103,7 +109,7 @@ class DuckDBWarehouse:
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Run a GoogleSQL query and return its result."""
-        with self._connection() as connection:
+        with self._newest_generation() as connection:
             return connection.sql(duckdb_sql(sql), params=dict(parameters or {})).to_arrow_table()
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
@@ -112,7 +118,7 @@ class DuckDBWarehouse:
 
     def contract_differences(self, table: Table) -> Sequence[str]:
         """Compare a table with its contract. Return one sentence per difference."""
-        with self._connection() as connection:
+        with self._newest_generation() as connection:
             return differences(connection, table)
 
     def _replace(self, table: Table, rows: pa.Table, scope: Scope | None) -> Load:
@@ -126,21 +132,112 @@ class DuckDBWarehouse:
             connection.register(INCOMING, typed)
             return replace(connection, table, scope, typed.num_rows)
 
+    def _is_complete(self) -> bool:
+        """Whether all tables exist, and all changes are published."""
+        if not self._generations.is_current():
+            return False
+        with self._newest_generation() as connection:
+            return has_tables(connection)
+
     @contextmanager
-    def _connection(self) -> Iterator["DuckDBPyConnection"]:
+    def _newest_generation(self) -> Iterator["DuckDBPyConnection"]:
+        with self._connection(self._open_newest_generation) as connection:
+            yield connection
+
+    def _open_newest_generation(self) -> "DuckDBPyConnection":
+        """Open the newest generation, or an empty database if there is no file."""
         import duckdb  # noqa: PLC0415 - heavy import
 
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        if not self._file.exists():
+            return duckdb.connect(":memory:")
+        generation = self._generations.newest()
+        if generation is None:
+            self._publish_first_generation()
+            return self._open_newest_generation()
+        try:
+            return duckdb.connect(generation, read_only=True)
+        except duckdb.IOException:
+            if generation.exists():
+                raise
+            return self._open_newest_generation()  # later loads have deleted it meanwhile
+
+    def _publish_first_generation(self) -> None:
+        """Publish a file that was written before there were generations."""
+        with self._locked():
+            if self._generations.newest() is None:
+                with self._connection(self._open_file):  # applies a .wal file
+                    pass
+                self._generations.publish()
+
+    @contextmanager
+    def _transaction(self) -> Iterator["DuckDBPyConnection"]:
+        import duckdb  # noqa: PLC0415 - heavy import
+
+        with self._locked():
+            with self._connection(self._open_file) as connection:
+                connection.begin()
+                try:
+                    yield connection
+                except duckdb.Error as error:
+                    if _is_damaged(error):  # a rollback would fail as well
+                        raise
+                    connection.rollback()
+                    raise WarehouseError(str(error)) from error
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+                connection.execute("CHECKPOINT")
+                bloated = is_bloated(connection, self._file)
+            if bloated:
+                compact(self._file)
+            self._generations.publish()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Wait for the loads of other processes and threads.
+
+        DuckDB's own lock ends with a connection, and publishing comes after it.
+        """
+        file = Path(self._lock.lock_file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=_LOCK_TIMEOUT_S)
+        except Timeout as error:
+            raise WarehouseError(
+                f"{self._file} is being loaded by process {file.read_text()} for more than "
+                f"{_LOCK_TIMEOUT_S} s: wait for it, or end it"
+            ) from error
+        try:
+            file.write_text(str(os.getpid()))
+            yield
+        finally:
+            self._lock.release()
+
+    def _open_file(self) -> "DuckDBPyConnection":
+        """Open the file for writing. Wait for a person who has opened it."""
+        import duckdb  # noqa: PLC0415 - heavy import
+
         retrying = Retrying(
             retry=retry_if_exception(_is_locked),
             stop=stop_after_delay(_LOCK_TIMEOUT_S),
             wait=wait_random_exponential(multiplier=0.05, max=1),
             reraise=True,
         )
+        return retrying(duckdb.connect, str(self._file))
+
+    @contextmanager
+    def _connection(
+        self, connect: Callable[[], "DuckDBPyConnection"]
+    ) -> Iterator["DuckDBPyConnection"]:
+        import duckdb  # noqa: PLC0415 - heavy import
+
         try:
-            opened = retrying(duckdb.connect, str(self._file))
+            opened = connect()
         except duckdb.Error as error:
-            raise WarehouseError(f"{self._file} cannot be opened: {_with_remedy(error)}") from error
+            raise WarehouseError(
+                f"{self._file} cannot be opened: {self._with_remedy(error)}"
+            ) from error
         with opened as connection:
             connection.execute("SET TimeZone = 'UTC'")
             try:
@@ -148,47 +245,28 @@ class DuckDBWarehouse:
             except duckdb.Error as error:
                 # Damage may surface late, because blocks are read on demand.
                 if _is_damaged(error):
-                    raise WarehouseError(f"{self._file}: {_with_remedy(error)}") from error
+                    raise WarehouseError(f"{self._file}: {self._with_remedy(error)}") from error
                 raise
 
-    @contextmanager
-    def _transaction(self) -> Iterator["DuckDBPyConnection"]:
-        import duckdb  # noqa: PLC0415 - heavy import
-
-        with self._connection() as connection:
-            connection.begin()
-            try:
-                yield connection
-            except duckdb.Error as error:
-                if _is_damaged(error):  # a rollback would fail as well
-                    raise
-                connection.rollback()
-                raise WarehouseError(str(error)) from error
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
+    def _with_remedy(self, error: Exception) -> str:
+        """Return DuckDB's message with a remedy. Its exception types do not distinguish causes."""
+        if _is_locked(error):
+            return (
+                f"{error}. Loads need the file for themselves: close the named one, and let it "
+                f"open {self._generations.link} read-only instead, which blocks nothing"
+            )
+        if _is_damaged(error):
+            return (
+                f"{error}. The file is damaged: move it and its .wal file away, then run "
+                "`make rebuild-warehouse` to restore it from the lake"
+            )
+        return str(error)
 
 
 def _use_file_systems(connection: "DuckDBPyConnection", uris: Sequence[str]) -> None:
     """Register the fsspec file systems of the URIs with DuckDB."""
     for scheme in {uri.split("://", 1)[0] for uri in uris if "://" in uri} - {"file"}:
         connection.register_filesystem(fsspec.filesystem(scheme))
-
-
-def _with_remedy(error: Exception) -> str:
-    """Return DuckDB's message with a remedy. Its exception types do not distinguish the cases."""
-    if _is_locked(error):
-        return (
-            f"{error}. Only one process at a time can open a DuckDB file for writing; "
-            "close the named one"
-        )
-    if _is_damaged(error):
-        return (
-            f"{error}. The file is damaged: move it and its .wal file away, then run "
-            "`make rebuild-warehouse` to restore it from the lake"
-        )
-    return str(error)
 
 
 def _is_damaged(error: Exception) -> bool:

@@ -1,10 +1,11 @@
-"""Operations on DuckDB tables within a transaction, and their comparison with contracts.
+"""Operations on DuckDB tables within a connection, and their comparison with contracts.
 
 Names come from the contracts and values are parameters, so SQL never contains outside text.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp
@@ -12,17 +13,18 @@ from sqlglot import exp
 from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.render import create_table
 from stock_platform.warehouse.interface import Load, WarehouseError, require_migrated
-from stock_platform.warehouse.sql_dialect import duckdb_sql
+from stock_platform.warehouse.sql_dialect import duckdb_sql, view_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Temporary table with the rows of a load.
 INCOMING: Final = "incoming_rows"
-_COMMENTS_SQL: Final = """
-    SELECT 'TABLE ' || table_name, comment FROM duckdb_tables()
-    UNION ALL SELECT 'VIEW ' || view_name, comment FROM duckdb_views()
-    UNION ALL SELECT 'COLUMN ' || table_name || '.' || column_name, comment FROM duckdb_columns()
+_CATALOGUE_SQL: Final = """
+    SELECT 'TABLE ' || table_name, comment, NULL FROM duckdb_tables()
+    UNION ALL SELECT 'VIEW ' || view_name, comment, sql FROM duckdb_views()
+    UNION ALL SELECT 'COLUMN ' || table_name || '.' || column_name, comment, NULL
+    FROM duckdb_columns()
 """
 
 
@@ -66,7 +68,39 @@ def replace(
     return Load(rows=present, replaced=replaced)
 
 
-def write_comments(connection: "DuckDBPyConnection") -> None:
+def create_tables(connection: "DuckDBPyConnection") -> None:
+    """Create missing tables of the contracts, replace their views, and update all comments."""
+    for table in TABLES.values():
+        if not table.view:
+            require_migrated(table, described(connection, table))
+            connection.execute(duckdb_sql(create_table(table)))
+    for table in TABLES.values():
+        if table.view:
+            query = duckdb_sql(view_sql(table))
+            connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
+    _write_comments(connection)
+
+
+def has_tables(connection: "DuckDBPyConnection") -> bool:
+    """Whether `create_tables` would change nothing."""
+    return _new_catalogue() <= _catalogue(connection)
+
+
+@cache
+def _new_catalogue() -> frozenset[tuple[str, ...]]:
+    import duckdb  # noqa: PLC0415 - heavy import
+
+    with duckdb.connect(":memory:") as empty:
+        create_tables(empty)
+        return _catalogue(empty)
+
+
+def _catalogue(connection: "DuckDBPyConnection") -> frozenset[tuple[str, ...]]:
+    """Return the name and comment of each table, view and column, and the SQL of each view."""
+    return frozenset(connection.execute(_CATALOGUE_SQL).fetchall())
+
+
+def _write_comments(connection: "DuckDBPyConnection") -> None:
     """Comment tables, views and columns with the descriptions of the contracts, where they differ.
 
     A column that the database lacks is skipped: `differences` reports it.
@@ -76,7 +110,7 @@ def write_comments(connection: "DuckDBPyConnection") -> None:
         wanted[f"{'VIEW' if table.view else 'TABLE'} {table.name}"] = table.description
         for column in table.columns:
             wanted[f"COLUMN {table.name}.{column.name}"] = column.documentation
-    for target, comment in connection.execute(_COMMENTS_SQL).fetchall():
+    for target, comment, _ in _catalogue(connection):
         if comment != wanted.get(target, comment):
             literal = exp.Literal.string(wanted[target]).sql(dialect="duckdb")
             connection.execute(f"COMMENT ON {target} IS {literal}")

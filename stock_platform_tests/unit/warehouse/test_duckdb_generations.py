@@ -1,0 +1,312 @@
+"""Readers open generations of the DuckDB file: they block no load, and loads disturb no reader."""
+
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from stock_platform.contracts import DIM_EXCHANGE, FACT_STOCK_PRICE
+from stock_platform.contracts.render import arrow_schema
+from stock_platform.warehouse import duckdb_generations
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.duckdb_tables import has_tables
+from stock_platform.warehouse.interface import WarehouseError
+from stock_platform_tests.support.processes import running
+
+ROWS = 3_000
+# So many that the file consists of their blocks.
+MANY_ROWS = 300_000
+READERS = 5
+LOADS = 10
+
+# Reads until its input ends. Every load has ROWS equal rows with a later name than the one before.
+READER = """
+import duckdb, select, sys
+name, reads = "", 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    with duckdb.connect(sys.argv[1], read_only=True) as connection:
+        found = connection.execute(
+            "SELECT ExchangeName, COUNT(*) FROM dim_exchange GROUP BY ExchangeName"
+        ).fetchall()
+    ((newer, rows),) = found
+    assert rows == int(sys.argv[2]) and newer >= name, (found, name)
+    name, reads = newer, reads + 1
+    if reads == 1:
+        print("reading", flush=True)
+"""
+HOLDER = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only="read" in sys.argv[2:]) as connection:
+    for _ in sys.stdin:
+        print(connection.execute("SELECT MIN(ExchangeName) FROM dim_exchange").fetchall()[0][0])
+        sys.stdout.flush()
+"""
+# Stops for a line of input when it calls one of the given functions.
+LOADER = """
+import sys
+from pathlib import Path
+from unittest.mock import patch
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform_tests.unit.warehouse.test_duckdb_generations import load
+file, name, rows, *stops = sys.argv[1:]
+patch("stock_platform.warehouse.duckdb_generations._MIN_BLOATED_BYTES", 0).start()
+for stop in stops:
+    patch(stop, lambda *_: (print("stopped", flush=True), input())).start()
+load(DuckDBWarehouse(Path(file)), name, int(rows))
+"""
+
+
+def load(warehouse, name, rows=ROWS):
+    """Replace dim_exchange by rows that all have this name."""
+    common = {"ExchangeName": name, "Timezone": "UTC", "Currency": "USD", "YahooSuffix": ""}
+    schema = arrow_schema(DIM_EXCHANGE)
+    one = pa.Table.from_pylist([{**common, "IsMissingFromExport": False}], schema=schema)
+    table = one.take(pa.array([0] * rows))
+    codes = pa.array([f"{row:06}" for row in range(rows)])
+    position = schema.get_field_index("ExchangeCode")
+    warehouse.replace_table(DIM_EXCHANGE, table.set_column(position, schema.field(position), codes))
+
+
+def name_in(warehouse):
+    """The name that all rows of dim_exchange have."""
+    (row,) = warehouse.query(
+        "SELECT MIN(ExchangeName) AS low, MAX(ExchangeName) AS high FROM dim_exchange"
+    ).to_pylist()
+    assert row["low"] == row["high"]
+    return row["low"]
+
+
+def program(code, *arguments):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return running(sys.executable, "-c", code, *arguments, **pipes)
+
+
+def load_and_die(file, name, where, rows=ROWS):
+    """Load in another process, which is killed when it calls a function."""
+    with stopped_load(file, name, where, rows) as process:
+        process.kill()
+
+
+@contextmanager
+def stopped_load(file, name, where, rows=ROWS):
+    with program(LOADER, file, name, rows, where) as process:
+        assert process.stdout.readline() == "stopped\n", process.stderr.read()
+        yield process
+
+
+def ask(process):
+    """The name that a holder reads in the connection that it has open."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "warehouse" / "w.duckdb"
+
+
+@pytest.fixture
+def link(file):
+    return file.parent / "read" / file.name
+
+
+@pytest.fixture
+def warehouse(file):
+    adapter = DuckDBWarehouse(file)
+    adapter.create_tables()
+    load(adapter, "first")
+    return adapter
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Loads fail where they would wait."""
+    monkeypatch.setattr("stock_platform.warehouse.duckdb._LOCK_TIMEOUT_S", 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_readers_and_loads_never_meet(warehouse, link):
+    load(warehouse, "000")
+    with ExitStack() as stack:
+        readers = [stack.enter_context(program(READER, link, ROWS)) for _ in range(READERS)]
+        assert [reader.stdout.readline() for reader in readers] == ["reading\n"] * READERS
+        for number in range(1, LOADS + 1):
+            load(warehouse, f"{number:03}")
+            assert name_in(warehouse) == f"{number:03}"
+        for reader in readers:
+            _, errors = reader.communicate("stop\n")
+            assert reader.returncode == 0, errors
+
+
+@pytest.mark.usefixtures("impatient")
+def test_open_reader_keeps_its_generation(warehouse, link):
+    with program(HOLDER, link, "read") as reader:
+        assert ask(reader) == "first"
+        for name in "abcde":
+            load(warehouse, name)
+        assert ask(reader) == "first"
+    assert name_in(warehouse) == "e"
+
+
+def test_only_three_generations_are_kept(warehouse, link):
+    for name in "abcde":
+        load(warehouse, name)
+    kept = sorted(link.parent.iterdir())
+    assert [path.name for path in kept[:-1]] == [
+        f"w.0000000{number}.duckdb" for number in (5, 6, 7)
+    ]
+    assert link.readlink().name == kept[-2].name
+    assert not any(path.stat().st_mode & 0o222 for path in kept)
+
+
+def test_loads_are_read_in_other_processes(warehouse, file, link):
+    with program(LOADER, file, "second", ROWS) as process:
+        _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert name_in(warehouse) == "second"
+    load(warehouse, "third")
+    with program(HOLDER, link, "read") as reader:
+        assert ask(reader) == "third"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "stock_platform.warehouse.duckdb.is_bloated",
+        "stock_platform.warehouse.duckdb_generations.shutil.copyfile",
+        "pathlib.Path.symlink_to",
+    ],
+)
+def test_create_tables_publishes_after_a_kill(warehouse, file, where):
+    load_and_die(file, "second", where)
+    assert name_in(warehouse) == "first"
+    warehouse.create_tables()
+    assert name_in(warehouse) == "second"
+
+
+def test_next_load_publishes_after_a_kill(warehouse, file):
+    load_and_die(file, "second", "pathlib.Path.symlink_to")
+    warehouse.replace_table(FACT_STOCK_PRICE, arrow_schema(FACT_STOCK_PRICE).empty_table())
+    assert name_in(warehouse) == "second"
+
+
+def commit_and_die(file):
+    """Commit a change without a checkpoint, so that it is in a .wal file only."""
+    change = "UPDATE dim_exchange SET ExchangeName = 'changed'"
+    code = (
+        f"import duckdb, os; c = duckdb.connect({str(file)!r}); c.execute({change!r}); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603 - our own code
+    assert file.with_name(f"{file.name}.wal").exists()
+
+
+def test_change_in_wal_file_is_published(warehouse, file):
+    commit_and_die(file)
+    assert name_in(warehouse) == "first"
+    warehouse.create_tables()
+    assert name_in(warehouse) == "changed"
+
+
+@pytest.mark.parametrize("prepare", [lambda _: None, commit_and_die])
+def test_file_without_generations_is_read(warehouse, file, link, prepare):
+    shutil.rmtree(link.parent)
+    prepare(file)
+    assert name_in(warehouse) == ("changed" if prepare is commit_and_die else "first")
+    assert link.exists()
+
+
+def test_older_copy_of_file_is_published(warehouse, file, tmp_path):
+    copy = shutil.copy2(file, tmp_path / "copy")
+    load(warehouse, "second")
+    shutil.copy2(copy, file)
+    warehouse.create_tables()
+    assert name_in(warehouse) == "first"
+
+
+@pytest.mark.parametrize("leftover", [False, True])
+def test_missing_file_reads_as_no_tables(warehouse, file, leftover):
+    if leftover:
+        file.unlink()
+    else:
+        shutil.rmtree(file.parent)
+    assert list(warehouse.columns(DIM_EXCHANGE)) == []
+    assert warehouse.contract_differences(DIM_EXCHANGE) == ["the table does not exist"]
+    with pytest.raises(duckdb.CatalogException):
+        name_in(warehouse)
+    assert not file.exists()
+    warehouse.create_tables()
+    assert name_in(warehouse) is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_opened_file_blocks_loads_only(warehouse, file, link):
+    with program(HOLDER, file, "read") as holder:
+        assert ask(holder) == "first"
+        warehouse.create_tables()
+        assert name_in(warehouse) == "first"
+        with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*{link} read-only"):
+            load(warehouse, "second")
+    load(warehouse, "second")
+    assert name_in(warehouse) == "second"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_long_load_names_its_process(warehouse, file):
+    with (
+        stopped_load(file, "second", "pathlib.Path.symlink_to") as other,
+        pytest.raises(WarehouseError, match=f"loaded by process {other.pid} "),
+    ):
+        load(warehouse, "third")
+
+
+def test_nothing_new_is_not_published(warehouse, link):
+    newest = link.readlink()
+    warehouse.create_tables()
+    assert link.readlink() == newest
+
+
+def test_rejected_load_is_not_published(warehouse, link):
+    newest = link.readlink()
+    with pytest.raises(WarehouseError):
+        warehouse.replace_where(DIM_EXCHANGE, "ExchangeCode", ["1"], warehouse.read(DIM_EXCHANGE))
+    assert link.readlink() == newest
+
+
+@pytest.fixture
+def no_compaction_is_too_small(monkeypatch):
+    monkeypatch.setattr(duckdb_generations, "_MIN_BLOATED_BYTES", 0)
+
+
+def test_bloated_file_is_compacted(warehouse, file, link, request):
+    load(warehouse, "second", MANY_ROWS)
+    size, before = file.stat().st_size, warehouse.read(DIM_EXCHANGE)
+    load(warehouse, "second", MANY_ROWS)
+    assert file.stat().st_size > 1.5 * size
+    load(warehouse, "second", MANY_ROWS)
+    request.getfixturevalue("no_compaction_is_too_small")
+    load(warehouse, "second", MANY_ROWS)
+    assert file.stat().st_size < 1.1 * size
+    assert link.stat().st_size == file.stat().st_size
+    assert warehouse.read(DIM_EXCHANGE).equals(before)
+    with duckdb.connect(link, read_only=True) as connection:
+        assert has_tables(connection)
+
+
+@pytest.mark.usefixtures("no_compaction_is_too_small")
+@pytest.mark.parametrize("where", ["_sync", "Path.replace", "Generations.publish"])
+def test_kill_while_compacting_loses_nothing(warehouse, file, where):
+    load(warehouse, "first", MANY_ROWS)
+    load_and_die(file, "second", f"stock_platform.warehouse.duckdb_generations.{where}", MANY_ROWS)
+    leftover = file.with_name("w.duckdb.compacted")
+    assert leftover.exists() == (where != "Generations.publish")
+    assert name_in(warehouse) == "first"
+    warehouse.create_tables()
+    assert name_in(warehouse) == "second"
+    load(warehouse, "third", MANY_ROWS)
+    assert name_in(warehouse) == "third"
+    assert not leftover.exists()
