@@ -29,6 +29,7 @@ from stock_platform.orchestration.partitions import YEARLY_BACKFILL, require_ses
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.plain_text import plain_text
 from stock_platform.settings import load_settings
+from stock_platform.warehouse.duckdb_generations import Generations
 from stock_platform.warehouse.interface import Warehouse
 
 SAMPLE_ERP: Final = Path(__file__).resolve().parents[2] / "data" / "sample" / "erp"
@@ -67,8 +68,9 @@ def run(key_range: str, *, expect_unchanged: bool) -> None:
         console.print(_change_grid(before, after))
         console.print(f"\n{_QUESTION}", highlight=False, soft_wrap=True)
         console.print(_answer_grid(warehouse))
+    file = settings.warehouse_file
     console.print(
-        f"\nwarehouse  {settings.warehouse_file or settings.warehouse}\n"
+        f"\nwarehouse  {Generations(file).link if file else settings.warehouse}\n"
         f"lake       {settings.lake}\n"
         f"quality    {LakePaths(settings.lake).quality_report()}",
         soft_wrap=True,

@@ -205,7 +205,7 @@ class DuckDBWarehouse:
             self._lock.acquire(timeout=_LOCK_TIMEOUT_S)
         except Timeout as error:
             raise WarehouseError(
-                f"{self._file} is being loaded by process {file.read_text()} for more than "
+                f"process {file.read_text()} has been loading {self._file} for more than "
                 f"{_LOCK_TIMEOUT_S} s: wait for it, or end it"
             ) from error
         try:

@@ -1,4 +1,4 @@
-"""Read-only generations of a DuckDB file, because DuckDB lets nobody read a file that is written.
+"""Read-only generations of a DuckDB file, because DuckDB locks a file that is open for writing.
 
 A generation is a copy of the file after a load, in the folder `read/` next to the file. A symbolic
 link with the name of the file refers to the newest generation. DuckDB resolves the link when it
@@ -26,7 +26,7 @@ class Generations:
     """The generations of a DuckDB file.
 
     Only the holder of the warehouse's lock may publish, and only while its process has no
-    connection to the file: whoever closes any handle of a file gives up DuckDB's lock on it.
+    connection to the file: a process that closes any handle of a file loses DuckDB's lock on it.
 
     Attributes:
         link: the path that readers open.

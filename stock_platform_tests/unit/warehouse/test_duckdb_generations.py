@@ -13,6 +13,7 @@ from stock_platform.contracts import DIM_EXCHANGE, FACT_STOCK_PRICE
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.warehouse import duckdb_generations
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.duckdb_generations import Generations
 from stock_platform.warehouse.duckdb_tables import has_tables
 from stock_platform.warehouse.interface import WarehouseError
 from stock_platform_tests.support.processes import running
@@ -153,6 +154,12 @@ def test_open_reader_keeps_its_generation(warehouse, link):
     assert name_in(warehouse) == "e"
 
 
+def test_generation_deleted_before_opening_is_skipped(warehouse, link, monkeypatch):
+    found = iter([link.with_name("w.00000000.duckdb"), link])
+    monkeypatch.setattr(Generations, "newest", lambda _: next(found))
+    assert name_in(warehouse) == "first"
+
+
 def test_only_three_generations_are_kept(warehouse, link):
     for name in "abcde":
         load(warehouse, name)
@@ -244,12 +251,15 @@ def test_missing_file_reads_as_no_tables(warehouse, file, leftover):
 
 
 @pytest.mark.usefixtures("impatient")
-def test_opened_file_blocks_loads_only(warehouse, file, link):
-    with program(HOLDER, file, "read") as holder:
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_opened_file_blocks_loads_only(warehouse, file, link, mode):
+    with program(HOLDER, file, mode) as holder:
         assert ask(holder) == "first"
         warehouse.create_tables()
         assert name_in(warehouse) == "first"
-        with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*{link} read-only"):
+        with pytest.raises(
+            WarehouseError, match=f"PID {holder.pid}.*close the named one.*{link} read-only"
+        ):
             load(warehouse, "second")
     load(warehouse, "second")
     assert name_in(warehouse) == "second"
@@ -259,7 +269,7 @@ def test_opened_file_blocks_loads_only(warehouse, file, link):
 def test_long_load_names_its_process(warehouse, file):
     with (
         stopped_load(file, "second", "pathlib.Path.symlink_to") as other,
-        pytest.raises(WarehouseError, match=f"loaded by process {other.pid} "),
+        pytest.raises(WarehouseError, match=f"process {other.pid} has been loading"),
     ):
         load(warehouse, "third")
 

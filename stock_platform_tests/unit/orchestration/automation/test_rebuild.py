@@ -17,7 +17,6 @@ import pytest
 
 from stock_platform.contracts import TABLES
 from stock_platform.lake import files
-from stock_platform.warehouse.interface import WarehouseError
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Platform, step_errors
 
 # Two dividends are in the first days; the last is published and fails a check.
@@ -184,6 +183,7 @@ def test_only_surplus_rows_are_deleted(loaded_platform):
             "SELECT * REPLACE ($day::DATE AS TradeDate) FROM fact_corporate_action LIMIT 1",
             {"day": day},
         )
+    loaded_platform.warehouse.create_tables()
     assert "fact_corporate_action" in differing(before, tables(loaded_platform))
     assert rebuild(loaded_platform).success
     assert differing(before, tables(loaded_platform)) == []
@@ -273,16 +273,3 @@ def test_damaged_warehouse_has_remedy(loaded_platform, command, damage):
     assert "The file is damaged: move it and its .wal file away" in output
     assert "close" not in output
     assert "Traceback" not in output
-
-
-def test_locked_warehouse_names_its_process(loaded_platform, monkeypatch):
-    monkeypatch.setattr("stock_platform.warehouse.duckdb._LOCK_TIMEOUT_S", 0)
-    file = str(loaded_platform.settings.warehouse_file)
-    hold = f"import duckdb; c = duckdb.connect({file!r}); print(1, flush=True); input()"
-    with subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout.readline()
-        with pytest.raises(WarehouseError, match=f"PID {holder.pid}.*close the named one"):
-            loaded_platform.warehouse.create_tables()
-        holder.communicate(b"\n")

@@ -143,6 +143,7 @@ def test_flaws_of_dimensions_are_found(platform):
         connection.execute(
             "UPDATE dim_exchange SET CalendarCode = NULL WHERE ExchangeCode = 'XNYS'"
         )
+    platform.warehouse.create_tables()
     assert flaws(platform.warehouse, DIM_DATE) == ("2012-07-02: missing", "2012-07-03: wrong")
     assert set(flaws(platform.warehouse, DIM_COMPANY)) == {
         " aapl: not trimmed or not in capitals",
