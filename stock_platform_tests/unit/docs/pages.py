@@ -15,7 +15,9 @@ OPERATIONS = [
     *(ROOT / "docs" / f"{name}.md" for name in ("deploy", "monitoring", "upgrades")),
 ]
 PAGES = sorted(
-    {*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.md"), *(ROOT / "docs").rglob("*.md")}
+    page
+    for page in {*ROOT.glob("*.md"), *ROOT.glob(".github/**/*.md"), *ROOT.glob("docs/**/*.md")}
+    if "node_modules" not in page.parts  # of a linter
 )
 LOSSES = (
     "warehouse-lost",
