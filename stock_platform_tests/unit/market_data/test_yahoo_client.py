@@ -72,11 +72,11 @@ def test_every_response_becomes_an_outcome(client, yahoo, served, outcome, attem
 def test_every_throttled_attempt_is_kept(client, yahoo, waits):
     yahoo.serve("T", Served(429, b"Too Many Requests"), Served(body=chart_body("T", GOOD)))
     answer = client.fetch(price_request("T", MONDAY))
-    data = [r for r in answer.responses if "period1" in r["url"]]
+    data = [response for response in answer.responses if "period1" in response.url]
     assert [line["outcome"] for line in answer.records] == ["ok"]
-    assert [(r["status"], r["body"]) for r in data] == [
-        (429, "Too Many Requests"),
-        (200, chart_body("T", GOOD).decode()),
+    assert [(response.status, response.body) for response in data] == [
+        (429, b"Too Many Requests"),
+        (200, chart_body("T", GOOD)),
     ]
     assert len(waits) == 1
 
