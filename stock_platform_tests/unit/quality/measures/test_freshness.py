@@ -71,6 +71,13 @@ def test_folder_without_a_complete_run_is_not_a_session(paths, folder):
     assert (found.newest, found.due) == (BEFORE, (HALF_DAY,))
 
 
+def test_unusable_run_makes_no_earlier_session_due(paths):
+    unfinished = "run=20120704T000000Z_2012-06-27_2012-06-29_dead"
+    Path(paths.raw_runs_folder(), unfinished).mkdir(parents=True)
+    store_run(paths, sessions=["2012-06-26"], refused=["2012-06-26 source_responded: all failed"])
+    assert freshness(paths, BEFORE, now=datetime(2012, 7, 4, 16, tzinfo=UTC)).due == (HALF_DAY,)
+
+
 def test_session_of_a_refused_run_is_due(paths):
     store_run(paths, sessions=[HALF_DAY], refused=["2012-07-03 source_responded: all failed"])
     found = freshness(paths, BEFORE, now=datetime(2012, 7, 4, 16, tzinfo=UTC))
