@@ -55,7 +55,7 @@ def migrate(
         bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")
     ] = False,
 ) -> None:
-    """Upgrade the lake and the warehouse of version 0.1.0 to the present names."""
+    """Upgrade the lake and the warehouse of version 0.1.0 to the present version."""
     from stock_platform.cli import migrate as command  # noqa: PLC0415 - see above
 
     command.run(dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""`stock-platform migrate`: upgrade the data of version 0.1.0 to the present names.
+"""`stock-platform migrate`: upgrade the data of version 0.1.0 to the present version.
 
 Belongs here: the output on the terminal. The work is in `warehouse.migrate`.
 """

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import dagster as dg
 
@@ -16,7 +17,7 @@ from stock_platform.lake.raw_runs import RawRun
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.plain_text import pluralise
 
-_MAX_LISTED = 5
+_MAX_LISTED: Final = 5
 
 
 class UnmigratedError(StockPlatformError):
@@ -88,7 +89,7 @@ def _usable_runs(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
     if unmigrated:
         raise UnmigratedError(
             f"the lake has raw prices of version 0.1.0 ({unmigrated[0]}): run "
-            "`stock-platform migrate`, as docs/upgrades.md describes. It names damaged objects"
+            "`stock-platform migrate`, which also names damaged objects (docs/upgrades.md)"
         )
     runs = raw_runs.runs_of(paths, sessions)
     usable = [run for run in runs if not run.refused]

@@ -32,7 +32,7 @@ class ProcessedMeasure:
 
 
 def all_records_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
-    """Each raw record is a price, quarantined, a counted absence, or superseded by another fetch.
+    """Each raw record became a price or was quarantined, counted as absent, or superseded.
 
     A session without raw records fails too: its universe was empty, or its records were lost.
     A difference means lost rows. Do not load the session. Process it again, then look at the job.
@@ -119,8 +119,8 @@ def no_null_bars(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
 def no_duplicates(measure: ProcessedMeasure, _: QualityLimits) -> RuleResult:
     """Every symbol has one price per session.
 
-    The later of two fetches is used and the other record is quarantined, with a warning. Two
-    published prices are an error, because every sum counts them twice. Look at the raw object.
+    Of two records in one run the later is used and the other is quarantined, with a warning. Two
+    published prices are an error, because every sum counts them twice. Look at the run's records.
     """
     return _quarantined_or_published(measure, "duplicate")
 

@@ -17,7 +17,7 @@ from stock_platform.contracts import (
     TABLES,
 )
 from stock_platform.contracts.renamed import RENAMED_CHECKS, RENAMED_COLUMNS
-from stock_platform.lake import check_results, files, load_ledger, raw_runs
+from stock_platform.lake import check_results, files, load_ledger
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.warehouse.bigquery_tables import rename_script
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
@@ -200,20 +200,6 @@ def test_damaged_objects_are_reported_and_kept(old):
     assert [Path(uri).read_bytes() for uri in damaged] == before
     assert "YahooAdjClose" in pq.read_schema(other).names
     assert run(old).problems == problems
-
-
-def test_damaged_raw_prices_are_reported_and_the_rest_is_copied(old):
-    damaged = [old.paths.raw_prices_0_1_0(SESSION), old.paths.last_fetch_0_1_0("2024-06-13")]
-    for uri, content in zip(damaged, (b"no gzip", b"[1]"), strict=True):
-        Path(uri).write_bytes(content)
-    lost = old.paths.raw_prices_0_1_0("2024-06-14")
-    Path(lost).unlink()
-    problems = run(old).problems
-    assert [uri for uri in (*damaged, lost) if not any(uri in text for text in problems)] == []
-    names = raw_runs.run_names(old.paths)
-    copied = {day for name in names for day in raw_runs.read_run(old.paths, name).sessions}
-    assert copied.isdisjoint({SESSION, "2024-06-13", "2024-06-14"})
-    assert len(copied) == 8
 
 
 def test_present_names_win_over_outdated_ones(old):
