@@ -6,6 +6,7 @@
 #   make format lint test                       before every commit
 #   make schemas docs                           files generated from contracts and settings
 #   make integration                            tests with a JVM, a browser, PostgreSQL, emulators
+#   make faults                                 kill processes at every boundary of a load
 #   make bench                                  measure the stages and checks of a year
 #   make infra                                  Terraform: format, validation, tests, checkov
 #   make audit                                  known vulnerabilities of dependencies
@@ -25,7 +26,7 @@ LOCKED := $(PYTHON) -c 'import fcntl, subprocess, sys; \
 	lock = open(".bootstrap.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))'
 
-.PHONY: setup demo rebuild-warehouse dev test lint format integration bench schemas docs smoke-gcp \
+.PHONY: setup demo rebuild-warehouse dev test lint format integration faults bench schemas docs smoke-gcp \
 	audit infra checkov cost
 
 setup:
@@ -48,10 +49,14 @@ dev: setup
 # Tests of a file share fixtures, so one process runs them all (loadfile). A process needs a core and
 # about a gigabyte; in integration tests, with Spark's JVM and emulators, several of both.
 test: setup
-	$(BIN)/python -m pytest -m "not integration" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not integration and not faults" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 integration: setup
 	$(BIN)/python -m pytest -m integration --numprocesses 2 --dist loadfile
+
+# Kills processes at a hundred points.
+faults: setup
+	$(BIN)/python -m pytest -m faults --numprocesses 2 --dist worksteal
 
 smoke-gcp: setup
 	@test "$$STOCK_PLATFORM_DEPLOYMENT" = staging || { \

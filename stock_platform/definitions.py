@@ -16,9 +16,15 @@ from stock_platform.orchestration.assets.facts import fact_assets
 from stock_platform.orchestration.assets.processed import processed_stock_prices_asset
 from stock_platform.orchestration.assets.quality import asset_check_result, quality_report_asset
 from stock_platform.orchestration.assets.raw import raw_stock_prices_asset
+from stock_platform.orchestration.automation.backfill import backfill_securities_job
 from stock_platform.orchestration.automation.jobs import JOBS
+from stock_platform.orchestration.automation.maintenance import maintain_processed_prices
 from stock_platform.orchestration.automation.pruning import prune_event_logs
 from stock_platform.orchestration.automation.rebuild import rebuild_warehouse_job
+from stock_platform.orchestration.automation.rebuild_lake import (
+    rebuild_processed_prices_job,
+    rebuild_raw_prices,
+)
 from stock_platform.orchestration.automation.schedules import schedules
 from stock_platform.orchestration.automation.sensors import SENSORS
 from stock_platform.orchestration.checks.factory import build_asset_checks
@@ -58,22 +64,32 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
     check_dialects()
     days = trading_days(settings.exchanges, settings.start_date, settings.last_date)
     checks = build_asset_checks(settings, days)
+    processed = processed_stock_prices_asset(days, settings.quality)
     dimensions = dimension_assets(settings.start_date, settings.last_date)
     assets = [
         *erp_assets(settings.erp_rejected_share),
         raw_stock_prices_asset(days, settings.quality),
-        processed_stock_prices_asset(days),
+        processed,
         *dimensions,
         *fact_assets(days),
         asset_check_result,
         quality_report_asset(
-            settings, [key for definition in checks for key in definition.check_keys]
+            settings,
+            [key for definition in [processed, *checks] for key in definition.check_keys],
         ),
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(assets),
         asset_checks=checks,
-        jobs=[*JOBS, rebuild_warehouse_job(dimensions), prune_event_logs],
+        jobs=[
+            *JOBS,
+            backfill_securities_job(settings.quality),
+            rebuild_warehouse_job(dimensions),
+            rebuild_processed_prices_job(settings.quality),
+            rebuild_raw_prices,
+            prune_event_logs,
+            maintain_processed_prices,
+        ],
         sensors=[*SENSORS, *monitoring_sensors(settings)],
         schedules=schedules(on=settings.market_data == "yahoo"),
         resources=resources_for(settings) | overrides,
@@ -102,7 +118,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         ),
         "raw_json": RawJsonIOManager(lake=lake),
         "processed_parquet": ProcessedParquetIOManager(lake=lake),
-        "warehouse_table": WarehouseTableIOManager(lake=lake, warehouse=warehouse),
+        "warehouse_table": WarehouseTableIOManager(warehouse=warehouse),
     }
 
 

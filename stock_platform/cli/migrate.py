@@ -37,7 +37,7 @@ def run(*, dry_run: bool) -> None:
     if result.problems:
         raise SystemExit("\n".join(["Not migrated because of damage:", *result.problems]))
     if not dry_run:
-        typer.echo("all columns and checks have their new names")
+        typer.echo("the lake and the warehouse are migrated")
 
 
 def _require_no_runs(instance: dg.DagsterInstance) -> None:

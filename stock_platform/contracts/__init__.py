@@ -14,6 +14,7 @@ from stock_platform.contracts.facts import (
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
 )
+from stock_platform.contracts.load_log import LOAD_LOG
 from stock_platform.contracts.quality import ASSET_CHECK_RESULT
 from stock_platform.contracts.table import Column, Table
 
@@ -28,6 +29,7 @@ TABLES: Final[dict[str, Table]] = {
         FACT_STOCK_PRICE,
         FACT_CORPORATE_ACTION,
         STOCK_PRICE_ADJUSTED,
+        LOAD_LOG,
         ASSET_CHECK_RESULT,
     )
 }
@@ -41,6 +43,7 @@ __all__ = [
     "DIM_TRADING_SESSION",
     "FACT_CORPORATE_ACTION",
     "FACT_STOCK_PRICE",
+    "LOAD_LOG",
     "STOCK_PRICE_ADJUSTED",
     "TABLES",
     "Column",

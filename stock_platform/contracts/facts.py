@@ -7,6 +7,9 @@ from stock_platform.contracts.table import Column, Table
 _DATE_KEY: Final = Column(
     "DateKey", "INT64", "The session, as yyyymmdd.", references="dim_date.DateKey"
 )
+_SECURITY_ID: Final = Column(
+    "SecurityId", "STRING", "Id of the security in the ERP, which never changes."
+)
 _TICKER: Final = Column(
     "Ticker", "STRING", "Symbol of the instrument at Yahoo.", references="dim_company.Symbol"
 )
@@ -21,14 +24,15 @@ _CURRENCY: Final = Column(
 FACT_STOCK_PRICE: Final = Table(
     name="fact_stock_price",
     description="Daily prices as traded: not adjusted for later splits or dividends.",
-    grain="one ticker and session",
-    key=("DateKey", "Ticker"),
+    grain="one security and session",
+    key=("DateKey", "SecurityId"),
     session_column="TradeDate",
     partition_by_month="TradeDate",
     cluster_by=("Ticker",),
     columns=(
         _DATE_KEY,
         Column("TradeDate", "DATE", "The session, in the local time of the exchange."),
+        _SECURITY_ID,
         _TICKER,
         Column(
             "ExchangeCode",
@@ -57,14 +61,15 @@ FACT_STOCK_PRICE: Final = Table(
 FACT_CORPORATE_ACTION: Final = Table(
     name="fact_corporate_action",
     description="Dividends, splits and capital gains, by ex-date.",
-    grain="one ticker, ex-date and type of action",
-    key=("DateKey", "Ticker", "ActionType"),
+    grain="one security, ex-date and type of action",
+    key=("DateKey", "SecurityId", "ActionType"),
     session_column="TradeDate",
     partition_by_month="TradeDate",
     cluster_by=("Ticker",),
     columns=(
         _DATE_KEY,
         Column("TradeDate", "DATE", "The ex-date: first session without the entitlement."),
+        _SECURITY_ID,
         _TICKER,
         Column("ActionType", "STRING", "dividend, split or capital_gain."),
         Column(
@@ -88,14 +93,15 @@ STOCK_PRICE_ADJUSTED: Final = Table(
     name="stock_price_adjusted",
     description=(
         "Prices adjusted for all splits and payouts in the warehouse. A new split adds one row "
-        "to fact_corporate_action and changes every earlier row of its ticker here."
+        "to fact_corporate_action and changes every earlier row of its security here."
     ),
-    grain="one ticker and session",
-    key=("DateKey", "Ticker"),
+    grain="one security and session",
+    key=("DateKey", "SecurityId"),
     view=True,
     columns=(
         _DATE_KEY,
         Column("TradeDate", "DATE", "The session, in the local time of the exchange."),
+        _SECURITY_ID,
         _TICKER,
         Column("ExchangeCode", "STRING", "ISO 10383 MIC of the listing."),
         Column(

@@ -1,6 +1,7 @@
 """Columns and checks that had another name in version 0.1.0.
 
-Belongs here: the names alone. `warehouse.migrate` and `lake.migrate` rename stored data.
+Belongs here: the names alone. `warehouse.migrate` and `lake.migrate` rename stored data. The
+columns of facts are not here: the migration creates facts anew.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,6 @@ RENAMED_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "dim_company": _COMPANY,
     "dim_company_history": _COMPANY,
     "dim_exchange": {"IsVanished": "IsMissingFromExport"},
-    "fact_stock_price": {"AdjClose": "YahooAdjClose"},
 }
 # New name by old name.
 RENAMED_CHECKS: Final[Mapping[str, str]] = {

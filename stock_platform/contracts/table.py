@@ -1,7 +1,8 @@
 """Table contracts: the classes that describe a table and its columns.
 
 Belongs here: the vocabulary (column, table, type). The contracts themselves are in `dimensions`,
-`facts` and `quality`; `render` turns them into Arrow and BigQuery schemas and GoogleSQL.
+`facts`, `load_log` and `quality`; `render` turns them into Arrow and BigQuery schemas and
+GoogleSQL.
 """
 
 from dataclasses import dataclass, field
@@ -39,8 +40,8 @@ class Table:
     Attributes:
         grain: meaning of one row.
         key: columns that identify a row; not enforced by BigQuery, verified by a check.
-        session_column: DATE column by which sessions are replaced. BigQuery rejects queries
-            without a condition on it. None for tables that are replaced as a whole.
+        session_column: DATE column of the session of a fact's row. BigQuery rejects queries without
+            a condition on it. None for other tables.
         partition_by_month: DATE or TIMESTAMP column of BigQuery's monthly partitions.
         cluster_by: clustering columns in BigQuery.
         view: True for a view over other tables, which is never written.

@@ -4,9 +4,10 @@ Object stores make an object visible when its upload ends. Local file systems do
 object is written under a temporary name and renamed.
 """
 
+import os
 import posixpath
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
@@ -122,6 +123,42 @@ def write(uri: str, content: bytes) -> None:
     _write_atomically(fs, path, lambda target: fs.pipe_file(target, content))
 
 
+def create(uri: str, content: bytes) -> None:
+    """Write an object atomically and durably, if there is none. Of several writers, one succeeds.
+
+    Raises:
+        FileExistsError: there is an object with other content.
+    """
+    fs, path = filesystem(uri)
+    try:
+        if isinstance(fs, LocalFileSystem):
+            _create_file(Path(path), content)
+        else:
+            fs.pipe_file(path, content, mode="create")
+    except Exception:
+        # A retried request meets the object of its own first attempt.
+        if not (fs.exists(path) and fs.cat_file(path) == content):
+            raise
+
+
+def _create_file(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def upload(file: Path, uri: str) -> None:
     """Write the content of a local file to the URI atomically, without loading it into memory."""
     fs, path = filesystem(uri)
@@ -160,8 +197,12 @@ def versions(uris: Iterable[str]) -> dict[str, str]:
 
 def _version(uri: str) -> tuple[str, str]:
     fs, path = filesystem(uri)
-    info = fs.info(path)
-    return uri, str(info.get("generation") or (info["mtime"], info["size"]))
+    return uri, version_of(fs.info(path))
+
+
+def version_of(entry: Mapping[str, Any]) -> str:
+    """Return the version of an object from fsspec's metadata: generation, or time and size."""
+    return str(entry.get("generation") or (entry["mtime"], entry["size"]))
 
 
 def _write_atomically(fs: Any, path: str, write_to: Callable[[str], object]) -> None:  # noqa: ANN401 - untyped

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files, raw_run_writer, raw_runs
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
@@ -27,6 +28,10 @@ _Line = dict[str, Any] | bytes
 # In place of the ids of Dagster runs: the records, and the last fetches that left them unchanged.
 RECORDS_RUN: Final = "version-0.1.0-records"
 FETCHES_RUN: Final = "version-0.1.0-fetches"
+
+
+class UnmigratedError(StockPlatformError):
+    """The lake has data of an earlier version, which must be migrated first."""
 
 
 @dataclass
@@ -144,10 +149,13 @@ def _lines(paths: LakePaths, session: str) -> list[_Line]:
         content = gzip.decompress(files.read(uri))
     except (EOFError, OSError, zlib.error) as error:
         raise _damaged(uri, error) from error
-    return [_record(line, session) or line for line in content.splitlines() if line.strip()]
+    return [
+        parse_old_record(line, session) or line for line in content.splitlines() if line.strip()
+    ]
 
 
-def _record(line: bytes, session: str) -> dict[str, Any] | None:
+def parse_old_record(line: bytes, session: str) -> dict[str, Any] | None:
+    """Return a record of version 0.1.0, or None if the line is not a record of the session."""
     record = raw_runs.parse_record(line)
     if record is None or record["session_date"] != session or not record.get("client"):
         return None

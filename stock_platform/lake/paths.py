@@ -90,45 +90,45 @@ class LakePaths:
         """Marker of one rejected file: an empty object."""
         return f"{self.rejected_erp_loads(kind)}/{_name(load)}.json"
 
-    def processed(self, table: ProcessedTable, session: str) -> str:
-        """Parquet object of a session of a processed table."""
-        return f"{self._processed}/processed/{table}/date={_session(session)}/part-00000.parquet"
+    def processed_table(self, table: ProcessedTable) -> str:
+        """Folder of the parts of a processed table."""
+        return f"{self._processed}/processed/{table}"
 
-    def processed_prices_folder(self) -> str:
-        """Folder of the processed prices of all sessions."""
-        return f"{self._processed}/processed/stock_prices"
+    def commits(self) -> str:
+        """Folder of the log of the processed layer: one object per commit."""
+        return f"{self._processed}/processed/batches"
 
-    def manifest(self, session: str) -> str:
-        """Manifest of a published session: batch and metrics. Written last."""
-        return f"{self._processed}/processed/stock_prices/date={_session(session)}/_manifest.json"
+    def journal(self) -> str:
+        """Folder of the second copy of the commits, beside the raw runs."""
+        return f"{self._raw}/raw/batches"
 
-    def quarantine_folder(self) -> str:
-        """Folder of the quarantined records of all sessions."""
-        return f"{self._processed}/processed/quarantine"
+    def commit(self, sequence: int) -> str:
+        """Object of one commit."""
+        return f"{self.commits()}/{sequence:08}.json"
 
-    def loaded_folder(self, table: str) -> str:
-        """Folder of everything that was loaded into a fact table."""
+    def processed_0_1_0(self, table: ProcessedTable, session: str) -> str:
+        """Parquet object of a session of a processed table of version 0.1.0."""
+        return f"{self.processed_table(table)}/date={_session(session)}/part-00000.parquet"
+
+    def manifest_0_1_0(self, session: str) -> str:
+        """Manifest of a processed session of version 0.1.0: batch and metrics."""
+        return f"{self.processed_table('stock_prices')}/date={_session(session)}/_manifest.json"
+
+    def loaded_folder_0_1_0(self, table: str) -> str:
+        """Folder of everything that version 0.1.0 loaded into a fact table."""
         return f"{self._processed}/processed/loaded/{_name(table)}"
 
-    def loaded_session(self, table: str, session: str) -> str:
-        """Folder of the objects that were loaded into a fact table for one session."""
-        return f"{self.loaded_folder(table)}/date={_session(session)}"
+    def unfinished_loads_0_1_0(self, table: str) -> str:
+        """Folder of markers of loads of version 0.1.0 that did not finish."""
+        return f"{self.loaded_folder_0_1_0(table)}/_unfinished"
 
-    def loaded(self, table: str, session: str) -> str:
-        """Parquet object that was loaded into a fact table for one session."""
-        return f"{self.loaded_session(table, session)}/part-00000.parquet"
+    def loaded_0_1_0(self, table: str, session: str) -> str:
+        """Parquet object that version 0.1.0 loaded into a fact table for one session."""
+        return f"{self.loaded_folder_0_1_0(table)}/date={_session(session)}/part-00000.parquet"
 
-    def loaded_manifest(self, table: str, session: str) -> str:
-        """Rows and digest of the loaded object. Written last."""
-        return f"{self.loaded_session(table, session)}/_manifest.json"
-
-    def incomplete_loads(self, table: str) -> str:
-        """Folder of markers of sessions whose load has started and may be incomplete."""
-        return f"{self.loaded_folder(table)}/_unfinished"
-
-    def incomplete_load(self, table: str, session: str) -> str:
-        """Marker of one incomplete load: an empty object."""
-        return f"{self.incomplete_loads(table)}/date={_session(session)}"
+    def loaded_manifest_0_1_0(self, table: str, session: str) -> str:
+        """Rows and digest of the object that version 0.1.0 loaded."""
+        return f"{self.loaded_folder_0_1_0(table)}/date={_session(session)}/_manifest.json"
 
     def check_results_folder(self) -> str:
         """Folder of the check results of all days."""
@@ -146,9 +146,13 @@ class LakePaths:
         """Code of the Spark job, by the digest of its content. Never overwritten."""
         return f"{self._code}/code/{_name(digest)}/process_stock_prices.py"
 
+    def staging_folder(self) -> str:
+        """Folder of all batches in progress."""
+        return f"{self._processed}/processed/_staging"
+
     def staging(self, batch_id: str, attempt: str) -> str:
         """Prefix of a batch in progress. Each attempt has its own, so that files never mix."""
-        return f"{self._processed}/processed/_staging/{_name(batch_id)}/{_name(attempt)}"
+        return f"{self.staging_folder()}/{_name(batch_id)}/{_name(attempt)}"
 
 
 def _session(key: str) -> str:

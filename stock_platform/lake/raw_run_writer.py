@@ -95,7 +95,12 @@ class RawRunWriter:
         self._bytes = self._symbols = 0
 
     def finish(
-        self, requests: Sequence[PriceRequest], sessions: Sequence[str], finished_at: datetime
+        self,
+        requests: Sequence[PriceRequest],
+        sessions: Sequence[str],
+        finished_at: datetime,
+        *,
+        is_partial: bool = False,
     ) -> RawRun:
         """Write the remaining objects, and return the run, whose manifest is not written yet.
 
@@ -103,6 +108,7 @@ class RawRunWriter:
             requests: all requests of the run.
             sessions: the sessions of the run, ascending, those without an open exchange too.
             finished_at: the end of the fetch, UTC.
+            is_partial: whether the requests are limited to some securities.
         """
         if self._records or not self._objects:
             self.flush()
@@ -115,6 +121,9 @@ class RawRunWriter:
             "started_at": self.name.started_at.isoformat(),
             "finished_at": finished_at.isoformat(),
             "sessions": list(sessions),
+            "securities": sorted({request.security_id for request in requests})
+            if is_partial
+            else None,
             "open": {mic: sorted(map(str, days)) for mic, days in sorted(open_sessions.items())},
             "requests": [_stored_request(request, sessions) for request in requests],
             "objects": self._objects,

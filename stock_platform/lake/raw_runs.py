@@ -90,6 +90,12 @@ class RawRun:
         return list(self.manifest["sessions"])
 
     @property
+    def securities(self) -> list[str] | None:
+        """The securities to which the run is limited, or None if it asked for all."""
+        found: list[str] | None = self.manifest.get("securities")
+        return found
+
+    @property
     def refused(self) -> list[str]:
         """Why the run must not be processed: one sentence per broken rule. Usually empty."""
         return list(self.manifest["refused"])
@@ -136,6 +142,20 @@ def runs_of(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
     found = files.map_concurrently(lambda name: read_run(paths, name), names)
     wanted = set(sessions)
     return [run for run in found if run is not None and not wanted.isdisjoint(run.sessions)]
+
+
+def runs_with(paths: LakePaths, sessions: Sequence[str], securities: Iterable[str]) -> list[RawRun]:
+    """Return the complete runs of the sessions that may have a record of one of the securities."""
+    wanted = set(securities)
+
+    def has_one(run: RawRun) -> bool:
+        # Runs that were migrated from version 0.1.0 have no requests.
+        requests = orjson.loads(files.read(f"{run.uri}/{MANIFEST}"))["requests"]
+        return not requests or any(request["security_id"] in wanted for request in requests)
+
+    runs = runs_of(paths, sessions)
+    found = files.map_concurrently(has_one, runs)
+    return [run for run, has in zip(runs, found, strict=True) if has]
 
 
 def read_run(paths: LakePaths, name: RunName) -> RawRun | None:
@@ -220,6 +240,6 @@ def read_lines(uri: str, sha256: str) -> list[bytes]:
 
 def _damage(uri: str) -> str:
     return (
-        f"{uri} is missing or was changed: restore it, or move its folder out "
-        "of the lake and fetch its sessions again"
+        f"{uri} is missing or was changed: restore it, make it again with the job "
+        "`rebuild_raw_prices`, or move its folder out of the lake and fetch its sessions again"
     )

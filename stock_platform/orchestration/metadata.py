@@ -47,6 +47,19 @@ def table_preview(warehouse: Warehouse, table: Table) -> dg.TableMetadataValue:
     return rows_table(rows.to_pylist(), _column_types(table))
 
 
+def session_row_counts(
+    warehouse: Warehouse, table: Table, sessions: Sequence[date]
+) -> dict[date, int]:
+    """Return the number of rows per session of a fact, for sessions with rows."""
+    day = table.session_column
+    rows = warehouse.query(
+        f"SELECT {day} AS Session, COUNT(*) AS n FROM {table.name} "
+        f"WHERE {day} IN UNNEST(@sessions) GROUP BY Session",
+        {"sessions": list(sessions)},
+    )
+    return {row["Session"]: int(row["n"]) for row in rows.to_pylist()}
+
+
 def session_previews(
     warehouse: Warehouse, table: Table, sessions: Sequence[date]
 ) -> dict[date, dg.TableMetadataValue]:
@@ -86,7 +99,7 @@ def link(uri: str) -> dg.MetadataValue[str]:
 
 
 def batch_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a Spark batch, with addresses as links."""
+    """Return the metadata of a Spark batch as those of its run, with addresses as links."""
     return {f"run_{name}": _linked(value) for name, value in facts.items() if value != ""}
 
 

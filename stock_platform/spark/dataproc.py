@@ -18,7 +18,7 @@ from google.cloud import storage
 
 from stock_platform.google.errors import remedy_for
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.publish import is_staged
+from stock_platform.lake.staging import is_staged
 from stock_platform.settings.google import DataprocSettings
 from stock_platform.spark.batch import BatchFailedError, BatchRun, Log, SparkBatch
 from stock_platform.spark.dataproc_batch import (

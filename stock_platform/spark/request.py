@@ -1,33 +1,46 @@
-"""The request of the Spark job: which record files it reads for which sessions."""
+"""The request of the Spark job: which record files and versions it reads for which sessions."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from stock_platform.lake.paths import PROCESSED_TABLES, ProcessedTable
 from stock_platform.lake.raw_runs import RawRun
 from stock_platform.spark.batch import JOB_FILE
 
 
-def job_request(
-    lake: str, sessions: Sequence[str], symbols: Iterable[str], runs: Iterable[RawRun]
+def job_request(  # noqa: PLR0913 - the fields of the request
+    lake: str,
+    sessions: Sequence[str],
+    symbols: Iterable[str],
+    runs: Iterable[RawRun],
+    *,
+    known_from: datetime,
+    base: Mapping[ProcessedTable, Mapping[str, int]],
+    securities: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the request of the job, whose ``batch_id`` is derived from everything else.
+    """Return the request of the job, whose ``batch_id`` is derived from what the job asks for.
 
-    Equal inputs and equal code give equal ids and equal rows. The lake is included so that a
-    copied lake never uses the batches of the original. The id matches Dataproc's pattern
-    ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
+    Equal lakes, sessions, symbols, securities and runs, and equal code, give equal ids, whatever
+    was processed before. The lake is included so that a copied lake never uses the batches of the
+    original. The id matches Dataproc's pattern ``[a-z0-9][a-z0-9-]{2,61}[a-z0-9]``.
 
     Args:
         lake: root of the lake.
         sessions: the sessions to process, ascending.
         symbols: every symbol of the ERP.
         runs: the usable runs with a record of the sessions.
+        known_from: the batch's moment, later than that of every batch before.
+        base: number of rows of each live part that meets the sessions, by table and URI.
+        securities: the SecurityIds to which the batch is limited; by default all.
     """
-    request = {
+    inputs = {
         "sessions": list(sessions),
         "symbols": sorted(set(symbols)),
+        "securities": None if securities is None else sorted(set(securities)),
         "files": {
             uri: {
                 "run": str(run.name),
@@ -40,6 +53,11 @@ def job_request(
             for uri, details in run.record_files.items()
         },
     }
-    digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes() + orjson.dumps(request))
+    digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes() + orjson.dumps(inputs))
     first, last = (session.replace("-", "") for session in (sessions[0], sessions[-1]))
-    return {"batch_id": f"stock-prices-{first}-{last}-{digest.hexdigest()[:12]}", **request}
+    return {
+        "batch_id": f"stock-prices-{first}-{last}-{digest.hexdigest()[:12]}",
+        "known_from": known_from.astimezone(UTC).isoformat(timespec="microseconds"),
+        **inputs,
+        "base": {table: dict(base.get(table, {})) for table in PROCESSED_TABLES},
+    }

@@ -2,9 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 
-from stock_platform.contracts import TABLES, Table
+from stock_platform.contracts import LOAD_LOG, TABLES, Table
 from stock_platform.contracts.renamed import RENAMED_COLUMNS
 from stock_platform.contracts.render import arrow_schema
+from stock_platform.contracts.versions import with_versions
 from stock_platform.lake import files
 from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery_jobs import (
@@ -29,7 +30,16 @@ from stock_platform.warehouse.bigquery_tables import (
     rename_script,
     staging_table,
 )
-from stock_platform.warehouse.interface import Load, WarehouseError, require_migrated
+from stock_platform.warehouse.bigquery_versions import apply_script, require_contract
+from stock_platform.warehouse.interface import (
+    FACTS,
+    Load,
+    LoadedBatch,
+    VersionLoad,
+    WarehouseError,
+    require_all_versions,
+    require_migrated,
+)
 from stock_platform.warehouse.sql_dialect import rows_query
 
 # Scripts have no parameters for tables; the names are the contract's and a digest.
@@ -88,7 +98,7 @@ class BigQueryWarehouse:
                     self._client.create_table(made, exists_ok=True)
                 elif table.view:
                     self._renew(made)
-                elif table.name in RENAMED_COLUMNS:
+                elif table in FACTS or table.name in RENAMED_COLUMNS:
                     require_migrated(table, self.columns(table))
 
     def columns(self, table: Table) -> Sequence[str]:
@@ -103,20 +113,65 @@ class BigQueryWarehouse:
     def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
         """Rename columns of tables in one job, which goes on if this process dies."""
         script = rename_script(renames)
-        digest = hashlib.sha256(f"{self._name} {script}".encode()).hexdigest()[:16]
+        digest = _digest(self._name, script)
         self._jobs.transaction(f"rename-columns-{digest}", script, {})
 
-    def replace_sessions(
-        self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
-    ) -> Load:
-        """Replace all rows of the sessions by the rows of Parquet objects."""
-        list(files.map_concurrently(lambda uri: _require_contract(table, uri), uris))
-        parameters = {"values": list(sessions), "expected": expected_rows}
-        scope = f"{table.session_column} IN UNNEST(@values)"
-        content = repr(sorted(files.versions(uris).items()))
-        identity = f"{content} {scope} {parameters}"
-        staging, load = self._staged(table, identity, list(uris) or None)
-        return self._replace(table, staging, load, scope, parameters)
+    def recreate(self, table: Table) -> None:
+        """Drop a table and create it without rows. If interrupted, the table may be missing."""
+        made = contract_table(self._name, table, self._labels)
+        with translate_google_errors():
+            self._client.delete_table(made.reference, not_found_ok=True)
+            self._client.create_table(made)
+
+    def applied_batches(self) -> Mapping[str, int]:
+        """Return the batches that the facts contain, and the sequence of each."""
+        rows = self.read(LOAD_LOG)
+        return dict(zip(rows["BatchId"].to_pylist(), rows["Sequence"].to_pylist(), strict=True))
+
+    def apply(
+        self,
+        loads: Iterable[VersionLoad],
+        batches: Sequence[LoadedBatch],
+        *,
+        rebuild: bool = False,
+    ) -> Mapping[str, Load]:
+        """Replace fact rows by the newest versions of the batches, in one transaction.
+
+        If an earlier process left the transaction running, wait for that one instead. The
+        statistics of the first fact contain its cost.
+        """
+        all_loads = list(loads)
+        require_all_versions(all_loads, batches)
+        staged = {}
+        jobs: dict[str, list[bigquery.LoadJob]] = {fact.name: [] for fact in FACTS}
+        for load in all_loads:
+            list(files.map_concurrently(partial(require_contract, load.table), load.uris))
+            content = repr(sorted(files.versions(load.uris).items()))
+            staging, job = self._staged(with_versions(load.table), content, list(load.uris))
+            staged[staging] = load
+            jobs[load.table.name].append(job)
+        script, parameters = apply_script(staged, batches, rebuild=rebuild)
+        digest = _digest(self._name, script, parameters)
+        wanted = {batch.batch_id for batch in batches}
+        done = self._jobs.transaction(
+            f"apply-versions-{digest}",
+            script,
+            parameters,
+            is_complete=lambda _: not rebuild and wanted <= self.applied_batches().keys(),
+        )
+        with translate_google_errors():
+            (counts,) = done.result()
+            for staging in staged:
+                self._client.delete_table(self._name.table(staging), not_found_ok=True)
+        first, *_ = FACTS
+        return {
+            fact.name: Load(
+                counts[f"{fact.name}_rows"],
+                counts[f"{fact.name}_replaced"],
+                statistics(jobs[fact.name], done, is_billed=fact is first),
+            )
+            for fact in FACTS
+        }
 
     def replace_table(self, table: Table, rows: pa.Table) -> Load:
         """Replace all rows of a table."""
@@ -175,14 +230,13 @@ class BigQueryWarehouse:
         )
 
     def _staged(
-        self, table: Table, identity: str, source: list[str] | io.BytesIO | None
-    ) -> tuple[str, bigquery.LoadJob | None]:
-        """Fill a staging table from objects, bytes or nothing; return its name and the load job.
+        self, table: Table, identity: str, source: list[str] | io.BytesIO
+    ) -> tuple[str, bigquery.LoadJob]:
+        """Fill a staging table from objects or bytes. Return its name and the load job.
 
-        Table and jobs are identified by the content and by its scope, because loads without
-        rows have the same content and replace different sessions.
+        Table and jobs are identified by the content, so that a later process continues them.
         """
-        digest = hashlib.sha256(f"{self._name} {table} {identity}".encode()).hexdigest()[:16]
+        digest = _digest(self._name, table, identity)
         staging = staging_table(self._name, table, f"staging_{table.name}_{digest}")
 
         with translate_google_errors():
@@ -190,8 +244,6 @@ class BigQueryWarehouse:
                 self._client.create_table(staging)
             except Conflict:
                 self._client.update_table(staging, ["expires"])
-        if source is None:
-            return staging.table_id, None
 
         def start(job_id: str, location: str, config: bigquery.LoadJobConfig) -> bigquery.LoadJob:
             config.source_format = bigquery.SourceFormat.PARQUET
@@ -217,7 +269,7 @@ class BigQueryWarehouse:
         self,
         table: Table,
         staging: str,
-        load: bigquery.LoadJob | None,
+        load: bigquery.LoadJob,
         scope: str,
         parameters: Mapping[str, Any],
     ) -> Load:
@@ -227,19 +279,8 @@ class BigQueryWarehouse:
         with translate_google_errors():
             ((replaced,),) = (row.values() for row in done.result())
             self._client.delete_table(self._name.table(staging), not_found_ok=True)
-        return Load(int(parameters["expected"]), int(replaced), statistics(load, done))
+        return Load(int(parameters["expected"]), int(replaced), statistics([load], done))
 
 
-def _require_contract(table: Table, uri: str) -> None:
-    """Reject an object whose columns or types differ from the table's."""
-    fs, path = files.filesystem(uri)
-    with fs.open(path, "rb") as file:
-        given = {field.name: str(field.type) for field in pq.read_schema(file)}
-    require_migrated(table, given, uri)
-    wanted = {field.name: str(field.type) for field in arrow_schema(table)}
-    if given != wanted:
-        raise WarehouseError(
-            f"{table.name}: {uri} does not fit its contract; "
-            f"missing: {sorted(wanted.items() - given.items())}, "
-            f"unexpected: {sorted(given.items() - wanted.items())}"
-        )
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]

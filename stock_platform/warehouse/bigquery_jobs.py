@@ -111,11 +111,22 @@ class BigQueryJobs:
             return job
 
     def transaction(
-        self, name: str, script: str, parameters: Mapping[str, Any]
+        self,
+        name: str,
+        script: str,
+        parameters: Mapping[str, Any],
+        is_complete: Callable[[bigquery.QueryJob], bool] = lambda _: False,
     ) -> bigquery.QueryJob:
-        """Run an idempotent script, again if a concurrent change of its table aborted it.
+        """Run a script, again if a concurrent change of its table aborted it.
 
         If an earlier process left the script running, wait for that job instead.
+
+        Args:
+            name: the same for the same script and parameters.
+            script: the script.
+            parameters: its parameters.
+            is_complete: whether the effect of an earlier job still exists. By default, the script
+                runs again, so it must be idempotent.
 
         Raises:
             WarehouseError: it failed; no change was applied.
@@ -130,7 +141,7 @@ class BigQueryJobs:
                 job_retry=None,
             )
 
-        job: bigquery.QueryJob = _retry_transient()(self._run, name, start, lambda _: False)
+        job: bigquery.QueryJob = _retry_transient()(self._run, name, start, is_complete)
         return job
 
     def load(
@@ -213,12 +224,25 @@ def _is_transient(error: BaseException) -> bool:
     return _CONFLICT in str(error) or any(item.get("reason") in _RETRYABLE for item in errors)
 
 
-def statistics(load: bigquery.LoadJob | None, transaction: bigquery.QueryJob) -> dict[str, Any]:
-    """Return a load's jobs and cost: load jobs are free, the transaction is billed by bytes."""
+def statistics(
+    loads: Sequence[bigquery.LoadJob], transaction: bigquery.QueryJob, *, is_billed: bool = True
+) -> dict[str, Any]:
+    """Return a load's jobs and cost: load jobs are free, the transaction is billed by bytes.
+
+    Args:
+        loads: the load jobs.
+        transaction: the transaction.
+        is_billed: whether to return its cost, which another load may report.
+    """
+    jobs = {
+        "bigquery_load_job": ", ".join(str(load.job_id) for load in loads) or "none",
+        "bigquery_transaction_job": transaction.job_id,
+    }
+    if not is_billed:
+        return jobs
     billed = int(transaction.total_bytes_billed or 0)
     return {
-        "bigquery_load_job": load.job_id if load else "none",
-        "bigquery_transaction_job": transaction.job_id,
+        **jobs,
         "bigquery_bytes_billed": billed,
         "bigquery_slot_seconds": round(int(transaction.slot_millis or 0) / 1000, 3),
         "bigquery_estimated_usd": round(estimated_usd(billed), 6),

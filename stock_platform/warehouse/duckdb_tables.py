@@ -3,7 +3,7 @@
 Names come from the contracts and values are parameters, so SQL never contains outside text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +47,7 @@ def replace(
     Raises:
         WarehouseError: the incoming rows do not match the contract or the expected count.
     """
-    _require_contract(connection, table)
+    require_contract(connection, table, INCOMING)
     columns = ", ".join(table.column_names)
     where, parameters = "", {}
     if scope is not None:
@@ -116,10 +116,22 @@ def _write_comments(connection: "DuckDBPyConnection") -> None:
             connection.execute(f"COMMENT ON {target} IS {literal}")
 
 
-def _require_contract(connection: "DuckDBPyConnection", table: Table) -> None:
-    """Reject incoming rows whose columns or types differ from the table."""
-    wanted = _columns(connection, table.name)
-    given = _columns(connection, INCOMING)
+def require_contract(
+    connection: "DuckDBPyConnection",
+    table: Table,
+    incoming: str,
+    added: Mapping[str, str] | None = None,
+) -> None:
+    """Reject incoming rows whose columns or types differ from the table's.
+
+    Args:
+        connection: of the database.
+        table: the table.
+        incoming: name of the table with the incoming rows.
+        added: type per column that the incoming rows have in addition.
+    """
+    wanted = {**_columns(connection, table.name), **(added or {})}
+    given = _columns(connection, incoming)
     require_migrated(table, given, "the object to load")
     if wanted != given:
         missing = sorted(wanted.items() - given.items())

@@ -6,14 +6,17 @@ Every operation is atomic and idempotent. All implementations pass the same cont
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Protocol
+from datetime import date, datetime
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from stock_platform.contracts import Table
+from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, Table
 from stock_platform.contracts.renamed import outdated_columns
 from stock_platform.errors import StockPlatformError
+
+# The facts that are projections of versions in the lake.
+FACTS: Final = (FACT_STOCK_PRICE, FACT_CORPORATE_ACTION)
 
 
 class WarehouseError(StockPlatformError):
@@ -25,14 +28,51 @@ class Load:
     """Result of a load.
 
     Attributes:
-        rows: number of rows in the replaced scope after the load.
-        replaced: number of rows in it before.
+        rows: number of rows that were inserted.
+        replaced: number of rows that were deleted.
         statistics: metadata of the warehouse's work, such as jobs and cost.
     """
 
     rows: int
     replaced: int
     statistics: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class VersionLoad:
+    """Versions of one fact to apply.
+
+    Attributes:
+        table: the fact.
+        uris: Parquet objects, which may also have rows of other batches. Each holds the fact's
+            columns, KnownFrom and Change.
+        rows: number of rows that the applied batches have in these objects.
+        first: lowest date of these rows.
+        last: highest date of these rows.
+    """
+
+    table: Table
+    uris: Sequence[str]
+    rows: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class LoadedBatch:
+    """A batch to apply, as `load_log` records it.
+
+    Attributes:
+        sequence: place of the batch in the order of the lake's commits.
+        price_rows: number of versions of prices, including withdrawn ones.
+        action_rows: number of versions of corporate actions, including withdrawn ones.
+    """
+
+    sequence: int
+    batch_id: str
+    known_from: datetime
+    price_rows: int
+    action_rows: int
 
 
 class Warehouse(Protocol):
@@ -54,14 +94,35 @@ class Warehouse(Protocol):
     def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
         """Rename columns of tables, from old to new names."""
 
-    def replace_sessions(
-        self, table: Table, uris: Sequence[str], sessions: Sequence[date], expected_rows: int
-    ) -> Load:
-        """Replace all rows of the sessions with the rows of Parquet objects.
+    def recreate(self, table: Table) -> None:
+        """Drop a table and create it without rows."""
+
+    def applied_batches(self) -> Mapping[str, int]:
+        """Return the batches that the facts contain, and the sequence of each."""
+
+    def apply(
+        self,
+        loads: Iterable[VersionLoad],
+        batches: Sequence[LoadedBatch],
+        *,
+        rebuild: bool = False,
+    ) -> Mapping[str, Load]:
+        """Replace fact rows by the newest versions of the batches, in one transaction.
+
+        Of each key, the version of the latest batch is inserted, or none if it is withdrawn. Rows
+        with other keys do not change. `load_log` then contains the batches.
+
+        Args:
+            loads: all versions of the batches. All versions of a key must be in one load.
+            batches: the batches, ascending by sequence.
+            rebuild: whether to delete all rows of the facts and of `load_log` before.
+
+        Returns:
+            The load of each fact by name.
 
         Raises:
-            WarehouseError: the objects do not match the contract, contain another session, or
-                do not have the expected number of rows.
+            WarehouseError: a batch or a later one was applied before, or the objects do not match
+                the contract, the number of rows or the dates, or have a key twice in one batch.
         """
 
     def replace_table(self, table: Table, rows: pa.Table) -> Load:
@@ -91,13 +152,43 @@ class Warehouse(Protocol):
 
 
 def require_migrated(table: Table, columns: Iterable[str], owner: str = "the warehouse") -> None:
-    """Reject the columns of version 0.1.0.
+    """Reject the columns of version 0.1.0, which had no SecurityId in facts.
+
+    Args:
+        table: the contract.
+        columns: those that the table has, or none if the table does not exist.
+        owner: owner of the columns, for the message.
 
     Raises:
         WarehouseError: the table has such columns. The message contains the remedy.
     """
-    if outdated := outdated_columns(table, columns):
+    present = list(columns)
+    outdated = list(outdated_columns(table, present))
+    if table.session_column and present and "SecurityId" not in present:
+        outdated.append("no SecurityId")
+    if outdated:
         raise WarehouseError(
             f"{owner} has the columns of version 0.1.0 ({table.name}: {', '.join(outdated)}): "
             "run `stock-platform migrate`, as docs/upgrades.md describes"
         )
+
+
+def require_all_versions(loads: Iterable[VersionLoad], batches: Sequence[LoadedBatch]) -> None:
+    """Require that the loads have as many rows as the batches.
+
+    Raises:
+        WarehouseError: versions of a fact are missing from the loads.
+    """
+    given = dict.fromkeys((fact.name for fact in FACTS), 0)
+    for load in loads:
+        given[load.table.name] += load.rows
+    committed = (
+        sum(batch.price_rows for batch in batches),
+        sum(batch.action_rows for batch in batches),
+    )
+    for (name, rows), expected in zip(given.items(), committed, strict=True):
+        if rows != expected:
+            raise WarehouseError(
+                f"{name}: the batches have {expected:,} versions, the loads {rows:,}; nothing was "
+                "changed"
+            )

@@ -20,14 +20,17 @@ from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Plat
 
 DAY = "2012-12-03"
 FEW, MANY = 1, 5
-RESPONSE, FETCHED, PARQUET = "response over the network", "verbatim responses", "Parquet, twice"
+RESPONSE, FETCHED = "response over the network", "verbatim responses"
+VERSIONS, COMMITS = "versions", "commits, twice"
 PARTS = {
     "raw/stock_prices/*/responses-*": FETCHED,
     "raw/stock_prices/*": "raw records",
     "raw/erp/*": "ERP export",
+    "raw/batches/*": COMMITS,
+    "processed/batches/*": COMMITS,
     "processed/check_results/*": "check results",
     "processed/_staging/*": "",  # gone within a day
-    "processed/*": PARQUET,
+    "processed/*": VERSIONS,
 }
 
 

@@ -51,6 +51,21 @@ for stop in stops:
 load(DuckDBWarehouse(Path(file)), name, int(rows))
 """
 
+# Applies the batches of a lake, and stops when it calls one of the given functions.
+APPLIER = """
+import sys
+from pathlib import Path
+from unittest.mock import patch
+from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.processed import read_state
+from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.load import apply_pending
+file, lake, rebuild, stop = sys.argv[1:]
+patch(stop, lambda *_: (print("stopped", flush=True), input())).start()
+paths, warehouse = LakePaths(lake), DuckDBWarehouse(Path(file))
+apply_pending(paths, warehouse, read_state(paths), rebuild=rebuild == "True")
+"""
+
 
 def load(warehouse: DuckDBWarehouse, name: str, rows: int = ROWS) -> None:
     """Replace dim_exchange by rows that all have this name."""
@@ -85,16 +100,27 @@ def load_and_die(file: Path, name: str, where: str, rows: int = ROWS) -> None:
         process.kill()
 
 
+def apply_and_die(file: Path, lake: str, where: str, *, rebuild: bool) -> None:
+    """Apply the batches of a lake in another process, which is killed when it calls a function."""
+    with program(APPLIER, file, lake, rebuild, where) as process:
+        _wait_until_stopped(process)
+        process.kill()
+
+
 @contextmanager
 def stopped_load(
     file: Path, name: str, where: str, rows: int = ROWS
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that has stopped within a load."""
     with program(LOADER, file, name, rows, where) as process:
-        assert process.stdout
-        assert process.stderr
-        assert process.stdout.readline() == "stopped\n", process.stderr.read()
+        _wait_until_stopped(process)
         yield process
+
+
+def _wait_until_stopped(process: subprocess.Popen[str]) -> None:
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline() == "stopped\n", process.stderr.read()
 
 
 def ask(process: subprocess.Popen[str]) -> str:

@@ -1,6 +1,7 @@
 """A disk on which one file operation of the lake fails, selected by number."""
 
 import errno
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 WRITES = ("pipe_file", "cp_file")
 OPERATIONS = ("makedirs", "mv", "rm", "rm_file", *WRITES)
+# Of `files.create`, which writes a temporary file, flushes it, and links it.
+SYSTEM = {os: ("fsync", "link"), Path: ("unlink",)}
 
 
 class Killed(BaseException):
@@ -56,6 +59,13 @@ class FailingDisk:
         target = Path(path if name == "pipe_file" else other)
         target.write_bytes(content[: len(content) // 2])
 
+    def wrap_system(self, real):
+        def operation(*arguments, **options):
+            self.step()
+            return real(*arguments, **options)
+
+        return operation
+
     @contextmanager
     def installed(self):
         """Route the lake's operations on local files through this object."""
@@ -64,6 +74,9 @@ class FailingDisk:
                 patch.setattr(
                     LocalFileSystem, name, self.wrap(name, getattr(LocalFileSystem, name))
                 )
+            for owner, names in SYSTEM.items():
+                for name in names:
+                    patch.setattr(owner, name, self.wrap_system(getattr(owner, name)))
             yield self
 
 

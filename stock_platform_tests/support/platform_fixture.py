@@ -99,10 +99,20 @@ class Platform:
         self.run("erp_load")
         self.run("reference_data")
 
-    def run(self, job: str, first: str | None = None, last: str | None = None) -> Any:
-        """Run a job for no session, one session or a range."""
+    def run(
+        self,
+        job: str,
+        first: str | None = None,
+        last: str | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run a job for no session, one session or a range, with a configuration per step."""
+        ops = {step: {"config": values} for step, values in (config or {}).items()}
         return self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=range_tags(first, last), raise_on_error=False
+            run_config={"ops": ops},
+            instance=self.instance,
+            tags=range_tags(first, last),
+            raise_on_error=False,
         )
 
     @property

@@ -28,7 +28,7 @@ ORCHESTRATION_LAYERS = (
     {"metadata", "partitions", "process_locks"},
     {"dagster_internals", "resources"},
     {"check_results", "io_managers"},
-    {"assets", "checks"},
+    {"assets", "batches", "checks", "fetch", "pending"},
     {"automation", "monitoring"},
 )
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}

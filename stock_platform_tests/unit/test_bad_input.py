@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
-from stock_platform.lake.publish import read_published
+from stock_platform.lake.processed import read_state
 from stock_platform.settings.quality import QualityLimits
 from stock_platform_tests.support.local_yahoo import MONDAY, Served, chart_body, error_body, opening
 from stock_platform_tests.support.platform_fixture import check_results, error_text
+from stock_platform_tests.support.processed import current, metrics_of
 from stock_platform_tests.support.raw_runs import raw_records, store_run
 
 SESSION = MONDAY.isoformat()
@@ -75,8 +75,7 @@ def outcomes(platform):
 
 
 def quarantine(platform):
-    uri = read_published(platform.paths, SESSION).objects["quarantine"]
-    rows = pq.read_table(uri).to_pylist()
+    rows = current(platform.paths, "quarantine", SESSION)
     return {(row["Ticker"], row["Reason"]) for row in rows}
 
 
@@ -116,8 +115,9 @@ def test_bad_bars_are_quarantined(platform, list_symbols):
     assert check_results(result, "rows_reconcile") == {SESSION: (True, "ERROR")}
 
 
-def test_damaged_records_are_quarantined(good):
-    platform = good
+def test_damaged_records_are_quarantined(platform, list_symbols):
+    list_symbols({"GOOD": SERVED["GOOD"]}, **ANY_FAILURES)
+    platform.materialize("raw_stock_prices", first=SESSION)
     (record,) = raw_records(platform.paths, SESSION)
     again = {**record, "fetched_at": "2099-01-02T00:00:00+00:00"}
     older = {**record, "fetched_at": "2099-01-01T00:00:00+00:00"}
@@ -130,11 +130,22 @@ def test_damaged_records_are_quarantined(good):
         "unknown_ticker",
         "not_json",
     }
-    metrics = read_published(platform.paths, SESSION).manifest["metrics"]
+    metrics = metrics_of(platform.paths, SESSION)
     assert (metrics["lines_read"], metrics["valid"]) == (6, 1)
     assert sum(metrics["superseded"].values()) == 1
     assert check_results(result, "all_records_accounted_for") == {SESSION: (True, "ERROR")}
+    assert check_results(result, "quarantine_share") == {SESSION: (False, "WARN")}
+
+
+def test_refused_batch_is_never_stored(good):
+    store_run(good.paths, *[b"{not json"] * 3, sessions=[SESSION], started_at=datetime.now(UTC))
+    result = good.run("daily_stock_prices", SESSION)
+    assert not result.success
     assert check_results(result, "quarantine_share") == {SESSION: (False, "ERROR")}
+    assert "records that should have a bar are in quarantine" in error_text(result)
+    (commit,) = read_state(good.paths).commits
+    assert (commit.kind, commit.parts) == ("refused", ())
+    assert good.table("fact_stock_price").empty
 
 
 def test_one_bad_bar_only_warns(platform, list_symbols):
@@ -156,7 +167,7 @@ def test_failed_fetch_keeps_earlier_price(platform, list_symbols, yahoo, failure
     assert platform.run("daily_stock_prices", SESSION).success
     assert outcomes(platform) == ["ok", OUTCOMES[failure]]
     pd.testing.assert_frame_equal(before, platform.table("fact_stock_price"))
-    metrics = read_published(platform.paths, SESSION).manifest["metrics"]
+    metrics = metrics_of(platform.paths, SESSION)
     assert metrics["superseded"]["kept_earlier"] == 1
 
 

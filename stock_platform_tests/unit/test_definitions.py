@@ -56,8 +56,16 @@ def test_range_run_materializes_each_session(loaded):
     assert sorted(facts["TradeDate"].astype(str).unique()) == SESSIONS
     assert facts.groupby("TradeDate").size().tolist() == [5] * 5
     for asset in ("raw_stock_prices", "processed_stock_prices", "fact_stock_price"):
-        materialized = [event.partition for event in result.asset_materializations_for_node(asset)]
-        assert sorted(materialized) == SESSIONS
+        assert sorted(event.partition for event in materializations(result, asset)) == SESSIONS
+
+
+def materializations(result, asset):
+    """The materializations of an asset."""
+    return [
+        event.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key.to_user_string() == asset
+    ]
 
 
 def test_range_run_has_result_per_session(loaded):
@@ -84,7 +92,7 @@ def test_repeated_session_changes_nothing(loaded):
 
 def test_metadata_describes_session(loaded):
     result = loaded.run("daily_stock_prices", "2012-08-09")
-    (fact,) = result.asset_materializations_for_node("fact_stock_price")
+    (fact,) = materializations(result, "fact_stock_price")
     assert fact.metadata["dagster/row_count"].value == 5
     preview = fact.metadata["preview"].value
     assert [row.data["Ticker"] for row in preview.records] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]

@@ -23,7 +23,7 @@ WITH prices AS (
     TradeDate >= '1900-01-01'
 ), splits AS (
   SELECT
-    Ticker,
+    SecurityId,
     TradeDate AS ExDate,
     CAST(ROUND(LN(Value) * 1e16) AS INT64) AS LogRatio
   FROM actions
@@ -32,17 +32,17 @@ WITH prices AS (
 ), split_adjusted AS (
   SELECT
     price.DateKey,
-    price.Ticker,
+    price.SecurityId,
     EXP(COALESCE(SUM(splits.LogRatio), 0) / 1e16) AS SplitFactor
   FROM prices AS price
   LEFT JOIN splits
-    ON splits.Ticker = price.Ticker AND splits.ExDate > price.TradeDate
+    ON splits.SecurityId = price.SecurityId AND splits.ExDate > price.TradeDate
   GROUP BY
     price.DateKey,
-    price.Ticker
+    price.SecurityId
 ), cash AS (
   SELECT
-    action.Ticker,
+    action.SecurityId,
     action.TradeDate AS ExDate,
     action.Currency,
     SUM(action.Value) AS Cash
@@ -50,55 +50,56 @@ WITH prices AS (
   WHERE
     action.ActionType IN ('dividend', 'capital_gain')
   GROUP BY
-    action.Ticker,
+    action.SecurityId,
     action.TradeDate,
     action.Currency
 ), day_before AS (
   SELECT
-    cash.Ticker,
+    cash.SecurityId,
     cash.ExDate,
     cash.Currency,
     cash.Cash,
     MAX(price.TradeDate) AS TradeDate
   FROM cash
   INNER JOIN prices AS price
-    ON price.Ticker = cash.Ticker AND price.TradeDate < cash.ExDate
+    ON price.SecurityId = cash.SecurityId AND price.TradeDate < cash.ExDate
   GROUP BY
-    cash.Ticker,
+    cash.SecurityId,
     cash.ExDate,
     cash.Currency,
     cash.Cash
 ), payouts AS (
   SELECT
-    day_before.Ticker,
+    day_before.SecurityId,
     day_before.ExDate,
     CAST(ROUND(
       LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) / price.Close) * 1e16
     ) AS INT64) AS LogFactor /* Cash is a share of the ex-date, the close a share of the day before: a split on the */ /* ex-date itself lies between them. */
   FROM day_before
   INNER JOIN prices AS price
-    ON price.Ticker = day_before.Ticker
+    ON price.SecurityId = day_before.SecurityId
     AND price.TradeDate = day_before.TradeDate
     AND price.Currency = day_before.Currency
   LEFT JOIN splits
-    ON splits.Ticker = day_before.Ticker AND splits.ExDate = day_before.ExDate
+    ON splits.SecurityId = day_before.SecurityId AND splits.ExDate = day_before.ExDate
   WHERE
     day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) < price.Close
 ), total_return AS (
   SELECT
     price.DateKey,
-    price.Ticker,
+    price.SecurityId,
     EXP(COALESCE(SUM(payouts.LogFactor), 0) / 1e16) AS PayoutFactor
   FROM prices AS price
   LEFT JOIN payouts
-    ON payouts.Ticker = price.Ticker AND payouts.ExDate > price.TradeDate
+    ON payouts.SecurityId = price.SecurityId AND payouts.ExDate > price.TradeDate
   GROUP BY
     price.DateKey,
-    price.Ticker
+    price.SecurityId
 )
 SELECT
   price.DateKey,
   price.TradeDate,
+  price.SecurityId,
   price.Ticker,
   price.ExchangeCode,
   split_adjusted.SplitFactor,
@@ -114,6 +115,8 @@ SELECT
   price.Currency
 FROM prices AS price
 INNER JOIN split_adjusted
-  ON split_adjusted.DateKey = price.DateKey AND split_adjusted.Ticker = price.Ticker
+  ON split_adjusted.DateKey = price.DateKey
+  AND split_adjusted.SecurityId = price.SecurityId
 INNER JOIN total_return
-  ON total_return.DateKey = price.DateKey AND total_return.Ticker = price.Ticker
+  ON total_return.DateKey = price.DateKey
+  AND total_return.SecurityId = price.SecurityId

@@ -7,7 +7,7 @@ run "tables" {
 
   assert {
     condition = alltrue([
-      toset(keys(module.tables.tables)) == toset(["asset_check_result", "dim_date", "dim_exchange"]),
+      toset(keys(module.tables.tables)) == toset(["asset_check_result", "dim_date", "dim_exchange", "load_log"]),
       toset(keys(module.tables_that_refer.tables)) == toset(["dim_company", "dim_company_history", "dim_trading_session"]),
       toset(keys(module.tables_that_refer_to_those.tables)) == toset(["fact_corporate_action", "fact_stock_price"]),
       toset(keys(google_bigquery_table.view)) == toset(["stock_price_adjusted"]),

@@ -1,6 +1,7 @@
-"""Assets of the facts, loaded from processed sessions, and of the adjusted view."""
+"""Assets of the facts, loaded together from committed batches, and of the adjusted view."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import dagster as dg
@@ -11,69 +12,140 @@ from stock_platform.contracts import (
     STOCK_PRICE_ADJUSTED,
     Table,
 )
-from stock_platform.lake.paths import ProcessedTable
-from stock_platform.lake.publish import ProcessedSession, expected_rows
+from stock_platform.lake.commits import Commit
+from stock_platform.lake.processed import read_state
 from stock_platform.orchestration.assets.common import (
     OWNERS,
     session_keys,
     table_description,
     table_metadata,
 )
-from stock_platform.orchestration.io_managers.warehouse_table import SessionLoad
-from stock_platform.orchestration.metadata import table_preview
+from stock_platform.orchestration.metadata import (
+    session_previews,
+    session_row_counts,
+    table_preview,
+)
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL
-from stock_platform.orchestration.resources import WarehouseResource
+from stock_platform.orchestration.resources import LakeResource, WarehouseResource
+from stock_platform.plain_text import pluralise
+from stock_platform.warehouse.interface import FACTS, Warehouse
+from stock_platform.warehouse.load import Applied, apply_pending
 
 GROUP: Final = "warehouse"
-# Each fact with the processed table that is its source.
-SOURCES: Final[tuple[tuple[Table, ProcessedTable], ...]] = (
-    (FACT_STOCK_PRICE, "stock_prices"),
-    (FACT_CORPORATE_ACTION, "corporate_actions"),
-)
+_MAX_NAMED: Final = 5
+# One observation per session and fact; a warehouse that was restored lacks years.
+_MAX_OBSERVED_SESSIONS: Final = 252
 
 
-def fact_asset(
-    days: dg.TimeWindowPartitionsDefinition, table: Table, source: ProcessedTable
-) -> dg.AssetsDefinition:
-    """Build the asset of a fact table."""
+def facts_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the assets of both fact tables, which one transaction loads."""
 
-    @dg.asset(
-        name=table.name,
+    @dg.multi_asset(
+        name="facts",
         group_name=GROUP,
-        owners=OWNERS,
-        kinds={"table"},
-        io_manager_key="warehouse_table",
+        outs={
+            table.name: dg.AssetOut(
+                is_required=False,
+                dagster_type=dg.Nothing,
+                # Downstream assets read the table through the IO manager.
+                io_manager_key="warehouse_table",
+                owners=OWNERS,
+                kinds={"table"},
+                description=table_description(table),
+                metadata=table_metadata(table),
+                code_version="2",
+            )
+            for table in FACTS
+        },
         partitions_def=days,
         backfill_policy=YEARLY_BACKFILL,
+        can_subset=True,
         pool="warehouse",
-        description=table_description(table),
-        metadata=table_metadata(table),
-        code_version="1",
     )
-    def fact(
-        context: dg.AssetExecutionContext, processed_stock_prices: dict[str, ProcessedSession]
-    ) -> SessionLoad:
-        session_keys(context, days)
-        return build_session_load(processed_stock_prices, source)
+    def facts(
+        context: dg.AssetExecutionContext,
+        processed_stock_prices: dict[str, Commit],
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Apply every committed batch that the warehouse lacks, in one transaction.
 
-    return fact
+        Both facts are loaded whatever is selected, so that they never disagree. Batches of other
+        sessions are applied too: those of a run that died, or all that an older copy of the
+        warehouse lacks. A session without a new batch is left unchanged.
+        """
+        keys = session_keys(context, days)
+        store = warehouse.open()
+        applied = apply_pending(lake.paths, store, read_state(lake.paths))
+        for batch_id, reason in applied.skipped.items():
+            context.log.error(f"batch {batch_id} was not loaded: {reason}")
+        _require_loaded(processed_stock_prices, applied)
+        _observe_others(context, applied, keys)
+        for table in FACTS:
+            if dg.AssetKey(table.name) in context.selected_asset_keys:
+                _describe_sessions(context, store, table, keys)
+                yield dg.MaterializeResult(
+                    asset_key=table.name, metadata=_run_metadata(applied, table)
+                )
+
+    return facts
 
 
-def build_session_load(
-    processed: Mapping[str, ProcessedSession], source: ProcessedTable
-) -> SessionLoad:
-    """Build the load of a processed table: its objects and row counts per session."""
-    return SessionLoad(
-        uris={
-            key: session.objects[source]
-            for key, session in processed.items()
-            if source in session.objects
-        },
-        rows={
-            key: expected_rows(session.manifest["metrics"])[source]
-            for key, session in processed.items()
-        },
+def _require_loaded(batches: Mapping[str, Commit], applied: Applied) -> None:
+    """Fail the run if its own sessions could not be loaded."""
+    missing = [key for key, batch in batches.items() if batch.batch_id in applied.skipped]
+    if missing:
+        reason = applied.skipped[batches[missing[0]].batch_id]
+        named = ", ".join(missing[:_MAX_NAMED])
+        raise dg.Failure(f"{named}: not loaded: {reason}", allow_retries=False)
+
+
+def _describe_sessions(
+    context: dg.AssetExecutionContext, store: Warehouse, table: Table, keys: Sequence[str]
+) -> None:
+    days = [date.fromisoformat(key) for key in keys]
+    counts, previews = session_row_counts(store, table, days), session_previews(store, table, days)
+    for key, day in zip(keys, days, strict=True):
+        metadata: dict[str, Any] = {"dagster/row_count": counts.get(day, 0)}
+        if day in previews:
+            metadata["preview"] = previews[day]
+        context.add_asset_metadata(metadata, asset_key=table.name, partition_key=key)
+
+
+def _run_metadata(applied: Applied, table: Table) -> Mapping[str, Any]:
+    load = applied.loads.get(table.name)
+    if load is None:
+        return {"run_rows_loaded": 0, "run_rows_replaced": 0}
+    return {
+        "run_rows_loaded": load.rows,
+        "run_rows_replaced": load.replaced,
+        **load.statistics,
+    }
+
+
+def _observe_others(
+    context: dg.AssetExecutionContext, applied: Applied, keys: Sequence[str]
+) -> None:
+    """Report the sessions that were loaded in addition to those of the run."""
+    context.log.info(f"batches loaded: {len(applied.batches)}")
+    others = [session for session in applied.sessions if session not in set(keys)]
+    if not others:
+        return
+    context.log.warning(
+        f"the warehouse lacked committed batches of {pluralise(len(others), 'other session')} "
+        f"({others[0]} to {others[-1]}); they were loaded as well"
     )
+    partitions = others if len(others) <= _MAX_OBSERVED_SESSIONS else [None]
+    for table in FACTS:
+        for session in partitions:
+            context.log_event(
+                dg.AssetObservation(
+                    asset_key=table.name,
+                    partition=session,
+                    description="loaded by a run of other sessions",
+                    metadata={"sessions": len(others), "first": others[0], "last": others[-1]},
+                )
+            )
 
 
 @dg.asset(
@@ -85,7 +157,7 @@ def build_session_load(
     deps=[FACT_STOCK_PRICE.name, FACT_CORPORATE_ACTION.name],
     description=table_description(STOCK_PRICE_ADJUSTED),
     metadata=table_metadata(STOCK_PRICE_ADJUSTED),
-    code_version="1",
+    code_version="2",
 )
 def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Create or replace the view, and count its rows."""
@@ -102,4 +174,4 @@ def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[N
 
 def fact_assets(days: dg.TimeWindowPartitionsDefinition) -> list[Any]:
     """Build the fact assets over the deployment's trading days, and the view."""
-    return [*(fact_asset(days, table, source) for table, source in SOURCES), stock_price_adjusted]
+    return [facts_asset(days), stock_price_adjusted]

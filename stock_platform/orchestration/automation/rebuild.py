@@ -15,12 +15,12 @@ from stock_platform.erp import store as erp_store
 from stock_platform.erp.store import NoErpFileError
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
-from stock_platform.orchestration.assets.facts import SOURCES
-from stock_platform.orchestration.partitions import YEARLY_BACKFILL
+from stock_platform.lake.processed import read_state
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.plain_text import pluralise
 from stock_platform.warehouse import restore
-from stock_platform.warehouse.interface import Warehouse
+from stock_platform.warehouse.interface import FACTS, Warehouse
+from stock_platform.warehouse.load import apply_pending
 from stock_platform.warehouse.restore import RestoreResult
 
 RESTORED_ROWS: Final = "restored_rows"
@@ -69,15 +69,14 @@ def rebuild_warehouse_job(dimensions: Sequence[dg.AssetsDefinition]) -> dg.JobDe
 def restore_facts(
     context: dg.OpExecutionContext, lake: LakeResource, warehouse: WarehouseResource
 ) -> None:
-    """Restore the facts as last loaded per session, one year per transaction, and their view."""
+    """Replay all committed batches into both facts, in one transaction."""
     store = warehouse.open()
     store.create_tables()
-    done = {}
-    for table, source in SOURCES:
-        published = restore.published_rows(lake.paths, source)
-        size = YEARLY_BACKFILL.max_partitions_per_run or len(published)
-        done[table.name] = restore.fact(lake.paths, store, table, published, size)
-    _report(context, done)
+    applied = apply_pending(lake.paths, store, read_state(lake.paths), rebuild=True)
+    problems = [f"batch {batch_id}: {reason}" for batch_id, reason in applied.skipped.items()]
+    rows = {table.name: applied.loads.get(table.name) for table in FACTS}
+    done = {name: RestoreResult(load.rows if load else 0, []) for name, load in rows.items()}
+    _report(context, done, problems)
 
 
 @dg.op(pool=_POOL, out=dg.Out(dg.Nothing))
@@ -102,9 +101,17 @@ def _dimension(paths: LakePaths, warehouse: Warehouse, asset: dg.AssetsDefinitio
     return RestoreResult(warehouse.replace_table(TABLES[asset.key.to_user_string()], rows).rows, [])
 
 
-def _report(context: dg.OpExecutionContext, done: dict[str, RestoreResult]) -> None:
-    """Log one observation per table, then fail if any table has problems."""
-    problems = []
+def _report(
+    context: dg.OpExecutionContext, done: dict[str, RestoreResult], others: Sequence[str] = ()
+) -> None:
+    """Log one observation per table, then fail if there are problems.
+
+    Args:
+        context: of the step.
+        done: the result per table.
+        others: problems that are not those of one table.
+    """
+    problems = [*others]
     for table, result in done.items():
         context.log.info(f"{table}: {pluralise(result.rows, 'row')} restored")
         context.log_event(

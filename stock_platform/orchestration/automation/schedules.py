@@ -9,13 +9,14 @@ from stock_platform.orchestration.automation.jobs import (
     FRESHNESS,
     REFERENCE_DATA,
 )
+from stock_platform.orchestration.automation.maintenance import maintain_processed_prices
 from stock_platform.orchestration.automation.pruning import prune_event_logs
 
 
 def schedules(*, on: bool) -> list[Any]:
     """Build the schedules: prices nightly, freshness hourly, reference data monthly.
 
-    The event log is pruned on Sundays, when there is no session.
+    The event log is pruned and the lake compacted on Sundays, when there is no session.
 
     Prices are fetched two hours after a session's day has ended in New York, when Yahoo's volume
     includes the closing auction. After a day without a session the previous session is requested
@@ -42,6 +43,13 @@ def schedules(*, on: bool) -> list[Any]:
             name="reference_data_schedule",
             job=REFERENCE_DATA,
             cron_schedule="0 1 1 * *",
+            execution_timezone="America/New_York",
+            default_status=status,
+        ),
+        dg.ScheduleDefinition(
+            name="maintain_processed_prices_schedule",
+            job=maintain_processed_prices,
+            cron_schedule="0 11 * * 0",
             execution_timezone="America/New_York",
             default_status=status,
         ),

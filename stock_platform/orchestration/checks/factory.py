@@ -26,23 +26,20 @@ def build_asset_checks(
     ]
 
 
+def checks_before_commit(
+    asset: str, trading_days: dg.TimeWindowPartitionsDefinition
+) -> list[dg.AssetCheckSpec]:
+    """Return the checks that the step of the asset itself evaluates."""
+    return _specs(dg.AssetKey(asset), REGISTRY[asset], trading_days, before_commit=True)
+
+
 def _asset_checks(
     asset: dg.AssetKey,
     measurements: AssetMeasurements,
     settings: Settings,
     trading_days: dg.TimeWindowPartitionsDefinition,
 ) -> dg.AssetChecksDefinition:
-    specs = [
-        dg.AssetCheckSpec(
-            name=check.name,
-            asset=asset,
-            description=check.description,
-            blocking=check.blocking,
-            additional_deps=measurements.additional_deps,
-            partitions_def=None if check.scope == "asset" else trading_days,
-        )
-        for check in measurements.checks
-    ]
+    specs = _specs(asset, measurements, trading_days, before_commit=False)
 
     @dg.multi_asset_check(name=f"{asset.to_user_string()}_checks", specs=specs, can_subset=True)
     def evaluate_checks(
@@ -52,7 +49,8 @@ def _asset_checks(
         selected = {
             check: dg.AssetCheckKey(asset, check.name)
             for check in measurements.checks
-            if dg.AssetCheckKey(asset, check.name) in context.selected_asset_check_keys
+            if not check.before_commit
+            and dg.AssetCheckKey(asset, check.name) in context.selected_asset_check_keys
         }
         of_asset = [check for check in selected if check.scope == "asset"]
         by_session = [check for check in selected if check.scope != "asset"]
@@ -75,6 +73,27 @@ def _asset_checks(
                 )
 
     return evaluate_checks
+
+
+def _specs(
+    asset: dg.AssetKey,
+    measurements: AssetMeasurements,
+    trading_days: dg.TimeWindowPartitionsDefinition,
+    *,
+    before_commit: bool,
+) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            name=check.name,
+            asset=asset,
+            description=check.description,
+            blocking=check.blocking,
+            additional_deps=measurements.additional_deps,
+            partitions_def=None if check.scope == "asset" else trading_days,
+        )
+        for check in measurements.checks
+        if check.before_commit == before_commit
+    ]
 
 
 def _run_sessions(context: dg.AssetCheckExecutionContext) -> list[str]:

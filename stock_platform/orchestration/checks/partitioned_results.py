@@ -13,6 +13,8 @@ from stock_platform.orchestration.dagster_internals.event_transaction import one
 from stock_platform.plain_text import plain_text
 from stock_platform.quality.rules.result import RuleResult
 
+Context = dg.AssetCheckExecutionContext | dg.AssetExecutionContext
+
 # A check that fails for every session must not hide the others in the log.
 _MAX_LOGGED_FAILURES: Final = 5
 _MAX_SUMMARIZED_FAILURES: Final = 20
@@ -26,7 +28,7 @@ def check_result(check: dg.AssetCheckKey, result: RuleResult) -> dg.AssetCheckRe
 
 
 def session_check_result(
-    context: dg.AssetCheckExecutionContext,
+    context: Context,
     check: dg.AssetCheckKey,
     results: Mapping[str, RuleResult],
     targets: Targets,
@@ -37,7 +39,7 @@ def session_check_result(
 
     In a run of one session its result is returned, and Dagster stores it. In a range run the
     result of every session is stored here and their summary is returned, which decides whether a
-    blocking check stops downstream assets. Results of neighbouring sessions are only stored.
+    blocking check stops downstream assets. Results of other sessions are only stored.
     """
     _log_failures(context, check, results)
     own = {session: results[session] for session in sorted(context.partition_keys)}
@@ -59,7 +61,7 @@ def session_check_result(
 
 
 def _log_failures(
-    context: dg.AssetCheckExecutionContext,
+    context: Context,
     check: dg.AssetCheckKey,
     results: Mapping[str, RuleResult],
 ) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from stock_platform import contracts
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, Table
 from stock_platform.lake.paths import ErpKind, LakePaths
+from stock_platform.lake.processed import read_state
 from stock_platform.quality.measures.bars import BarSessions, measure_bars
 from stock_platform.quality.measures.erp import measure_erp
 from stock_platform.quality.measures.freshness import price_freshness
@@ -59,11 +60,13 @@ class Check:
         rule: takes a measurement and the thresholds.
         scope: the measured unit: a session, the bars of all sessions, or the asset as a whole.
         blocking: an error stops downstream assets.
+        before_commit: evaluated by the step of the asset itself, before its data exists.
     """
 
     rule: Callable[[Any, QualityLimits], Any]
     scope: Literal["session", "bar", "asset"]
     blocking: bool = False
+    before_commit: bool = False
 
     @property
     def name(self) -> str:
@@ -120,8 +123,9 @@ def _freshness(sources: Sources) -> raw.Freshness:
 
 
 def _processed_sessions(sources: Sources, sessions: Sequence[str]) -> Measurement:
-    found = measure_bars(sources.paths, sessions, sources.settings.quality)
-    return Measurement(measure_processed_sessions(sources.paths, sessions, found.bars), found)
+    state = read_state(sources.paths)
+    found = measure_bars(sources.paths, state, sessions, sources.settings.quality)
+    return Measurement(measure_processed_sessions(sources.paths, state, sessions), found)
 
 
 def _price_sessions(sources: Sources, sessions: Sequence[str]) -> Measurement:
@@ -181,13 +185,10 @@ REGISTRY: Final[Mapping[str, AssetMeasurements]] = {
     ),
     "processed_stock_prices": AssetMeasurements(
         (
-            Check(processed.all_records_accounted_for, "session", blocking=True),
-            Check(processed.quarantine_share, "session", blocking=True),
-            Check(processed.ohlc_consistent, "session", blocking=True),
-            Check(processed.prices_positive, "session", blocking=True),
-            Check(processed.volume_non_negative, "session", blocking=True),
-            Check(processed.no_null_bars, "session", blocking=True),
-            Check(processed.no_duplicates, "session", blocking=True),
+            *(
+                Check(rule, "session", blocking=True, before_commit=True)
+                for rule in processed.BLOCKING_RULES
+            ),
             Check(bars.unit_scale, "bar"),
             Check(bars.unexplained_move, "bar"),
             Check(bars.split_applied, "bar"),

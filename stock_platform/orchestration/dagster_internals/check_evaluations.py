@@ -16,7 +16,8 @@ Targets = Mapping[str, TargetMaterialization]
 
 
 def log_evaluations(
-    context: dg.AssetCheckExecutionContext, evaluations: Iterable[dg.AssetCheckEvaluation]
+    context: dg.AssetCheckExecutionContext | dg.AssetExecutionContext,
+    evaluations: Iterable[dg.AssetCheckEvaluation],
 ) -> None:
     """Store evaluations in the event log, the way Dagster stores those of its own results."""
     for evaluation in evaluations:

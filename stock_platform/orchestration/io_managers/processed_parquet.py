@@ -1,65 +1,71 @@
-"""IO manager for processed Parquet: publishes a staged batch, and loads references."""
+"""IO manager for the processed layer: describes committed batches, and loads references."""
 
 from typing import Any
 
 import dagster as dg
 import orjson
 
-from stock_platform.lake import files
-from stock_platform.lake.publish import (
-    ProcessedSession,
-    StagedBatch,
-    publish,
-    read_published,
-)
+from stock_platform.lake.commits import Commit, SessionMetrics
+from stock_platform.lake.processed import read_state
+from stock_platform.lake.staging import written_rows
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.plain_text import pluralise
 
 
 class ProcessedParquetIOManager(dg.ConfigurableIOManager):
-    """Publishes a `StagedBatch` session by session; loads `ProcessedSession`s."""
+    """Describes a batch that the asset has committed; loads the newest batch of each session."""
 
     lake: LakeResource
 
-    def handle_output(self, context: dg.OutputContext, obj: StagedBatch) -> None:
-        """Publish the batch. Idempotent, also after a crash."""
-        for session, published in publish(self.lake.paths, obj):
+    def handle_output(self, context: dg.OutputContext, obj: Commit) -> None:
+        """Add the metrics of each session to its materialization."""
+        for session, metrics in obj.metrics.items():
             context.step_context.add_asset_metadata(
-                _session_metadata(published), partition_key=session
+                _session_metadata(obj, metrics), partition_key=session
             )
-        context.log.info(f"published {pluralise(len(obj.sessions), 'session')} of {obj.batch_id}")
+        versions = sum(part.rows for part in obj.parts)
+        context.log.info(
+            f"{obj.batch_id}: {pluralise(versions, 'version')} of "
+            f"{pluralise(len(obj.sessions), 'session')} in commit {obj.sequence}"
+        )
+        context.add_output_metadata({"run_versions": versions, "run_objects": len(obj.parts) + 1})
 
-    def load_input(self, context: dg.InputContext) -> dict[str, ProcessedSession]:
-        """Return the requested sessions.
+    def load_input(self, context: dg.InputContext) -> dict[str, Commit]:
+        """Return the newest batch of each requested session.
 
         Raises:
             FileNotFoundError: a session was never processed.
         """
-        keys = context.asset_partition_keys
-        return dict(zip(keys, files.map_concurrently(self._published, keys), strict=True))
+        state, found = read_state(self.lake.paths), {}
+        for key in context.asset_partition_keys:
+            batch = state.newest(key)
+            if batch is None:
+                raise FileNotFoundError(
+                    f"processed_stock_prices has no partition {key}: materialize it first"
+                )
+            found[key] = batch
+        return found
 
-    def _published(self, key: str) -> ProcessedSession:
-        try:
-            return read_published(self.lake.paths, key)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"processed_stock_prices has no partition {key}: materialize it first"
-            ) from error
 
-
-def _session_metadata(session: ProcessedSession) -> dict[str, Any]:
-    metrics = session.manifest["metrics"]
+def _session_metadata(batch: Commit, metrics: SessionMetrics) -> dict[str, Any]:
     quarantined = sum(metrics["quarantined"].values())
+    changes = {
+        f"{table}_{kind}": count
+        for table, kinds in metrics["changes"].items()
+        for kind, count in kinds.items()
+        if count
+    }
     metadata: dict[str, Any] = {
         "dagster/row_count": metrics["valid"],
         "lines_read": metrics["lines_read"],
         "quarantined": quarantined,
         "corporate_actions": metrics["corporate_actions"],
-        "batch_id": session.manifest["batch_id"],
+        "batch_id": batch.batch_id,
+        "rows_written": written_rows(metrics, "stock_prices"),
+        **changes,
         **{f"superseded_{name}": count for name, count in metrics["superseded"].items() if count},
     }
     if quarantined:
         reasons = orjson.dumps(metrics["quarantined"]).decode()
         metadata["quarantined_by_reason"] = dg.MetadataValue.text(reasons)
-        metadata["quarantine"] = dg.MetadataValue.path(session.objects["quarantine"])
     return metadata

@@ -11,17 +11,13 @@ from stock_platform.erp import store
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files, raw_attempts, raw_run_writer, raw_runs
-from stock_platform.lake.migrate_raw import unmigrated_sessions
+from stock_platform.lake.migrate_raw import UnmigratedError, unmigrated_sessions
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.raw_runs import RawRun
 from stock_platform.orchestration.resources import LakeResource
 from stock_platform.plain_text import pluralise
 
 _MAX_LISTED: Final = 5
-
-
-class UnmigratedError(StockPlatformError):
-    """The lake has data of an earlier version, which must be migrated first."""
 
 
 class RawJsonIOManager(dg.ConfigurableIOManager):
@@ -93,7 +89,7 @@ def _usable_runs(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
         )
     runs = raw_runs.runs_of(paths, sessions)
     usable = [run for run in runs if not run.refused]
-    fetched = {session for run in usable for session in run.sessions}
+    fetched = {session for run in usable if run.securities is None for session in run.sessions}
     missing = [session for session in sessions if session not in fetched]
     if missing:
         more = " ..." if len(missing) > _MAX_LISTED else ""
@@ -105,10 +101,10 @@ def _usable_runs(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
 
 
 def _reason(runs: Sequence[RawRun], session: str) -> str:
-    refused: Mapping[str, list[str]] = {
-        run.uri: run.refused for run in runs if session in run.sessions
-    }
+    of_session = [run for run in runs if session in run.sessions]
+    refused: Mapping[str, list[str]] = {run.uri: run.refused for run in of_session if run.refused}
     if not refused:
-        return "materialize it first"
+        limited = " without a limit to some symbols" if of_session else ""
+        return f"materialize it{limited} first"
     uri, reasons = list(refused.items())[-1]
     return f"its run {uri} was refused ({reasons[0]}); fetch it again"

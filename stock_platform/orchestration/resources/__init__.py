@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+# The context of an asset or of an operation.
+StepContext = dg.AssetExecutionContext | dg.OpExecutionContext
+
+
 class LakeResource(dg.ConfigurableResource[None]):
     """The data lake."""
 
@@ -65,7 +69,7 @@ class SparkResource(dg.ConfigurableResource[None], ABC):
     """The engine of the Spark job."""
 
     @abstractmethod
-    def run(self, context: dg.AssetExecutionContext, batch: SparkBatch) -> BatchRun:
+    def run(self, context: StepContext, batch: SparkBatch) -> BatchRun:
         """Run a batch to completion, with the driver's log in the run's log.
 
         Raises:

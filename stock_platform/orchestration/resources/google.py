@@ -16,7 +16,12 @@ from pydantic import Field
 from stock_platform.contracts import Table
 from stock_platform.google.credentials import impersonated
 from stock_platform.orchestration.dagster_internals.bigquery_pyspark import read_frame
-from stock_platform.orchestration.resources import LakeResource, SparkResource, WarehouseResource
+from stock_platform.orchestration.resources import (
+    LakeResource,
+    SparkResource,
+    StepContext,
+    WarehouseResource,
+)
 from stock_platform.settings import BigQueryDataset, Settings
 from stock_platform.settings.google import BigQuerySettings, DataprocSettings
 from stock_platform.spark.batch import BatchRun, SparkBatch
@@ -84,7 +89,7 @@ class DataprocServerlessResource(SparkResource, DataprocSettings):
         default=None, description="host:port of an insecure gRPC endpoint, for tests."
     )
 
-    def run(self, context: dg.AssetExecutionContext, batch: SparkBatch) -> BatchRun:
+    def run(self, context: StepContext, batch: SparkBatch) -> BatchRun:
         """Run a batch to completion, or wait for an existing one with the same inputs."""
         from stock_platform.spark.dataproc import (  # noqa: PLC0415 - heavy import
             DataprocConfig,

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-import dagster as dg
 from pydantic import Field
 
-from stock_platform.orchestration.resources import SparkResource, WarehouseResource
+from stock_platform.orchestration.resources import SparkResource, StepContext, WarehouseResource
 from stock_platform.spark.batch import BatchRun, SparkBatch
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.interface import Warehouse
@@ -29,7 +28,7 @@ class LocalSparkResource(SparkResource):
         description="sail: Spark's API on a Rust engine, in process. spark: local Spark 3.5."
     )
 
-    def run(self, context: dg.AssetExecutionContext, batch: SparkBatch) -> BatchRun:
+    def run(self, context: StepContext, batch: SparkBatch) -> BatchRun:
         """Run a batch to completion on the chosen engine."""
         from stock_platform.spark.local import LocalSparkRunner  # noqa: PLC0415 - heavy import
         from stock_platform.spark.sail import SailRunner  # noqa: PLC0415 - heavy import

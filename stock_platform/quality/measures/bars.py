@@ -6,13 +6,9 @@ from typing import Final
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 
-from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, Table
-from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.publish import published_sessions
+from stock_platform.lake.processed import ProcessedState, current_rows
 from stock_platform.quality.measures.price_context import with_neighbours
 from stock_platform.settings.quality import QualityLimits
 
@@ -44,41 +40,26 @@ class BarSessions:
         return {str(key): int(count) for key, count in self.bars["Session"].value_counts().items()}
 
 
-def measure_bars(paths: LakePaths, sessions: Sequence[str], limits: QualityLimits) -> BarSessions:
-    """Read the published bars of the sessions and add the context of each bar."""
-    published = published_sessions(paths)
-    before = [session for session in published if session < min(sessions)][-_LOOKBACK_SESSIONS:]
-    within = [session for session in published if min(sessions) <= session <= max(sessions)]
-    after = [session for session in published if session > max(sessions)][: limits.split_sessions]
+def measure_bars(
+    paths: LakePaths, state: ProcessedState, sessions: Sequence[str], limits: QualityLimits
+) -> BarSessions:
+    """Read the current bars of the sessions and add the context of each bar."""
+    known = state.sessions
+    before = [session for session in known if session < min(sessions)][-_LOOKBACK_SESSIONS:]
+    within = [session for session in known if min(sessions) <= session <= max(sessions)]
+    after = [session for session in known if session > max(sessions)][: limits.split_sessions]
     read = [*before, *within, *after]
-    prices = _rows(paths, "stock_prices", read, FACT_STOCK_PRICE, _PRICE_COLUMNS)
-    actions = _rows(paths, "corporate_actions", read, FACT_CORPORATE_ACTION, _ACTION_COLUMNS)
+
+    def rows(table: ProcessedTable, columns: Sequence[str]) -> pd.DataFrame:
+        found = current_rows(paths, state, table, read, columns)
+        days = found["TradeDate"].cast(pa.string())
+        frame: pd.DataFrame = (
+            found.drop_columns("TradeDate").append_column("Session", days).to_pandas()
+        )
+        return frame
+
+    prices = rows("stock_prices", _PRICE_COLUMNS)
+    actions = rows("corporate_actions", _ACTION_COLUMNS)
     bars = with_neighbours(prices, actions, limits)
     neighbours = (*before[-1:], *after[:1])
     return BarSessions(bars[bars["Session"].isin([*sessions, *neighbours])], neighbours)
-
-
-def _rows(
-    paths: LakePaths,
-    processed: ProcessedTable,
-    sessions: Sequence[str],
-    table: Table,
-    columns: list[str],
-) -> pd.DataFrame:
-    """Read columns of the existing objects of some sessions, with the day as text in Session."""
-    uris = [paths.processed(processed, session) for session in sessions]
-    exists = files.map_concurrently(files.exists, uris)
-    objects = [files.filesystem(uri) for uri, found in zip(uris, exists, strict=True) if found]
-    schema = arrow_schema(table)
-    rows = schema.empty_table().select(columns)
-    if objects:
-        dataset = ds.dataset(
-            [path for _, path in objects],
-            schema=schema,
-            format="parquet",
-            filesystem=objects[0][0],
-        )
-        rows = dataset.to_table(columns)
-    days = rows["TradeDate"].cast(pa.string())
-    frame: pd.DataFrame = rows.drop_columns("TradeDate").append_column("Session", days).to_pandas()
-    return frame

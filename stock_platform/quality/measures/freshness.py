@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from stock_platform.calendars import partition_end, session_hours
 from stock_platform.lake import raw_runs
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.raw_runs import RunName
+from stock_platform.lake.raw_runs import RawRun, RunName
 from stock_platform.quality.rules.raw import Freshness
 from stock_platform.settings.quality import QualityLimits
 
@@ -60,7 +60,7 @@ def _first_session(paths: LakePaths, names: Sequence[RunName]) -> str | None:
     """Return the first session of all usable runs, or None if there is no usable run."""
     for name in sorted(names, key=lambda name: name.first):
         run = raw_runs.read_run(paths, name)
-        if run is not None and not run.refused:
+        if run is not None and _counts(run):
             return run.sessions[0]
     return None
 
@@ -72,6 +72,11 @@ def _fetched_sessions(paths: LakePaths, names: Sequence[RunName], since: str) ->
         if name.last < since and found:
             break
         run = raw_runs.read_run(paths, name)
-        if run is not None and not run.refused:
+        if run is not None and _counts(run):
             found.update(run.sessions)
     return found
+
+
+def _counts(run: RawRun) -> bool:
+    """Return whether the sessions of a run count as fetched: it is usable and of all symbols."""
+    return not run.refused and run.securities is None

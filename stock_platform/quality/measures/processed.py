@@ -1,4 +1,4 @@
-"""Measure processed sessions: job metrics, stored rows, quarantine and invalid published bars."""
+"""Measure processed sessions: job metrics, versions written, quarantine and invalid bars."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,16 @@ from typing import Final
 
 import orjson
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
 
-from stock_platform.lake import files
-from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.publish import ProcessedSession, read_published, row_count
+from stock_platform.lake.commits import Commit, SessionMetrics
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
+from stock_platform.lake.processed import (
+    ProcessedState,
+    batch_rows,
+    current_rows,
+    rows_by_session,
+)
 from stock_platform.quality.rules.processed import ProcessedMeasure
 from stock_platform.quality.rules.result import MAX_EXAMPLES
 
@@ -20,26 +25,71 @@ _MAX_RECORD_CHARS: Final = 160
 
 
 def measure_processed_sessions(
-    paths: LakePaths, sessions: Sequence[str], bars: pd.DataFrame
+    paths: LakePaths, state: ProcessedState, sessions: Sequence[str]
 ) -> dict[str, ProcessedMeasure]:
-    """Measure published sessions, given their bars as read by `measures.bars`."""
-    invalid = invalid_bars(bars)
+    """Measure committed sessions, each by the newest batch that processed it.
 
-    def measure(session: str) -> ProcessedMeasure:
-        published = read_published(paths, session)
-        return ProcessedMeasure(
-            # Version 0.1.0 superseded no record.
-            {"superseded": {}, **published.manifest["metrics"]},
-            {table: row_count(uri) for table, uri in published.objects.items()},
-            _quarantined(published),
+    Raises:
+        FileNotFoundError: a session was never processed.
+    """
+    batches: dict[int, Commit] = {}
+    newest: dict[int, list[str]] = defaultdict(list)
+    for session in sessions:
+        batch = state.newest(session)
+        if batch is None:
+            raise FileNotFoundError(f"processed_stock_prices has no session {session}")
+        batches[batch.sequence] = batch
+        newest[batch.sequence].append(session)
+    measures: dict[str, ProcessedMeasure] = {}
+    for batch in batches.values():
+        found = measure_committed_batch(paths, state, batch)
+        measures |= {session: found[session] for session in newest[batch.sequence]}
+    return measures
+
+
+def measure_committed_batch(
+    paths: LakePaths, state: ProcessedState, batch: Commit
+) -> dict[str, ProcessedMeasure]:
+    """Measure the sessions of a committed batch."""
+    versions = {table: batch_rows(paths, state, batch, table) for table in PROCESSED_TABLES}
+    known = current_rows(paths, state, "quarantine", batch.sessions)
+    return measure_batch(batch.metrics, versions, known)
+
+
+def measure_batch(
+    metrics: Mapping[str, SessionMetrics],
+    versions: Mapping[ProcessedTable, pa.Table],
+    known_quarantine: pa.Table,
+) -> dict[str, ProcessedMeasure]:
+    """Measure the sessions of a batch, committed or not.
+
+    Args:
+        metrics: metrics of the job, by session.
+        versions: the versions that the batch has written.
+        known_quarantine: current rows of the quarantine, which the batch may have left unchanged.
+    """
+    rows = {table: rows_by_session(found) for table, found in versions.items()}
+    invalid = invalid_bars(_bars(versions["stock_prices"]))
+    quarantined = _quarantined(pa.concat_tables([versions["quarantine"], known_quarantine]))
+    return {
+        session: ProcessedMeasure(
+            measured,
+            {table: found.get(session, 0) for table, found in rows.items()},
+            quarantined.get(session, {}),
             invalid.get(session, {}),
         )
+        for session, measured in metrics.items()
+    }
 
-    return dict(zip(sessions, files.map_concurrently(measure, sessions), strict=True))
+
+def _bars(versions: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = versions.to_pandas()
+    frame["Session"] = frame["TradeDate"].astype(str)
+    return frame[frame["Change"] != "withdrawn"]
 
 
 def invalid_bars(bars: pd.DataFrame) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """Find published bars that the job should have quarantined, by session and reason.
+    """Find bars that the job should have quarantined, by session and reason.
 
     Independent of the job's own result: a wrong job must not go unnoticed.
     """
@@ -70,18 +120,17 @@ def is_ohlc_inconsistent(bars: pd.DataFrame) -> "pd.Series[bool]":
     )
 
 
-def _quarantined(published: ProcessedSession) -> dict[str, tuple[str, ...]]:
-    """Return some of the quarantined records of a session, by reason."""
-    if "quarantine" not in published.objects:
-        return {}
-    fs, path = files.filesystem(published.objects["quarantine"])
-    with fs.open(path, "rb") as file:
-        rows = pq.read_table(file, columns=["Ticker", "Reason", "Record"]).to_pylist()
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if len(by_reason[row["Reason"]]) < MAX_EXAMPLES:
-            by_reason[row["Reason"]].append(f"{row['Ticker']}: {_excerpt(row['Record'])}")
-    return {reason: tuple(records) for reason, records in by_reason.items()}
+def _quarantined(rows: pa.Table) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return some of the quarantined records by session and reason."""
+    found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows.select(["TradeDate", "Ticker", "Reason", "Record", "Change"]).to_pylist():
+        examples = found[row["TradeDate"].isoformat()][row["Reason"]]
+        if row["Change"] != "withdrawn" and len(examples) < MAX_EXAMPLES:
+            examples[f"{row['Ticker']}: {_excerpt(row['Record'])}"] = None
+    return {
+        session: {reason: tuple(examples) for reason, examples in by_reason.items() if examples}
+        for session, by_reason in found.items()
+    }
 
 
 def _excerpt(record: str) -> str:

@@ -7,15 +7,18 @@ from datetime import date
 from typing import Any, Final
 
 from stock_platform.contracts import (
-    FACT_CORPORATE_ACTION,
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
     Table,
 )
-from stock_platform.lake import files, raw_runs
-from stock_platform.lake.migrate_raw import FETCHES_RUN
-from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.publish import expected_rows, read_published
+from stock_platform.lake import raw_runs
+from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.processed import (
+    FACT_SOURCES,
+    current_rows,
+    read_state,
+    rows_by_session,
+)
 from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.interface import Warehouse
@@ -47,10 +50,6 @@ WHERE days.FullDate IN UNNEST(@sessions)
   AND price.Ticker IS NULL
 ORDER BY Session, Ticker
 """
-_PROCESSED: Final[Mapping[str, ProcessedTable]] = {
-    FACT_STOCK_PRICE.name: "stock_prices",
-    FACT_CORPORATE_ACTION.name: "corporate_actions",
-}
 _OPEN_DAYS: Final = """
 SELECT DISTINCT days.FullDate AS Session
 FROM dim_trading_session AS open_day
@@ -96,27 +95,26 @@ def measure_fact_sessions(
     counted = _key_counts(warehouse, table, days)
     orphans = _orphans(warehouse, table, days)
     missing = _missing_prices(warehouse, days) if table is FACT_STOCK_PRICE else {}
-    published = files.map_concurrently(lambda session: read_published(paths, session), sessions)
+    state = read_state(paths)
+    current = current_rows(paths, state, FACT_SOURCES[table.name], sessions, ["TradeDate"])
+    processed_rows = rows_by_session(current)
     runs = [run for run in raw_runs.runs_of(paths, sessions) if not run.refused]
     measures = {}
-    for session, day, processed in zip(sessions, days, published, strict=True):
-        metrics = processed.manifest["metrics"]
-        is_0_1_0 = "superseded" not in metrics
-        raw_records = sum(
-            sum(run.outcomes(session).values())
-            for run in runs
-            # Version 0.1.0 did not read the last fetches.
-            if not (is_0_1_0 and run.name.run_id == FETCHES_RUN)
-        )
+    for session, day in zip(sessions, days, strict=True):
+        processed = state.processed_runs(session)
+        records = {str(run.name): sum(run.outcomes(session).values()) for run in runs}
         rows, duplicates = counted.get(day, (0, 0))
         measures[session] = TableMeasure(
             rows,
             duplicates,
             {column: found.get(day, 0) for column, found in orphans.items()},
             {
-                "raw records against records processed": (raw_records, metrics["lines_read"]),
+                "raw records against records processed": (
+                    sum(records.values()),
+                    sum(count for run, count in records.items() if run in processed),
+                ),
                 "processed rows against rows in the warehouse": (
-                    expected_rows(metrics)[_PROCESSED[table.name]],
+                    processed_rows.get(session, 0),
                     rows,
                 ),
             },

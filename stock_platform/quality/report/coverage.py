@@ -4,10 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Final
 
-import pyarrow.dataset as ds
-
-from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.processed import current_rows, read_state
 from stock_platform.quality.report.model import Coverage
 from stock_platform.warehouse.interface import Warehouse
 
@@ -98,12 +96,10 @@ def measure_coverage(warehouse: Warehouse, paths: LakePaths) -> list[Coverage]:
 
 def _count_quarantined(paths: LakePaths) -> Mapping[str, Mapping[str, int]]:
     """Return the number of quarantined records by symbol and reason."""
-    fs, folder = files.filesystem(paths.quarantine_folder())
-    objects = [path for path in fs.find(folder) if path.endswith(".parquet")]
+    state = read_state(paths)
+    rows = current_rows(paths, state, "quarantine", state.sessions, _QUARANTINE)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    if objects:
-        rows = ds.dataset(objects, format="parquet", filesystem=fs).to_table(_QUARANTINE)
-        for group in rows.group_by(_QUARANTINE).aggregate([([], "count_all")]).to_pylist():
-            symbol = group["Ticker"] or "(no symbol)"
-            counts[symbol][group["Reason"]] += int(group["count_all"])
+    for group in rows.group_by(_QUARANTINE).aggregate([([], "count_all")]).to_pylist():
+        symbol = group["Ticker"] or "(no symbol)"
+        counts[symbol][group["Reason"]] += int(group["count_all"])
     return counts

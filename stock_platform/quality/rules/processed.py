@@ -6,9 +6,10 @@ that no published bar breaks the rule.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from stock_platform.lake.publish import expected_rows
+from stock_platform.lake.paths import PROCESSED_TABLES
+from stock_platform.lake.staging import written_rows
 from stock_platform.market_data.models import EXPECTED_ABSENCES
 from stock_platform.quality.rules.result import MAX_EXAMPLES, RuleResult, count_texts
 from stock_platform.settings.quality import QualityLimits
@@ -20,7 +21,7 @@ class ProcessedMeasure:
 
     Attributes:
         metrics: the job's metrics of the session.
-        rows: number of rows in the lake, by table.
+        rows: number of versions that the batch has written, by table.
         quarantined: some of the quarantined records by reason, as "SYMBOL: record".
         published: published bars that should be in quarantine by reason, as "SYMBOL: published".
     """
@@ -46,10 +47,10 @@ def all_records_accounted_for(measure: ProcessedMeasure, _: QualityLimits) -> Ru
     )
     counts = [f"{metrics['lines_read']} raw records read, {accounted} accounted for"]
     failure_count = abs(metrics["lines_read"] - accounted) + (metrics["lines_read"] == 0)
-    for table, measured in expected_rows(metrics).items():
-        stored = measure.rows.get(table, 0)
+    for table in PROCESSED_TABLES:
+        measured, stored = written_rows(metrics, table), measure.rows.get(table, 0)
         failure_count += abs(measured - stored)
-        counts.append(f"{table}: {measured} measured by the job, {stored} in the lake")
+        counts.append(f"{table}: {measured} versions measured by the job, {stored} written")
     return RuleResult(failure_count, "; ".join(counts))
 
 
@@ -136,3 +137,15 @@ def _quarantined_or_published(measure: ProcessedMeasure, *reasons: str) -> RuleR
         warn_only=not published,
         examples=tuple([*published, *records][:MAX_EXAMPLES]),
     )
+
+
+# Evaluated before a batch is committed.
+BLOCKING_RULES: Final = (
+    all_records_accounted_for,
+    quarantine_share,
+    ohlc_consistent,
+    prices_positive,
+    volume_non_negative,
+    no_null_bars,
+    no_duplicates,
+)

@@ -1,19 +1,17 @@
 """An orchestrator that is killed at a given point of its work.
 
 ``python -m stock_platform_tests.support.google.crash_mid_load POINT FIRST LAST ASSET...``
-materializes assets of a range; POINT is ``never``, ``before-commit`` or ``while-publishing``.
+materializes assets of a range; POINT is ``never``, ``before-commit`` or ``while-committing``.
 """
 
 import os
 import signal
 import sys
-import threading
-import time
 from typing import Any
 
 import dagster as dg
 
-from stock_platform.lake import publish
+from stock_platform.lake import commits
 from stock_platform.warehouse.bigquery_jobs import BigQueryJobs
 from stock_platform_tests.support.platform_fixture import range_tags
 
@@ -23,26 +21,14 @@ def die(*_: Any, **__: Any) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _one_then_die(publish_session: Any) -> Any:
-    first_only = threading.Semaphore(1)
-
-    def published(*arguments: Any) -> Any:
-        if not first_only.acquire(blocking=False):
-            time.sleep(1)  # until the first one is published
-            die()
-        return publish_session(*arguments)
-
-    return published
-
-
 def main(point: str, first: str, last: str, *assets: str) -> int:
     """Materialize; returns the exit code."""
     from stock_platform.definitions import defs  # noqa: PLC0415 - reads the environment
 
     if point == "before-commit":
         BigQueryJobs.transaction = die  # type: ignore[method-assign]
-    if point == "while-publishing":
-        publish._publish_session = _one_then_die(publish._publish_session)  # noqa: SLF001
+    if point == "while-committing":
+        commits.append = die
     job = dg.define_asset_job("some", dg.AssetSelection.assets(*assets).without_checks())
     merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
     with dg.DagsterInstance.get() as instance:

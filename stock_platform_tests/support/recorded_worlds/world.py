@@ -1,31 +1,29 @@
 """A lake and a warehouse filled with recorded files, by the functions that the assets call.
 
 Without Dagster, because the events of up to 6,259 sessions would take longer than the work.
-Everything else is real: yfinance, raw records, Sail, publication, DuckDB.
+Everything else is real: yfinance, raw records, Sail, commits, DuckDB.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-import orjson
-
-from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
-from stock_platform.lake import files, raw_run_writer, raw_runs
+from stock_platform.lake import raw_run_writer, raw_runs
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.publish import ProcessedSession, publish, read_staged
+from stock_platform.lake.processed import read_state
 from stock_platform.lake.raw_run_writer import RawRunWriter
 from stock_platform.lake.raw_runs import RunName
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
 from stock_platform.market_data.yahoo_client import YahooClient
-from stock_platform.orchestration.assets.facts import build_session_load
-from stock_platform.spark.batch import SparkBatch
-from stock_platform.spark.request import job_request
+from stock_platform.orchestration.batches import BatchRunner
+from stock_platform.settings.quality import QualityLimits
 from stock_platform.spark.sail import SailRunner
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform.warehouse.load import apply_pending
 from stock_platform_tests.support.recorded_worlds.dimensions import load_dimensions
 from stock_platform_tests.support.recorded_worlds.files import RecordedFile
 from stock_platform_tests.support.recorded_worlds.yahoo import Recorded, RecordedSession
@@ -79,7 +77,8 @@ def build(name: str, recorded_files: Sequence[RecordedFile], folder: Path) -> Wo
     batches = [sessions[at : at + _BATCH] for at in range(0, len(sessions), _BATCH)]
     _fetch(paths, list(recorded.values()), requests, batches, folder)
     for batch in batches:
-        _load_facts(warehouse, _process(paths, batch, list(recorded)))
+        _process(paths, batch, list(recorded))
+    apply_pending(paths, warehouse, read_state(paths))
     asked = {each.symbol: frozenset(map(date.isoformat, each.sessions)) for each in requests}
     return World(name, paths, warehouse, sessions, recorded, asked)
 
@@ -122,24 +121,15 @@ def _fetch(
         raw_run_writer.commit(paths, writer.finish(requests, batch, datetime.now(UTC)))
 
 
-def _process(
-    paths: LakePaths, sessions: Sequence[str], symbols: Sequence[str]
-) -> dict[str, ProcessedSession]:
-    """Do the work of `processed_stock_prices` and its IO manager."""
-    request = job_request(paths.root, sessions, symbols, raw_runs.runs_of(paths, sessions))
-    batch_id = request["batch_id"]
-    staging = paths.staging(batch_id, "recorded")
-    files.write(f"{staging}/request.json", orjson.dumps(request))
-    SailRunner().run(SparkBatch(batch_id, f"{staging}/request.json", staging), lambda _: None)
-    return dict(publish(paths, read_staged(batch_id, staging)))
-
-
-def _load_facts(warehouse: DuckDBWarehouse, processed: Mapping[str, ProcessedSession]) -> None:
-    """Do the work of the fact assets and their IO manager."""
-    for table, source in (
-        (FACT_STOCK_PRICE, "stock_prices"),
-        (FACT_CORPORATE_ACTION, "corporate_actions"),
-    ):
-        load = build_session_load(processed, source)
-        days = [date.fromisoformat(session) for session in load.rows]
-        warehouse.replace_sessions(table, list(load.uris.values()), days, sum(load.rows.values()))
+def _process(paths: LakePaths, sessions: Sequence[str], symbols: Sequence[str]) -> None:
+    """Do the work of `processed_stock_prices`."""
+    runner = BatchRunner(
+        paths,
+        lambda batch: SailRunner().run(batch, lambda _: None),
+        "recorded",
+        logging.getLogger("recorded_worlds"),
+        symbols,
+        QualityLimits(quarantined_share=1),
+    )
+    done = runner.process(sessions, raw_runs.runs_of(paths, sessions))
+    assert done.commit.kind == "batch", done.commit.reasons

@@ -1,6 +1,7 @@
 """docs/cost.md contains the current estimate, which counts the platform's real queries."""
 
 import importlib.util
+import re
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from stock_platform.contracts import TABLES
+from stock_platform.warehouse.bigquery_versions import apply_script
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
 from stock_platform.warehouse.sql_dialect import view_sql
 from stock_platform_tests.support import ROOT
@@ -37,9 +39,10 @@ class Bill:
     def __init__(self, monkeypatch):
         self.references = Counter()
         monkeypatch.setattr(DuckDBWarehouse, "query", self.counting_query(DuckDBWarehouse.query))
-        for verb in ("replace_sessions", "replace_table", "replace_where"):
+        for verb in ("replace_table", "replace_where"):
             replace = self.counting_replace(getattr(DuckDBWarehouse, verb))
             monkeypatch.setattr(DuckDBWarehouse, verb, replace)
+        monkeypatch.setattr(DuckDBWarehouse, "apply", self.counting_apply(DuckDBWarehouse.apply))
 
     def counting_query(self, query):
         def ask(warehouse, sql, parameters=None):
@@ -57,9 +60,20 @@ class Bill:
     def counting_replace(self, replace):
         def run(warehouse, table, *args, **options):
             # The script deletes from the table, inserts from the staging table, and counts rows.
-            self.references["month" if table.name == PRICES else "small"] += 2
-            self.references["small"] += 1
+            self.references["small"] += 3
             return replace(warehouse, table, *args, **options)
+
+        return run
+
+    def counting_apply(self, apply):
+        def run(warehouse, loads, batches, **options):
+            given = list(loads)
+            script, _ = apply_script(
+                {f"staging_{number}": load for number, load in enumerate(given)}, batches, **options
+            )
+            for name in re.findall(r"(?:FROM|JOIN) (fact_\w+|load_log|staging_\d+)\b", script):
+                self.references["month" if name == PRICES else "small"] += 1
+            return apply(warehouse, given, batches, **options)
 
         return run
 

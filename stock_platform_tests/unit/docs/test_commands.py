@@ -102,11 +102,14 @@ def test_terraform_commands_name_files_and_outputs(page):
 
 @EACH_OPERATIONS_PAGE
 def test_terraform_resources_exist(page):
-    text, buckets = terraform_text(), local("storage.tf")["buckets"]
+    text = terraform_text()
+    keys = {
+        "google_storage_bucket": local("storage.tf")["buckets"],
+        "google_bigquery_table": TABLES,
+    }
     for kind, name, key in re.findall(r'(google_\w+)\.(\w+)(?:\[\\?"(\w+))?', page.read_text()):
         assert f'resource "{kind}" "{name}"' in text
-        assert not key or (kind, name) == ("google_storage_bucket", "main")
-        assert not key or key in buckets
+        assert not key or (name == "main" and key in keys[kind])
 
 
 @EACH_OPERATIONS_PAGE

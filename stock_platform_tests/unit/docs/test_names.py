@@ -115,7 +115,7 @@ def test_lake_paths_are_those_of_the_platform(page):
         f"{lake.raw_run('RUN')}/manifest.json",
         f"{lake.raw_run('RUN')}/records-00000.json.gz",
         f"{lake.raw_run('RUN')}/responses-00000.json.gz",
-        lake.manifest("2026-11-23"),
+        lake.commit(0),
         *(f"{lake.landing(kind)}/{kind}.csv" for kind in ("companies", "exchanges")),
     ]
     objects = re.findall(r"gs://PREFIX-(?:raw|processed)/[^\s'`#]+", page.read_text())

@@ -2,6 +2,8 @@
 
 import gzip
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import pytest
 from gcsfs.core import GCSFileSystem
@@ -9,6 +11,9 @@ from google.cloud import storage
 
 from stock_platform.lake import files
 from stock_platform.lake.cloud_storage import CloudStorage, LakeError
+from stock_platform.lake.commits import read_commits
+from stock_platform.lake.paths import LakePaths
+from stock_platform_tests.support.commits import race_to_append
 from stock_platform_tests.support.google.proxy import proxy
 
 pytestmark = pytest.mark.integration
@@ -76,6 +81,22 @@ def test_upload_if_missing_never_overwrites(root, tmp_path):
         (tmp_path / "file").write_text(content)
         files.upload_if_missing(tmp_path / "file", f"{root}/kept")
     assert files.read(f"{root}/kept") == b"one"
+
+
+def test_only_one_of_many_writers_creates_an_object(root, faults):
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(race_to_append, [root] * 8, map(str, range(8)), [3] * 8))
+    assert sorted(chain.from_iterable(won)) == [0, 1, 2]
+    commits = read_commits(LakePaths(root))
+    assert [commit.batch_id for commit in commits] == [
+        str(number) for sequence in range(3) for number in range(8) if sequence in won[number]
+    ]
+    faults.fail("POST .*upload", 503, "backendError", "try again")
+    files.create(f"{root}/a", b"one")
+    files.create(f"{root}/a", b"one")  # a retried request meets its own success
+    with pytest.raises(FileExistsError):
+        files.create(f"{root}/a", b"two")
+    assert files.read(f"{root}/a") == b"one"
 
 
 def test_objects_of_other_processes_are_visible_at_once(root):

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stock_platform.lake import check_results, files, load_ledger, publish
+from stock_platform.lake import check_results, files
 from stock_platform.lake.paths import LakePaths
+from stock_platform.lake.processed_0_1_0 import OldLayer
 from stock_platform_tests.support.failing_disk import FailingDisk, full_disk
 
 DAY, NEXT = "2012-07-02", "2012-07-03"
@@ -28,18 +29,17 @@ def test_failed_write_leaves_earlier_object(tmp_path, fail_at):
 
 
 LISTINGS = {
-    "processed prices": (
-        lambda paths, day: paths.processed("stock_prices", day),
-        publish.published_sessions,
+    "processed prices of 0.1.0": (
+        lambda paths, day: paths.processed_0_1_0("stock_prices", day),
+        lambda paths: sorted(OldLayer(paths).processed),
     ),
-    "manifests": (LakePaths.manifest, publish.published_sessions),
-    "loaded": (
-        lambda paths, day: paths.loaded("fact_stock_price", day),
-        lambda paths: load_ledger.sessions(paths, "fact_stock_price"),
+    "manifests of 0.1.0": (
+        LakePaths.manifest_0_1_0,
+        lambda paths: sorted(OldLayer(paths).processed),
     ),
-    "incomplete loads": (
-        lambda paths, day: paths.incomplete_load("fact_stock_price", day),
-        lambda paths: load_ledger.incomplete_loads(paths, "fact_stock_price"),
+    "loaded by 0.1.0": (
+        lambda paths, day: paths.loaded_0_1_0("fact_stock_price", day),
+        lambda paths: sorted(OldLayer(paths).loaded["stock_prices"]),
     ),
     "check results": (LakePaths.check_results, check_results.days),
 }

@@ -27,14 +27,14 @@ def test_different_names_have_different_paths(one, other):
 @pytest.mark.parametrize("key", ["../../etc", "2012-1-3", "", "2012-01-03/.."])
 def test_partition_must_be_a_date(key):
     with pytest.raises(ValueError, match="isoformat"):
-        PATHS.manifest(key)
+        PATHS.manifest_0_1_0(key)
 
 
 def test_layout_matches_the_docs():
     assert PATHS.raw_run("a/b") == "/lake/raw/stock_prices/run=a%2Fb"
-    assert PATHS.processed("quarantine", "2012-01-03") == (
-        "/lake/processed/quarantine/date=2012-01-03/part-00000.parquet"
-    )
+    assert PATHS.processed_table("quarantine") == "/lake/processed/quarantine"
+    assert PATHS.commit(12) == "/lake/processed/batches/00000012.json"
+    assert PATHS.journal() == "/lake/raw/batches"
     assert LakePaths("gs://b/p").staging("batch", "run") == (
         "gs://b/p/processed/_staging/batch/run"
     )
@@ -44,7 +44,7 @@ def test_each_layer_can_have_a_bucket():
     paths = LakePaths("gs://acme-{layer}/p")
     assert paths.landing("companies") == "gs://acme-raw/p/landing/erp/companies"
     assert paths.raw_runs_folder() == "gs://acme-raw/p/raw/stock_prices"
-    assert paths.manifest("2012-01-03").startswith("gs://acme-processed/p/processed/")
+    assert paths.commit(0).startswith("gs://acme-processed/p/processed/")
     assert paths.quality_report() == "gs://acme-processed/p/reports/quality.html"
     assert paths.spark_code("d") == "gs://acme-code/p/code/d/process_stock_prices.py"
 

@@ -11,24 +11,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stock_platform_tests.support.raw_lake import files_of, metrics_of, raw_line, rows_of, table_of
+from stock_platform_tests.support.raw_lake import (
+    FIRST_KNOWN_FROM,
+    KEYS,
+    files_of,
+    metrics_of,
+    raw_line,
+    rows_of,
+    table_of,
+)
 
 OTHER = "2012-01-04"
-TRADE = {"DateKey": pa.int64(), "TradeDate": pa.date32(), "Ticker": pa.string()}
-SOURCE = {
-    "Currency": pa.string(),
-    "FetchedAt": pa.timestamp("us", tz="UTC"),
-    "BatchId": pa.string(),
-}
+NEXT_YEAR = "2013-01-02"
+DATES = {"DateKey": pa.int64(), "TradeDate": pa.date32()}
+TRADE = DATES | dict.fromkeys(("SecurityId", "Ticker"), pa.string())
+TIME = pa.timestamp("us", tz="UTC")
+VERSION = {"BatchId": pa.string(), "KnownFrom": TIME, "Change": pa.string()}
+SOURCE = {"Currency": pa.string(), "FetchedAt": TIME} | VERSION
 OHLC = dict.fromkeys(("Open", "High", "Low", "Close"), pa.float64())
 SCHEMAS = {
     "stock_prices": TRADE
     | {"ExchangeCode": pa.string(), **OHLC, "Volume": pa.int64(), "YahooAdjClose": pa.float64()}
     | SOURCE,
     "corporate_actions": TRADE | {"ActionType": pa.string(), "Value": pa.float64()} | SOURCE,
-    "quarantine": {"SessionDate": pa.date32()}
-    | dict.fromkeys(("Ticker", "Reason", "Record", "BatchId"), pa.string()),
+    "quarantine": {"TradeDate": pa.date32()}
+    | dict.fromkeys(("SecurityId", "Ticker", "Reason", "Record"), pa.string())
+    | VERSION,
 }
+NO_CHANGES = dict.fromkeys(("new", "restated", "withdrawn", "unchanged", "kept_earlier"), 0)
 
 
 @pytest.fixture
@@ -43,7 +53,7 @@ def batch(lake, run_job):
         "  ",
     )
     lake.add(OTHER, raw_line("NA", OTHER, fetched_at="2026-11-22T23:05:35+02:00"))
-    lake.add("2012-01-05")
+    lake.add("2012-01-05").add(NEXT_YEAR, raw_line("AAPL", NEXT_YEAR), last=NEXT_YEAR)
     batch = lake.batch()
     run_job(batch)
     return batch
@@ -58,15 +68,16 @@ def test_table_has_its_columns_in_zstd(batch, table):
         assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
 
 
-def test_session_with_rows_has_one_file(batch):
-    assert set(files_of(batch, "stock_prices")) == {"2012-01-03", OTHER}
-    assert set(files_of(batch, "corporate_actions")) == {"2012-01-03"}
-    assert set(files_of(batch, "quarantine")) == {"2012-01-03"}
+def test_year_with_rows_has_one_file(batch):
+    assert set(files_of(batch, "stock_prices")) == {"2012", "2013"}
+    assert set(files_of(batch, "corporate_actions")) == {"2012"}
+    assert set(files_of(batch, "quarantine")) == {"2012"}
 
 
 def test_metrics_account_for_every_record(batch):
     metrics = metrics_of(batch)
     assert (metrics["batch_id"], metrics["engine"]) == ("batch-1", "sail")
+    assert metrics["known_from"] == FIRST_KNOWN_FROM.isoformat()
     assert metrics["sessions"]["2012-01-03"] == {
         "lines_read": 5,
         "valid": 2,
@@ -76,6 +87,11 @@ def test_metrics_account_for_every_record(batch):
         "corporate_actions": 3,
         "bad_corporate_actions": 1,
         "adj_close_unusable": 1,
+        "changes": {
+            "stock_prices": NO_CHANGES | {"new": 2},
+            "corporate_actions": NO_CHANGES | {"new": 3},
+            "quarantine": NO_CHANGES | {"new": 3},
+        },
     }
     assert metrics["sessions"]["2012-01-05"] == {
         "lines_read": 0,
@@ -86,49 +102,58 @@ def test_metrics_account_for_every_record(batch):
         "corporate_actions": 0,
         "bad_corporate_actions": 0,
         "adj_close_unusable": 0,
+        "changes": dict.fromkeys(SCHEMAS, NO_CHANGES),
     }
 
 
 def test_quarantine_keeps_records(batch):
     rows = rows_of(batch, "quarantine")
     quarantined = {
-        row["Reason"]: (row["Ticker"], row["SessionDate"], row["Record"][:7]) for row in rows
+        row["Reason"]: (row["SecurityId"], row["Ticker"], row["Record"][:7]) for row in rows
     }
-    day = date(2012, 1, 3)
+    assert {row["TradeDate"] for row in rows} == {date(2012, 1, 3)}
     assert quarantined == {
-        "not_json": (None, day, "no JSON"),
-        "duplicate": ("AAPL", day, '{"symbo'),
-        "bad_corporate_action": ("AAPL", day, '{"symbo'),
+        "not_json": (None, None, "no JSON"),
+        "duplicate": ("ID-AAPL", "AAPL", '{"symbo'),
+        "bad_corporate_action": ("ID-AAPL", "AAPL", '{"symbo'),
     }
 
 
-def test_fetch_times_are_utc_microseconds(batch):
-    fetched = [row["FetchedAt"] for row in rows_of(batch, "stock_prices")]
-    assert fetched[0] == datetime(2026, 11, 22, 21, 5, 35, 123456, tzinfo=UTC)
-    assert fetched[2] == datetime(2026, 11, 22, 21, 5, 35, tzinfo=UTC)
+def test_times_are_utc_microseconds(batch):
+    rows = rows_of(batch, "stock_prices")
+    fetched = [(row["Ticker"], row["FetchedAt"]) for row in rows]
+    assert fetched[0] == ("AAPL", datetime(2026, 11, 22, 21, 5, 35, 123456, tzinfo=UTC))
+    assert fetched[2] == ("NA", datetime(2026, 11, 22, 21, 5, 35, tzinfo=UTC))
+    assert {row["KnownFrom"] for row in rows} == {FIRST_KNOWN_FROM}
 
 
-def test_duckdb_reads_prices_with_session(batch):
+def test_duckdb_reads_prices_with_year(batch):
     files = f"{batch.output_uri}/stock_prices/*/*.parquet"
     relation = duckdb.read_parquet(files, hive_partitioning=True)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     assert types["FetchedAt"] == "TIMESTAMP WITH TIME ZONE"
-    assert types["date"] == types["TradeDate"] == "DATE"
-    mismatched = relation.filter("date <> TradeDate OR DateKey <> strftime(date, '%Y%m%d')::INT")
-    assert mismatched.fetchall() == []
+    assert types["TradeDate"] == "DATE"
+    day = "DateKey = strftime(TradeDate, '%Y%m%d')::INT"
+    assert len(relation.filter(f"year = year(TradeDate) AND {day}")) == 4
 
 
 def test_rows_are_sorted(lake, run_job):
     tickers = ("NA", "AAPL", "MSFT")
     actions = {"dividend": 1, "capital_gain": 1, "split": {"numerator": 2, "denominator": 1}}
     for session in ("2012-01-03", OTHER):
-        lake.add(session, *(raw_line(ticker, session, **actions) for ticker in tickers))
+        lake.add(
+            session,
+            *(raw_line(ticker, session, **actions) for ticker in tickers),
+            *("junk", "trash", raw_line("GOOG", session), raw_line("AAPL", session, bar=None)),
+        )
     run_job(batch := lake.batch())
-    for file in files_of(batch, "stock_prices").values():
-        assert pq.ParquetFile(file).read()["Ticker"].to_pylist() == sorted(tickers)
-    for file in files_of(batch, "corporate_actions").values():
-        rows = pq.ParquetFile(file).read(["Ticker", "ActionType"]).to_pylist()
-        assert rows == sorted(rows, key=lambda row: (row["Ticker"], row["ActionType"]))
+    for table, key in KEYS.items():
+        keys = [
+            tuple(str(row[name] or "") for name in key)
+            for row in table_of(batch, table).to_pylist()
+        ]
+        assert len(keys) >= 6
+        assert keys == sorted(keys)
 
 
 def test_latest_valid_fetch_wins(lake, run_job):
@@ -223,10 +248,10 @@ def test_only_requested_sessions_count(lake, run_job):
 
 
 def test_damaged_line_belongs_to_one_session(lake, run_job):
-    lake.add("2012-01-03", raw_line(session=OTHER)[:60], "no session", raw_line()).add(OTHER)
+    lake.add("2012-01-03", raw_line(session=OTHER)[:80], "no session", raw_line()).add(OTHER)
     run_job(batch := lake.batch())
-    damaged = {(str(row["SessionDate"]), row["Record"]) for row in rows_of(batch, "quarantine")}
-    assert damaged == {(OTHER, raw_line(session=OTHER)[:60]), ("2012-01-03", "no session")}
+    damaged = {(str(row["TradeDate"]), row["Record"]) for row in rows_of(batch, "quarantine")}
+    assert damaged == {(OTHER, raw_line(session=OTHER)[:80]), ("2012-01-03", "no session")}
 
 
 def test_run_may_have_many_files(lake, run_job):

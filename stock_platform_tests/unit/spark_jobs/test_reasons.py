@@ -22,6 +22,8 @@ REJECTED = {
     "a number of 400 digits": ("not_json", WHOLE.replace("1000", "1" * 400)),
     "nested without end": ("not_json", '{"symbol":' + "[" * 50_000),
     "an empty object": ("missing_field", "{}"),
+    "no security": ("missing_field", raw_line(security_id=None)),
+    "a blank security": ("missing_field", raw_line(security_id=" ")),
     "no symbol": ("missing_field", raw_line(symbol=None)),
     "a blank symbol": ("missing_field", raw_line(symbol=" ")),
     "no session": ("missing_field", raw_line(session=None)),
@@ -71,9 +73,9 @@ def test_valid_record_fills_every_column(classify):
     (row,) = classify(raw_line("NA", bar_fields={"volume": 123.0}))
     assert (row["Reason"], row["WithoutBar"]) == (None, None)
     assert (row["Ticker"], row["ExchangeCode"], row["Currency"]) == ("NA", "XNAS", "USD")
-    assert (row["DateKey"], str(row["TradeDate"])) == (20120103, SESSION)
+    assert (row["SecurityId"], str(row["TradeDate"])) == ("ID-NA", SESSION)
     assert [row[name] for name in ("Open", "High", "Low", "Close")] == [10.0, 12.0, 9.0, 11.0]
-    assert (row["Volume"], row["YahooAdjClose"], row["BatchId"]) == (123, 10.5, "batch-1")
+    assert (row["Volume"], row["YahooAdjClose"]) == (123, 10.5)
 
 
 def test_source_rounding_is_consistent(classify):
@@ -107,6 +109,7 @@ MESSY_FIELDS = st.fixed_dictionaries(
     {},
     optional={
         **dict.fromkeys(("exchange", "currency", "dividend", "split", "fetched_at"), ANY_JSON),
+        "security_id": ANY_JSON,
         "symbol": st.sampled_from(["AAPL", "MSFT", "XX"]) | ANY_JSON,
         "outcome": st.sampled_from(OUTCOMES) | ANY_JSON,
         "later_splits": st.lists(st.builds(split, ANY_JSON, ANY_JSON), max_size=2) | ANY_JSON,
@@ -121,7 +124,7 @@ NO_RECORD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=
 @given(st.lists(MESSY_RECORD | NO_RECORD.filter(str.strip), max_size=30, unique=True))
 def test_every_record_has_one_result(classify, lines):
     rows = classify(*lines)
-    assert [row["Record"] for row in rows] == lines
+    assert [row["Text"] for row in rows] == lines
     for row in rows:
         assert row["Reason"] is None or row["WithoutBar"] is None
         if row["Reason"] is None and row["WithoutBar"] is None:

@@ -192,7 +192,7 @@ def test_record_of_a_foreign_session_is_quarantined(lake, run_job):
     lake.add(SESSION, raw_line(session=day_after), last=SESSION).add(day_after)
     run_job(batch := lake.batch())
     (row,) = rows_of(batch, "quarantine")
-    assert (str(row["SessionDate"]), row["Reason"]) == (SESSION, "wrong_session")
+    assert (str(row["TradeDate"]), row["Reason"]) == (SESSION, "wrong_session")
     assert rows_of(batch, "stock_prices") == []
 
 
@@ -279,7 +279,7 @@ def test_choice_equals_a_plain_fold(tmp_path, run_job):
     for line in pq.read_table(Path(batch.output_uri, "lines")).to_pylist():
         if line["Superseded"]:
             run = line["File"].split("/")[0][-1]
-            found[line["Ticker"]][run, line["Record"], line["Superseded"]] += 1
+            found[line["Ticker"]][run, line["Text"], line["Superseded"]] += 1
     prices = {
         row["Ticker"]: (row["Volume"], row["FetchedAt"], row["YahooAdjClose"])
         for row in rows_of(batch, "stock_prices")

@@ -97,7 +97,7 @@ def test_tables_have_contracts_layout(dataset):
     assert (fact.time_partitioning.type_, fact.time_partitioning.field) == ("MONTH", "TradeDate")
     assert fact.clustering_fields == ["Ticker"]
     assert fact.require_partition_filter
-    assert fact.table_constraints.primary_key.columns == ["DateKey", "Ticker"]
+    assert fact.table_constraints.primary_key.columns == ["DateKey", "SecurityId"]
     references = {key.referenced_table.table_id for key in fact.table_constraints.foreign_keys}
     assert references == {"dim_date", "dim_company", "dim_exchange"}
     assert fact.description == FACT_STOCK_PRICE.description
@@ -105,12 +105,15 @@ def test_tables_have_contracts_layout(dataset):
     assert fact.labels == LABELS
 
 
-def test_outdated_columns_are_rejected():
+@pytest.mark.parametrize(
+    ("table", "column"), [(DIM_EXCHANGE, "IsVanished"), (FACT_STOCK_PRICE, "Ticker")]
+)
+def test_outdated_columns_are_rejected(table, column):
     name = new_dataset()
-    columns = [bigquery.SchemaField("IsVanished", "BOOL")]
-    bigquery.Client().create_table(bigquery.Table(f"{name}.dim_exchange", columns))
+    columns = [bigquery.SchemaField(column, "STRING")]
+    bigquery.Client().create_table(bigquery.Table(f"{name}.{table.name}", columns))
     outdated = warehouse_in(name)
-    assert outdated.columns(DIM_EXCHANGE) == ["IsVanished"]
+    assert outdated.columns(table) == [column]
     assert list(outdated.columns(DIM_DATE)) == []
     with pytest.raises(WarehouseError, match=r"0\.1\.0 .*`stock-platform migrate`"):
         outdated.create_tables()
@@ -159,20 +162,6 @@ def test_load_after_midnight_gets_new_id(warehouse, broken_transactions, monkeyp
     load = warehouse.replace_table(DIM_DATE, DAYS)
     assert f"-{Tomorrow.now(UTC):%Y%m%d}-0" in load.statistics["bigquery_load_job"]
     assert warehouse.read(DIM_DATE).num_rows == 1
-
-
-def test_empty_loads_differ_by_session(warehouse, monkeypatch):
-    names = []
-
-    def record_name(_, name, *__):
-        names.append(name)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(BigQueryJobs, "transaction", record_name)
-    for day in (date(2012, 1, 3), date(2012, 1, 4), date(2012, 1, 4)):
-        with pytest.raises(KeyboardInterrupt):
-            warehouse.replace_sessions(FACT_STOCK_PRICE, [], [day], expected_rows=0)
-    assert names[0] != names[1] == names[2]
 
 
 @pytest.mark.usefixtures("broken_transactions")

@@ -4,7 +4,6 @@ import itertools
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED
@@ -15,15 +14,24 @@ DAYS = [date(2012, 1, day) for day in (9, 10, 11, 12)]
 COMMON = {"Currency": "USD", "FetchedAt": datetime(2026, 1, 1, tzinfo=UTC), "BatchId": "b"}
 
 
-def price(day, close, ticker="A"):
+def keys(day, security, ticker):
+    date_key = int(day.strftime("%Y%m%d"))
+    return {
+        "DateKey": date_key,
+        "TradeDate": day,
+        "SecurityId": security,
+        "Ticker": ticker or security,
+    }
+
+
+def price(day, close, security="A", ticker=None):
     bar = dict.fromkeys(("Open", "High", "Low", "Close"), close)
-    keys = {"DateKey": int(day.strftime("%Y%m%d")), "TradeDate": day, "Ticker": ticker}
-    return {**keys, "ExchangeCode": "XNYS", **bar, "Volume": 100, "YahooAdjClose": None, **COMMON}
+    listing = {**keys(day, security, ticker), "ExchangeCode": "XNYS"}
+    return {**listing, **bar, "Volume": 100, "YahooAdjClose": None, **COMMON}
 
 
-def action(day, kind, value, ticker="A"):
-    keys = {"DateKey": int(day.strftime("%Y%m%d")), "TradeDate": day, "Ticker": ticker}
-    return {**keys, "ActionType": kind, "Value": value, **COMMON}
+def action(day, kind, value, security="A", ticker=None):
+    return {**keys(day, security, ticker), "ActionType": kind, "Value": value, **COMMON}
 
 
 @pytest.fixture
@@ -32,16 +40,14 @@ def adjusted(tmp_path):
         warehouse = DuckDBWarehouse(tmp_path / "w.duckdb")
         warehouse.create_tables()
         for table, rows in ((FACT_STOCK_PRICE, prices), (FACT_CORPORATE_ACTION, actions)):
-            file = tmp_path / f"{table.name}.parquet"
-            pq.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(table)), file)
-            warehouse.replace_sessions(table, [str(file)], DAYS, len(rows))
+            warehouse.replace_table(table, pa.Table.from_pylist(rows, schema=arrow_schema(table)))
         return warehouse.read(STOCK_PRICE_ADJUSTED).to_pylist()
 
     return view
 
 
-def column(rows, name, ticker="A"):
-    return [row[name] for row in rows if row["Ticker"] == ticker]
+def column(rows, name, security="A"):
+    return [row[name] for row in rows if row["SecurityId"] == security]
 
 
 def total_returns(adjusted, closes, *actions):
@@ -104,10 +110,22 @@ def test_dividend_before_split_uses_own_price(adjusted):
     assert total_returns(adjusted, [100.0, 98.0, 49.0], *actions) == pytest.approx([49.0] * 3)
 
 
-def test_actions_affect_only_their_ticker(adjusted):
-    prices = [price(day, 10.0, ticker) for day in DAYS[:2] for ticker in ("A", "B")]
+def test_actions_affect_only_their_security(adjusted):
+    prices = [price(day, 10.0, security) for day in DAYS[:2] for security in ("A", "B")]
     rows = adjusted(prices, [action(DAYS[1], "split", 2.0, "A")])
     assert column(rows, "SplitFactor", "B") == [1.0, 1.0]
+
+
+def test_actions_follow_security_to_new_ticker(adjusted):
+    prices = [price(DAYS[0], 100.0, ticker="OLD"), price(DAYS[1], 49.0, ticker="NEW")]
+    reused = price(DAYS[1], 7.0, "B", ticker="OLD")
+    actions = [action(DAYS[1], "split", 2.0, ticker="NEW")]
+    actions += [action(DAYS[1], "dividend", 1.0, ticker="NEW")]
+    rows = adjusted([*prices, reused, price(DAYS[0], 7.0, "B", ticker="B")], actions)
+    assert [row["Ticker"] for row in rows if row["SecurityId"] == "A"] == ["OLD", "NEW"]
+    assert column(rows, "SplitFactor") == pytest.approx([2.0, 1.0])
+    assert column(rows, "TotalReturnClose") == pytest.approx([49.0, 49.0])
+    assert column(rows, "TotalReturnClose", "B") == [7.0, 7.0]
 
 
 def test_foreign_currency_cash_is_left_out(adjusted):

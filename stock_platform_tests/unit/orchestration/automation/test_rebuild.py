@@ -1,7 +1,5 @@
 """A lost warehouse is rebuilt from the lake, row for row."""
 
-import hashlib
-import io
 import shutil
 import signal
 import subprocess
@@ -11,12 +9,11 @@ from pathlib import Path
 
 import duckdb
 import orjson
-import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from stock_platform.contracts import TABLES
 from stock_platform.lake import files
+from stock_platform.lake.processed import part_uri, read_state
 from stock_platform_tests.support.platform_fixture import SAMPLE_COMPANIES, Platform, step_errors
 
 # Two dividends are in the first days; the last is published and fails a check.
@@ -25,7 +22,9 @@ RENAMED = SAMPLE_COMPANIES[0].replace("Apple Inc.", "Apple").replace("2012-", "2
 
 
 def tables(platform):
-    return {name: platform.table(name) for name in TABLES}
+    """All tables, without the time of a load."""
+    found = {name: platform.table(name) for name in TABLES}
+    return found | {"load_log": found["load_log"].drop(columns="AppliedAt")}
 
 
 def differing(before, after):
@@ -73,103 +72,36 @@ def test_every_table_is_restored(platform_without_warehouse):
     assert differing(before, tables(platform)) == []
 
 
-def test_damaged_session_affects_only_itself(platform_without_warehouse):
+def part(platform):
+    """The file of the prices, which one batch has written."""
+    (found,) = read_state(platform.paths).parts("stock_prices")
+    return Path(part_uri(platform.paths, found))
+
+
+def test_lost_batch_is_named_and_the_rest_restored(platform_without_warehouse):
     platform, before = platform_without_warehouse
-    rows = loaded_file(platform, "*.parquet")
-    with damaged(rows, lambda content: content[: len(content) // 2]):
+    with damaged(part(platform), lambda content: content[: len(content) // 2]):
         result = rebuild(platform)
-    assert not result.success
-    assert "fact_stock_price: 2012-11-07" in step_errors(result)
-    after = tables(platform)
-    assert differing(before, after) == ["fact_stock_price", "stock_price_adjusted"]
-    expected = before["fact_stock_price"]
-    expected = expected[expected["TradeDate"].astype(str) != "2012-11-07"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(after["fact_stock_price"], expected)
+        assert f"{part(platform)} is missing or was changed" in step_errors(result)
+    facts = {"fact_stock_price", "fact_corporate_action", "stock_price_adjusted", "load_log"}
+    assert set(differing(before, tables(platform))) == facts
 
 
-def loaded_file(platform, name):
-    """A file of a loaded session of prices."""
-    (found,) = Path(platform.paths.loaded_session("fact_stock_price", "2012-11-07")).glob(name)
-    return found
-
-
-def test_bad_row_count_affects_only_its_session(platform_without_warehouse):
-    platform, before = platform_without_warehouse
-    manifest = loaded_file(platform, "*.json")
-    content = orjson.loads(manifest.read_bytes())
-    with damaged(manifest, lambda _: orjson.dumps({**content, "rows": content["rows"] + 1})):
-        result = rebuild(platform)
-    assert "2012-11-07" in step_errors(result)
-    after = platform.table("fact_stock_price")
-    assert len(after) == len(before["fact_stock_price"]) - content["rows"]
-
-
-def test_rejected_session_is_named(platform_without_warehouse):
-    platform, before = platform_without_warehouse
-    parquet = loaded_file(platform, "*.parquet")
-    manifest = loaded_file(platform, "*.json")
-    rows = io.BytesIO()
-    pq.write_table(pq.read_table(parquet).drop_columns(["Volume"]), rows)
-    digest = hashlib.sha256(rows.getvalue()).hexdigest()
-    content = orjson.dumps({**orjson.loads(manifest.read_bytes()), "sha256": digest})
-    with damaged(parquet, lambda _: rows.getvalue()), damaged(manifest, lambda _: content):
-        result = rebuild(platform)
-    assert "Volume" in step_errors(result)
-    assert differing(before, tables(platform)) == ["fact_stock_price", "stock_price_adjusted"]
-
-
-@pytest.fixture
-def die_after_commit(loaded_platform, monkeypatch):
-    """Load a session, and fail after the warehouse's commit; finally load it again."""
-
-    def fail(*_):
-        raise RuntimeError("failed")
-
-    def load():
-        with monkeypatch.context() as patch:
-            patch.setattr("stock_platform.lake.load_ledger.record_load", fail)
-            assert not loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
-
-    yield load
-    assert loaded_platform.materialize("fact_stock_price", first="2012-11-07").success
-    assert rebuild(loaded_platform).success
-
-
-def test_unfinished_load_is_named_until_repeated(loaded_platform, die_after_commit):
+def test_rebuild_never_loses_rows_of_a_damaged_part(loaded_platform):
     before = tables(loaded_platform)
-    die_after_commit()
-    output = step_errors(rebuild(loaded_platform))
-    assert "fact_stock_price: 2012-11-07: restored as of the load before" in output
-    assert "Materialize the session" in output
+    with damaged(part(loaded_platform), lambda content: content[1:]):
+        assert "would be lost" in step_errors(rebuild(loaded_platform))
     assert differing(before, tables(loaded_platform)) == []
 
 
-def test_unfinished_first_load_blames_no_check(loaded_platform, die_after_commit):
-    before = len(loaded_platform.table("fact_stock_price"))
-    shutil.rmtree(loaded_platform.paths.loaded_session("fact_stock_price", "2012-11-07"))
-    die_after_commit()
-    output = step_errors(rebuild(loaded_platform))
-    assert "2012-11-07: not restored, because its last load did not finish" in output
-    assert "a check stopped" not in output.lower()
-    assert len(loaded_platform.table("fact_stock_price")) == before
-
-
 @pytest.mark.parametrize("name", ["date=2012-11-07.bak", "date=tmp", "date=20121107"])
-def test_unrecognised_folders_are_named(platform_without_warehouse, name):
+def test_unrecognised_folder_is_named(platform_without_warehouse, name):
     platform, before = platform_without_warehouse
-    paths = platform.paths
-    folders = [
-        Path(paths.loaded_folder("fact_stock_price"), name),
-        Path(paths.check_results_folder(), name),
-        Path(paths.processed_prices_folder(), name),
-    ]
-    for folder in folders:
-        (folder / "deeper").mkdir(parents=True)
+    folder = Path(platform.paths.check_results_folder(), name)
+    (folder / "deeper").mkdir(parents=True)
     result = rebuild(platform)
-    for folder in folders:
-        shutil.rmtree(folder)
-    output = step_errors(result)
-    assert all(f"{folder} is not named after a session" in output for folder in folders[:2]), output
+    shutil.rmtree(folder)
+    assert f"{folder} is not named after a session" in step_errors(result)
     assert differing(before, tables(platform)) == []
 
 

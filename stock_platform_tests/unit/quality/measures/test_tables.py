@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from stock_platform.contracts import (
@@ -28,25 +27,30 @@ def key(session):
 
 def price(session, ticker="AAPL", close=10.0, adjusted=10.0, fetched=EARLIER):
     bar = dict.fromkeys(("Open", "High", "Low", "Close"), close)
-    row = {"Ticker": ticker, "ExchangeCode": "XNAS", "Volume": 1, "YahooAdjClose": adjusted}
+    row = {
+        "SecurityId": f"C-{ticker}",
+        "Ticker": ticker,
+        "ExchangeCode": "XNAS",
+        "Volume": 1,
+        "YahooAdjClose": adjusted,
+    }
     source = {"Currency": "USD", "FetchedAt": fetched, "BatchId": "b"}
     return {**key(session), **row, **bar, **source}
 
 
 def dividend(session, cash, ticker="AAPL"):
-    row = {"Ticker": ticker, "ActionType": "dividend", "Value": cash, "Currency": "USD"}
+    row = {"SecurityId": f"C-{ticker}", "Ticker": ticker, "ActionType": "dividend"}
+    row |= {"Value": cash, "Currency": "USD"}
     return {**key(session), **row, "FetchedAt": EARLIER, "BatchId": "b"}
 
 
 @pytest.fixture
-def load(platform, tmp_path):
+def load(platform):
     platform.load_sample_dimensions()
 
     def put(table, *rows):
-        file = tmp_path / f"{table.name}.parquet"
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=arrow_schema(table)), file)
-        days = [date.fromisoformat(session) for session in WEEK]
-        platform.warehouse.replace_sessions(table, [str(file)], days, len(rows))
+        found = pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
+        platform.warehouse.replace_table(table, found)
         return platform.warehouse
 
     return put

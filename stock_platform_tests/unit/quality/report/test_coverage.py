@@ -3,7 +3,6 @@
 from datetime import datetime
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from stock_platform.contracts import (
@@ -13,13 +12,13 @@ from stock_platform.contracts import (
     FACT_STOCK_PRICE,
 )
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake import files
 from stock_platform.lake.paths import LakePaths
 from stock_platform.quality.report import charts
 from stock_platform.quality.report.bars import find_failing_bars
 from stock_platform.quality.report.coverage import measure_coverage
 from stock_platform.quality.report.model import CheckResult
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
+from stock_platform_tests.support.commits import add_batch, quarantined
 from stock_platform_tests.unit.quality.measures.test_tables import WEEK, price
 from stock_platform_tests.unit.quality.report.test_report import NOW, check_result
 
@@ -108,10 +107,12 @@ def test_symbol_keeps_coverage_across_exchanges(warehouse, paths):
 
 
 def test_quarantine_is_counted_by_reason(warehouse, paths):
-    rows = {"Ticker": ["NEVER", "NEVER", None], "Reason": ["null_bar", "null_bar", "no_symbol"]}
-    buffer = pa.BufferOutputStream()
-    pq.write_table(pa.table(rows), buffer)
-    files.write(paths.processed("quarantine", WEEK[0]), bytes(buffer.getvalue()))
+    rejected = [
+        quarantined("NEVER", WEEK[0], Ticker="NEVER", Record="{}"),
+        quarantined("NEVER", WEEK[0], Ticker="NEVER", Record="[]"),
+        quarantined(None, WEEK[0], Reason="no_symbol"),
+    ]
+    add_batch(paths, {"quarantine": rejected}, day=1, sessions=WEEK)
     found = measure_coverage(warehouse, paths)
     assert [(symbol.symbol, symbol.expected, dict(symbol.quarantined)) for symbol in found] == [
         ("(no symbol)", None, {"no_symbol": 1}),

@@ -33,6 +33,9 @@ def job(lines=10, valid=8, quarantined=None, rows=None, **metrics):
         **metrics,
     }
     found = {"stock_prices": valid, "quarantine": sum(quarantined.values())}
+    written = {**found, "corporate_actions": metrics["corporate_actions"]}
+    written["quarantine"] += metrics["bad_corporate_actions"]
+    metrics["changes"] = {table: {"new": count} for table, count in written.items()}
     return ProcessedMeasure(metrics, rows or found)
 
 

@@ -1,0 +1,246 @@
+"""The log of the processed layer: one immutable object per commit, created only if it is absent.
+
+A commit lists the parts of a batch, the raw runs and sessions that the batch read, and its metrics.
+Only parts that a commit lists exist. The raw layer has a second copy of each commit, the journal:
+with the raw runs, it is enough to make the processed layer again, with the same batches in the same
+order. Belongs here: the format of a commit, and reading, appending and restoring them. What follows
+from all commits together is in `processed`.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, Literal, Self
+
+import orjson
+
+from stock_platform.errors import StockPlatformError
+from stock_platform.lake import files
+from stock_platform.lake.files import CorruptObjectError
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
+
+SessionMetrics = Mapping[str, Any]
+# A refused batch broke a blocking rule: it has no parts, and its runs are not processed again by
+# themselves. A compaction replaces parts by fewer ones with the same versions.
+CommitKind = Literal["batch", "refused", "compaction"]
+
+# Prefix of the id of a compaction.
+COMPACTION: Final = "compaction-"
+_TUPLES: Final = ("runs", "open_runs", "sessions", "securities", "reasons", "removed")
+_NAME: Final = re.compile(r"(\d{8})\.json")
+
+
+class ConflictError(StockPlatformError):
+    """Another batch was committed after this one had read the current rows."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An immutable Parquet object with versions of one calendar year.
+
+    Attributes:
+        path: relative to the folder of the table.
+        bytes: its size.
+        first_date: lowest TradeDate, as text.
+        last_date: highest TradeDate, as text.
+        first_security: lowest SecurityId; empty if no row has one.
+        last_security: highest SecurityId.
+    """
+
+    table: ProcessedTable
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    first_date: str
+    last_date: str
+    first_security: str = ""
+    last_security: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its path in the processed layer."""
+        return f"{self.table}/{self.path}"
+
+    @property
+    def year(self) -> int:
+        """The calendar year of all its rows."""
+        return int(self.first_date[:4])
+
+    def is_of(self, owner: str) -> bool:
+        """Return whether a batch has written it."""
+        return self.path.rsplit("/", 1)[-1].startswith(f"{owner}.")
+
+    @property
+    def is_compacted(self) -> bool:
+        """Whether a compaction has written it, so that it has versions of several batches."""
+        return self.path.rsplit("/", 1)[-1].startswith(COMPACTION)
+
+    def meets(self, first: str, last: str) -> bool:
+        """Return whether a row may be of a day between two days, inclusive."""
+        return self.first_date <= last and first <= self.last_date
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of the log.
+
+    Attributes:
+        kind: a committed batch, a refused one, or a compaction.
+        sequence: its position in the log, from 0.
+        batch_id: identifies the inputs of the batch.
+        known_from: when its versions became known, UTC; later than that of every batch before.
+        runs: names of the raw runs that it has processed. A batch of some securities has processed
+            only runs of these.
+        open_runs: those of them with a session that no commit had processed or refused then.
+        sessions: the sessions that it processed, ascending.
+        parts: the objects with its versions; none if nothing has changed.
+        metrics: what the job measured, by session.
+        engine: name of the Spark engine.
+        securities: the securities to which it is limited; none if it is of all.
+        reasons: one sentence per broken rule of a refused batch.
+        removed: the parts that a compaction replaces, as ``table/path``.
+    """
+
+    kind: CommitKind
+    sequence: int
+    batch_id: str
+    known_from: datetime
+    runs: tuple[str, ...]
+    sessions: tuple[str, ...]
+    open_runs: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    metrics: Mapping[str, SessionMetrics] = field(default_factory=dict)
+    engine: str = ""
+    securities: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def rows(self, table: ProcessedTable) -> int:
+        """Return the number of versions in a table."""
+        return sum(part.rows for part in self.parts if part.table == table)
+
+    def to_json(self) -> bytes:
+        """Return the content of the commit's object, with its own digest."""
+        parts = {
+            table: [_part_fields(part) for part in self.parts if part.table == table]
+            for table in PROCESSED_TABLES
+        }
+        fields = {**self.__dict__, "known_from": self.known_from.isoformat(), "parts": parts}
+        entry = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps({"sha256": hashlib.sha256(entry).hexdigest(), "entry": entry.decode()})
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Return the commit of an object.
+
+        Raises:
+            ValueError: the content is not that of a commit, or was changed.
+        """
+        try:
+            envelope = orjson.loads(content)
+            entry = str(envelope["entry"])
+            if hashlib.sha256(entry.encode()).hexdigest() != envelope["sha256"]:
+                raise ValueError("its content was changed")
+            fields = orjson.loads(entry)
+            parts = (
+                Part(table, **part) for table in PROCESSED_TABLES for part in fields["parts"][table]
+            )
+            known_from = datetime.fromisoformat(fields["known_from"])
+            tuples = {name: tuple(fields[name]) for name in _TUPLES}
+            return cls(**{**fields, **tuples, "known_from": known_from, "parts": tuple(parts)})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it is no commit: {error!r}") from error
+
+
+def _part_fields(part: Part) -> dict[str, Any]:
+    return {name: value for name, value in part.__dict__.items() if name != "table"}
+
+
+def read_commits(paths: LakePaths) -> list[Commit]:
+    """Return all commits in order.
+
+    Raises:
+        CorruptObjectError: a commit is missing or was changed.
+    """
+    found = {
+        int(match[1]): files.version_of(entry)
+        for entry in files.list_folder(paths.commits())
+        if (match := _NAME.fullmatch(entry["name"].rsplit("/", 1)[-1]))
+    }
+    # Those in the journal as well, or else the loss of the newest commit would not be noticed.
+    known = max([*found, *map(_sequence, _names(paths.journal()))], default=-1)
+    if missing := set(range(known + 1)).difference(found):
+        raise CorruptObjectError(_damage(paths.commit(min(missing)), "it is missing"))
+    return list(
+        files.map_concurrently(
+            lambda item: _read(paths.commit(item[0]), *item), sorted(found.items())
+        )
+    )
+
+
+def append(paths: LakePaths, commit: Commit) -> None:
+    """Write a commit after the newest one, then its copy in the journal.
+
+    Of several writers, exactly one succeeds. If this process dies before the copy, the next commit
+    writes it.
+
+    Raises:
+        ConflictError: there is another commit with its sequence.
+    """
+    try:
+        files.create(paths.commit(commit.sequence), commit.to_json())
+    except FileExistsError as error:
+        raise ConflictError(f"another commit has sequence {commit.sequence}") from error
+    for name in sorted(_names(paths.commits()) - _names(paths.journal())):
+        files.create(f"{paths.journal()}/{name}", files.read(f"{paths.commits()}/{name}"))
+
+
+def restore(paths: LakePaths) -> list[str]:
+    """Write missing and damaged commits again, from the journal. Return the restored objects."""
+    restored = []
+    for name in sorted(_names(paths.journal())):
+        copy, uri = files.read(f"{paths.journal()}/{name}"), f"{paths.commits()}/{name}"
+        if _is_intact(copy) and not (files.exists(uri) and _is_intact(files.read(uri))):
+            files.write(uri, copy)
+            restored.append(uri)
+    return restored
+
+
+def _sequence(name: str) -> int:
+    return int(name.removesuffix(".json"))
+
+
+def _names(folder: str) -> set[str]:
+    names = (entry["name"].rsplit("/", 1)[-1] for entry in files.list_folder(folder))
+    return {name for name in names if _NAME.fullmatch(name)}
+
+
+def _is_intact(content: bytes) -> bool:
+    try:
+        Commit.from_json(content)
+    except ValueError:
+        return False
+    return True
+
+
+# A commit is never changed, so a process needs to read it only once.
+@lru_cache(maxsize=8192)
+def _read(uri: str, sequence: int, _version: str) -> Commit:
+    try:
+        commit = Commit.from_json(files.read(uri))
+    except (FileNotFoundError, ValueError) as error:
+        raise CorruptObjectError(_damage(uri, str(error))) from error
+    if commit.sequence != sequence:
+        raise CorruptObjectError(_damage(uri, f"it is commit {commit.sequence}"))
+    return commit
+
+
+def _damage(uri: str, reason: str) -> str:
+    return (
+        f"{uri} is damaged ({reason}): run the job `rebuild_processed_prices`, which restores it "
+        "from its copy in the raw layer"
+    )

@@ -1,0 +1,124 @@
+"""Maintenance of the processed layer: fewer parts per year, and no objects that nothing lists.
+
+Many small parts make reading slow: 250 nights leave 250 parts per table and year. A compaction
+writes one sorted part in their place. No version is lost, and their ids of batches stay.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import duckdb
+import pyarrow.parquet as pq
+
+from stock_platform.errors import StockPlatformError
+from stock_platform.lake import files
+from stock_platform.lake.commits import COMPACTION, Commit, Part
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
+from stock_platform.lake.processed import ProcessedState, part_uri, read_state, verify
+from stock_platform.lake.repair import replace_parts
+from stock_platform.lake.staging import describe_part, place
+
+# A year is compacted when it has this many parts: about a week of nights.
+_MIN_PARTS: Final = 8
+# Rows per row group; ten securities of a year can be read without the others.
+_ROW_GROUP: Final = 2520 * 5
+# A batch runs for hours at most, so an object that no commit lists by then is left over.
+_ABANDONED_AFTER: Final = timedelta(days=7)
+
+
+class CompactionError(StockPlatformError):
+    """A compacted part does not have the versions of the parts that it replaces."""
+
+
+def compact(paths: LakePaths, now: datetime) -> Commit | None:
+    """Replace the parts of each year that has many. Return the commit, or None if none has.
+
+    Raises:
+        ConflictError: another compaction was committed meanwhile.
+        CorruptObjectError: a part was changed.
+    """
+    state = read_state(paths)
+    owner = f"{COMPACTION}{len(state.commits)}"
+    added: list[Part] = []
+    removed: list[Part] = []
+    for table, parts in _crowded(state):
+        added.append(_compact(paths, owner, table, parts))
+        removed += parts
+    if not added:
+        return None
+    return replace_parts(paths, owner, removed, added, now)
+
+
+def sweep(paths: LakePaths, now: datetime) -> list[str]:
+    """Delete parts and staging prefixes that nothing lists, seven days after they were written."""
+    state = read_state(paths)
+    listed = {part.name for table in PROCESSED_TABLES for part in state.parts(table)}
+    # A load may be reading what was replaced just now.
+    for commit in state.commits:
+        if commit.known_from > now - _ABANDONED_AFTER:
+            listed.update(commit.removed)
+    deleted = []
+    for table in PROCESSED_TABLES:
+        for year in files.list_folder(paths.processed_table(table)):
+            name = year["name"].rstrip("/").rsplit("/", 1)[-1]
+            if name.startswith("year="):
+                folder = f"{paths.processed_table(table)}/{name}"
+                for uri in _old_objects(folder, now):
+                    if f"{table}/{name}/{uri.rsplit('/', 1)[-1]}" not in listed:
+                        files.delete(uri)
+                        deleted.append(uri)
+    for uri in _old_objects(paths.staging_folder(), now):
+        files.delete(uri)
+        deleted.append(uri)
+    return deleted
+
+
+def _crowded(state: ProcessedState) -> Iterator[tuple[ProcessedTable, Sequence[Part]]]:
+    for table in PROCESSED_TABLES:
+        by_year: dict[int, list[Part]] = defaultdict(list)
+        for part in state.parts(table):
+            by_year[part.year].append(part)
+        for _, parts in sorted(by_year.items()):
+            if len(parts) >= _MIN_PARTS:
+                yield table, parts
+
+
+def _compact(paths: LakePaths, owner: str, table: ProcessedTable, parts: Sequence[Part]) -> Part:
+    verify(paths, parts)
+    uris = [part_uri(paths, part) for part in parts]
+    order = "TradeDate, SecurityId" if table == "quarantine" else "SecurityId, TradeDate"
+    versions = "read_parquet($uris, hive_partitioning = false)"
+    # Proof that no version is lost.
+    counts = (
+        f"SELECT BatchId, COUNT(*), SUM(HASH(COLUMNS(*))) FROM {versions} GROUP BY 1 ORDER BY 1"  # noqa: S608
+    )
+    with TemporaryDirectory() as folder, duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        if uris[0].startswith("gs://"):
+            connection.register_filesystem(files.filesystem(uris[0])[0])
+        file = Path(folder) / "part.parquet"
+        connection.execute(
+            f"COPY (SELECT * FROM {versions} ORDER BY {order}, KnownFrom) TO '{file}' "  # noqa: S608
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
+            {"uris": uris},
+        )
+        before = connection.execute(counts, {"uris": uris}).fetchall()
+        after = connection.execute(counts, {"uris": [str(file)]}).fetchall()
+        if before != after:
+            raise CompactionError(f"{table} of {parts[0].year}: versions would be lost")
+        content = file.read_bytes()
+        bounds = pq.read_table(file, columns=["TradeDate", "SecurityId"])
+    part = describe_part(owner, table, bounds, content)
+    place(part_uri(paths, part), content)
+    return part
+
+
+def _old_objects(folder: str, now: datetime) -> Iterator[str]:
+    fs, path = files.filesystem(folder)
+    for found in fs.find(path):
+        if fs.modified(found).astimezone(UTC) < now - _ABANDONED_AFTER:
+            yield fs.unstrip_protocol(found)

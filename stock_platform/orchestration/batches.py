@@ -1,0 +1,276 @@
+"""Batches of the Spark job: run, judge and commit one, or refuse it.
+
+Belongs here: everything between the raw runs and a commit of the processed layer. The asset
+`processed_stock_prices` and the backfill of some securities share it.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from stock_platform.errors import StockPlatformError
+from stock_platform.lake import files, raw_runs, staging
+from stock_platform.lake.commits import Commit, ConflictError, Part
+from stock_platform.lake.files import CorruptObjectError
+from stock_platform.lake.migrate_processed import require_migrated_lake
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths
+from stock_platform.lake.processed import (
+    ProcessedState,
+    current_rows,
+    part_uri,
+    read_state,
+    verify,
+)
+from stock_platform.lake.raw_runs import RawRun, RunName
+from stock_platform.lake.staging import BatchInputs, StagedBatch, read_staged, staged_rows
+from stock_platform.orchestration.checks.registry import REGISTRY
+from stock_platform.orchestration.pending import Log, PendingBatch
+from stock_platform.quality.measures.processed import (
+    measure_batch,
+    measure_committed_batch,
+    measure_processed_sessions,
+)
+from stock_platform.quality.rules.processed import ProcessedMeasure
+from stock_platform.quality.rules.result import RuleResult
+from stock_platform.settings.quality import QualityLimits
+from stock_platform.spark.batch import BatchRun, SparkBatch
+from stock_platform.spark.request import job_request
+
+# By check and session.
+CheckResults = Mapping[str, Mapping[str, RuleResult]]
+
+# Another batch can be committed while one is running, if it is of another instance of Dagster.
+_MAX_ATTEMPTS: Final = 5
+_TICK: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class ProcessedBatch:
+    """A batch that was committed or refused.
+
+    Attributes:
+        results: result per blocking check and session.
+        metadata: about its execution.
+    """
+
+    commit: Commit
+    results: CheckResults
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BatchRunner:
+    """Runs batches within a step.
+
+    Attributes:
+        paths: paths of the lake.
+        run_spark: runs the Spark job.
+        run_id: of the run that the step belongs to.
+        log: of the run.
+        symbols: every symbol of the ERP.
+        limits: thresholds of the checks.
+    """
+
+    paths: LakePaths
+    run_spark: Callable[[SparkBatch], BatchRun]
+    run_id: str
+    log: Log
+    symbols: Sequence[str]
+    limits: QualityLimits
+
+    def process(
+        self,
+        sessions: Sequence[str],
+        runs: Sequence[RawRun],
+        securities: Sequence[str] | None = None,
+    ) -> ProcessedBatch:
+        """Process sessions from their raw runs, unless exactly this was the last thing done.
+
+        Args:
+            sessions: ascending.
+            runs: the usable raw runs with a record of the sessions.
+            securities: the securities to which the batch is limited; by default all.
+
+        Raises:
+            ConflictError: other batches were committed at each attempt.
+            CorruptObjectError: an object that it needs was changed.
+        """
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return self._attempt(sessions, runs, securities)
+            except ConflictError as error:
+                if attempts == _MAX_ATTEMPTS:
+                    raise
+                self.log.warning(f"{error}. This is done now")
+
+    def catch_up(self, batches: Iterable[PendingBatch]) -> list[ProcessedBatch]:
+        """Process the sessions of runs that died before they were processed.
+
+        An error in one of them is logged and does not stop the others.
+        """
+        done = []
+        for pending in batches:
+            named = f"{pending.sessions[0]} to {pending.sessions[-1]}"
+            self.log.info(f"sessions fetched by a run that did not process them: {named}")
+            try:
+                batch = self.process(pending.sessions, pending.runs, pending.securities)
+            except StockPlatformError as error:
+                self.log.error(f"{named}: not processed: {error}")  # noqa: TRY400 - says it all
+                continue
+            for reason in batch.commit.reasons:
+                self.log.error(f"{named}: refused: {reason}")
+            done.append(batch)
+        return done
+
+    def run_again(self, batch: Commit, parts: Sequence[Part]) -> list[Part]:
+        """Run a committed batch again, and return its parts under their final names.
+
+        Args:
+            batch: the batch.
+            parts: intact parts with the versions of the batches before it; later ones are ignored.
+
+        Raises:
+            StockPlatformError: one of its raw runs is missing or damaged, or the job failed.
+        """
+        paths, sessions = self.paths, batch.sessions
+        base = {
+            table: {
+                part_uri(paths, part): part.rows
+                for part in parts
+                if part.table == table and part.meets(sessions[0], sessions[-1])
+            }
+            for table in PROCESSED_TABLES
+        }
+        request = job_request(
+            self.paths.root,
+            sessions,
+            self.symbols,
+            self._runs_of(batch),
+            known_from=batch.known_from,
+            base=base,
+            securities=batch.securities or None,
+        )
+        request["batch_id"] = batch.batch_id
+        staged, _ = self._run(request, f"{batch.batch_id}-again-{uuid.uuid4().hex[:4]}")
+        return staging.place_parts(paths, staged)
+
+    def _runs_of(self, batch: Commit) -> list[RawRun]:
+        paths = self.paths
+        if batch.securities:
+            related = raw_runs.runs_with(paths, batch.sessions, batch.securities)
+            known_from = batch.known_from.isoformat()
+            return [
+                run
+                for run in related
+                if not run.refused and run.manifest["finished_at"] < known_from
+            ]
+        names = [(text, RunName.parse(text)) for text in batch.runs]
+        found = [(text, raw_runs.read_run(paths, name) if name else None) for text, name in names]
+        if missing := [text for text, run in found if run is None]:
+            raise CorruptObjectError(f"raw run {missing[0]} of batch {batch.batch_id} is missing")
+        return [run for _, run in found if run is not None]
+
+    def _attempt(
+        self, sessions: Sequence[str], runs: Sequence[RawRun], securities: Sequence[str] | None
+    ) -> ProcessedBatch:
+        paths, state = self.paths, read_state(self.paths)
+        require_migrated_lake(paths, state)
+        request = self._request(state, sessions, runs, securities)
+        if done := state.current(request["batch_id"], sessions):
+            self.log.info(f"batch {done.batch_id} has processed exactly this already")
+            measures = measure_committed_batch(paths, state, done)
+            return ProcessedBatch(done, _judge(measures, self.limits), {"engine": done.engine})
+        request["batch_id"] = state.unused_id(request["batch_id"])
+        verify(paths, [part for table in PROCESSED_TABLES for part in state.parts(table, sessions)])
+        staged, metadata = self._run(request, f"{request['batch_id']}-{state.base + 1}")
+        versions = {table: staged_rows(staged, table) for table in PROCESSED_TABLES}
+        quarantine = current_rows(paths, state, "quarantine", sessions)
+        measures = measure_batch(staged.sessions, versions, quarantine)
+        results = _judge(measures, self.limits)
+        reasons = list(_reasons(results))
+        inputs = BatchInputs(runs, state.base, securities or ())
+        if reasons:
+            return ProcessedBatch(staging.refuse(paths, staged, inputs, reasons), results)
+        return ProcessedBatch(staging.commit(paths, staged, inputs), results, metadata)
+
+    def _request(
+        self,
+        state: ProcessedState,
+        sessions: Sequence[str],
+        runs: Sequence[RawRun],
+        securities: Sequence[str] | None,
+    ) -> dict[str, Any]:
+        paths = self.paths
+        newest = state.batches[-1].known_from + _TICK if state.batches else None
+        now = datetime.now(UTC)
+        return job_request(
+            self.paths.root,
+            sessions,
+            self.symbols,
+            runs,
+            known_from=max(now, newest) if newest else now,
+            base={
+                table: {part_uri(paths, part): part.rows for part in state.parts(table, sessions)}
+                for table in PROCESSED_TABLES
+            },
+            securities=securities,
+        )
+
+    def _run(
+        self, request: Mapping[str, Any], execution: str
+    ) -> tuple[StagedBatch, dict[str, Any]]:
+        """Run the Spark job, and return its output.
+
+        Args:
+            request: of the job.
+            execution: an engine that finds an earlier execution by this id uses its output, so it
+                must have had the same current rows.
+        """
+        batch_id = request["batch_id"]
+        # If the run repeats the step, the first attempt may still be writing.
+        attempt = f"{self.run_id}-{uuid.uuid4().hex[:8]}"
+        prefix = self.paths.staging(batch_id, attempt)
+        files.write(f"{prefix}/request.json", orjson.dumps(request))
+        self.log.info(f"batch {batch_id}: {len(request['sessions'])} sessions, staging {prefix}")
+        job = SparkBatch(execution, f"{prefix}/request.json", prefix)
+        done = self.run_spark(job)
+        if done.output_uri != prefix:
+            files.delete(prefix)
+        metadata = {
+            "engine": done.engine,
+            "spark_seconds": round(done.duration_s, 3),
+            **done.metadata,
+        }
+        return read_staged(batch_id, done.output_uri), metadata
+
+
+def judge_committed(
+    paths: LakePaths, sessions: Sequence[str], limits: QualityLimits
+) -> CheckResults:
+    """Judge sessions as they were committed.
+
+    Raises:
+        FileNotFoundError: a session was never processed.
+    """
+    return _judge(measure_processed_sessions(paths, read_state(paths), sessions), limits)
+
+
+def _judge(measures: Mapping[str, ProcessedMeasure], limits: QualityLimits) -> CheckResults:
+    return {
+        check.name: {session: check.rule(measure, limits) for session, measure in measures.items()}
+        for check in REGISTRY["processed_stock_prices"].checks
+        if check.before_commit
+    }
+
+
+def _reasons(results: CheckResults) -> Iterator[str]:
+    for name, by_session in results.items():
+        for session, result in by_session.items():
+            if not result.passed and not result.warn_only:
+                yield f"{session} {name}: {result.summary}"

@@ -1,0 +1,1 @@
+"""Systematic faults: killed processes, races and damaged objects, on the whole platform."""
