@@ -44,7 +44,10 @@ def interrupted_run(
 
 
 def remove_abandoned(paths: LakePaths, now: datetime) -> list[RunName]:
-    """Delete the runs whose last attempt began more than seven days ago and never ended."""
+    """Delete the runs whose last attempt began more than seven days ago and never ended.
+
+    Also those of which only the temporary file of the marker was written.
+    """
     fs, folder = files.filesystem(paths.raw_runs_folder())
     objects: dict[str, set[str]] = defaultdict(set)
     for found in fs.find(folder):
@@ -56,6 +59,13 @@ def remove_abandoned(paths: LakePaths, now: datetime) -> list[RunName]:
             run for run, names in objects.items() if UNFINISHED in names and MANIFEST not in names
         )
         if _begun_at(paths, name) < now - _ABANDONED_AFTER and _is_unfinished(paths, name)
+    ]
+    abandoned += [
+        name
+        for name in raw_runs.parse_names(
+            run for run, names in objects.items() if all(found.endswith(".tmp") for found in names)
+        )
+        if name.started_at < now - _ABANDONED_AFTER
     ]
     for name in abandoned:
         files.delete(paths.raw_run(name))

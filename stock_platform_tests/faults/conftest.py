@@ -105,4 +105,5 @@ def require_swept(platform: Platform) -> None:
     assert found == listed
     assert not [file for file in (lake / "processed" / "_staging").rglob("*") if file.is_file()]
     for run in (lake / "raw" / "stock_prices").glob("run=*"):
-        assert (run / "manifest.json").exists(), run
+        # An empty folder is no object.
+        assert not list(run.iterdir()) or (run / "manifest.json").exists(), run

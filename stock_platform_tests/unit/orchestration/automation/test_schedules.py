@@ -52,4 +52,5 @@ def test_only_live_prices_start_schedules(source, status):
         "freshness_schedule": status,
         "reference_data_schedule": status,
         "prune_event_logs_schedule": status,
+        "maintain_processed_prices_schedule": status,
     }
