@@ -166,13 +166,15 @@ def read_commits(paths: LakePaths) -> list[Commit]:
     Raises:
         CorruptObjectError: a commit is missing or was changed.
     """
+    # Before the log, because a commit is written before its copy. Without the journal, the loss of
+    # the newest commit would not be noticed.
+    copied = _names(paths.journal())
     found = {
         int(match[1]): files.version_of(entry)
         for entry in files.list_folder(paths.commits())
         if (match := _NAME.fullmatch(entry["name"].rsplit("/", 1)[-1]))
     }
-    # Those in the journal as well, or else the loss of the newest commit would not be noticed.
-    known = max([*found, *map(_sequence, _names(paths.journal()))], default=-1)
+    known = max([*found, *map(_sequence, copied)], default=-1)
     if missing := set(range(known + 1)).difference(found):
         raise CorruptObjectError(_damage(paths.commit(min(missing)), "it is missing"))
     return list(

@@ -142,3 +142,19 @@ def test_time_has_microseconds_and_utc(paths):
     moment = datetime(2026, 11, 27, 13, 34, 39, 27141, tzinfo=UTC)
     commits.append(paths, Commit("batch", 0, "b", moment, (), ()))
     assert read_commits(paths)[0].known_from == moment
+
+
+def test_lost_newest_commit_is_named_and_restored(paths):
+    written = [add_batch(paths, day=1), add_batch(paths, day=2)]
+    files.delete(paths.commit(1))
+    with pytest.raises(CorruptObjectError, match=r"00000001\.json is damaged"):
+        read_commits(paths)
+    assert commits.restore(paths) == [paths.commit(1)]
+    assert read_commits(paths) == written
+
+
+def test_next_commit_writes_the_missing_copy(paths):
+    add_batch(paths, day=1)
+    files.delete(f"{paths.journal()}/00000000.json")
+    add_batch(paths, day=2)
+    assert len(files.list_folder(paths.journal())) == 2

@@ -206,6 +206,12 @@ def test_abandoned_runs_are_removed_after_a_week(paths):
     assert {name.run_id for name in raw_runs.run_names(paths)} == {"complete", "resumed"}
 
 
+def test_temporary_file_of_a_marker_is_removed(paths):
+    name = RunName(NOON - timedelta(days=8), *DAYS[:2], "killed")
+    files.write(f"{paths.raw_run(name)}/_unfinished.0123.tmp", b"")
+    assert remove_abandoned(paths, NOON) == [name]
+
+
 def test_run_without_its_manifest_is_named_and_kept(paths):
     run = written(paths, request("A"))
     raw_runs._manifest.cache_clear()  # noqa: SLF001 - of another process

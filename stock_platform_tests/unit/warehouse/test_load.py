@@ -1,11 +1,12 @@
 """Loads apply what the lake has committed and the warehouse lacks, in one transaction."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, LOAD_LOG
-from stock_platform.lake import files
+from stock_platform.lake import compaction, files
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.processed import ProcessedState, part_uri, read_state
 from stock_platform.warehouse import load as load_module
@@ -190,3 +191,40 @@ def test_kill_leaves_all_or_nothing(paths, warehouse, file, kill):
     assert warehouse.read(FACT_CORPORATE_ACTION).num_rows == 1
     assert warehouse.applied_batches() == {"batch-0": 0, "batch-1": 1}
     assert apply_pending(paths, warehouse, read_state(paths)) == Applied()
+
+
+@pytest.fixture
+def compacted(paths):
+    """Eight compacted batches and a later one; returns the live parts of both kinds."""
+    for day in range(8):
+        add_batch(paths, prices(price(f"C-{day}")), day=day)
+    compaction.compact(paths, datetime.now(UTC))
+    add_batch(paths, prices(price("LATER")), day=50)
+    parts = read_state(paths).parts("stock_prices")
+    return {part.is_compacted: part_uri(paths, part) for part in parts}
+
+
+def test_damaged_part_skips_no_compacted_batch(paths, warehouse, compacted):
+    files.write(compacted[False], b"damaged")
+    applied = apply_pending(paths, warehouse, read_state(paths), rebuild=True)
+    assert applied.skipped.keys() == {"batch-50"}
+    assert len(closes(warehouse)) == 8
+
+
+def test_damaged_compacted_part_stops_no_later_batch(paths, warehouse, compacted):
+    intact = files.read(compacted[True])
+    files.write(compacted[True], b"damaged")
+    applied = apply_pending(paths, warehouse, read_state(paths))
+    assert applied.batches == ["batch-50"]
+    assert len(applied.skipped) == 8
+    files.write(compacted[True], intact)
+    assert not apply_pending(paths, warehouse, read_state(paths), rebuild=True).skipped
+    assert len(closes(warehouse)) == 9
+
+
+def test_rebuild_that_would_lose_rows_is_refused(paths, warehouse, compacted):
+    apply_pending(paths, warehouse, read_state(paths))
+    files.write(compacted[True], b"damaged")
+    with pytest.raises(WarehouseError, match="would be lost"):
+        apply_pending(paths, warehouse, read_state(paths), rebuild=True)
+    assert len(closes(warehouse)) == 9
