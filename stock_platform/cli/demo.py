@@ -20,7 +20,7 @@ from rich.table import Table as Grid
 from stock_platform.cli import run_job
 from stock_platform.cli.progress import terminal
 from stock_platform.cli.run_job import RunFailedError
-from stock_platform.contracts import ASSET_CHECK_RESULT, TABLES
+from stock_platform.contracts import ASSET_CHECK_RESULT, LOAD_LOG, TABLES
 from stock_platform.erp.landing import list_unprocessed
 from stock_platform.lake import files
 from stock_platform.lake.paths import ERP_KINDS, LakePaths
@@ -33,6 +33,8 @@ from stock_platform.warehouse.duckdb_generations import Generations
 from stock_platform.warehouse.interface import Warehouse
 
 SAMPLE_ERP: Final = Path(__file__).resolve().parents[2] / "data" / "sample" / "erp"
+# Each run adds rows to them.
+_LOGS: Final = (ASSET_CHECK_RESULT, LOAD_LOG)
 _QUESTION: Final = """\
 SELECT
   Ticker,
@@ -164,9 +166,9 @@ def _landed_files(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _tables(warehouse: Warehouse) -> dict[str, pa.Table]:
-    """Read all tables except asset_check_result, to which each run adds rows."""
+    """Read all tables except those to which each run adds rows."""
     warehouse.create_tables()
-    tables = (table for table in TABLES.values() if table is not ASSET_CHECK_RESULT)
+    tables = (table for table in TABLES.values() if table not in _LOGS)
     return {table.name: warehouse.read(table) for table in tables}
 
 

@@ -116,4 +116,4 @@ def test_run_of_killed_code_server_is_retried(project, ui):
     ui.wait_for(lambda: ui.status_of_run(lost), {"FAILURE"})
     retries = {"tags": [{"key": "dagster/parent_run_id", "value": lost}]}
     ui.wait_for(lambda: [run["status"] for run in runs(ui, **retries)], [["SUCCESS"]])
-    assert list((project.folder / "data/lake/processed").glob("stock_prices/date=2012-12-03/*"))
+    assert list((project.folder / "data/lake/processed").glob("stock_prices/year=2012/*"))

@@ -127,7 +127,10 @@ def _observe_others(
     context: dg.AssetExecutionContext, applied: Applied, keys: Sequence[str]
 ) -> None:
     """Report the sessions that were loaded in addition to those of the run."""
-    context.log.info(f"batches loaded: {len(applied.batches)}")
+    for name, load in applied.loads.items():
+        context.log.info(
+            f"{name}: {pluralise(load.rows, 'row')} loaded, {load.replaced:,} replaced"
+        )
     others = [session for session in applied.sessions if session not in set(keys)]
     if not others:
         return
