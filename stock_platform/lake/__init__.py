@@ -1,4 +1,4 @@
-"""The data lake: paths of objects, atomic file operations, and publication.
+"""The data lake: paths of objects, atomic file operations, raw runs, and the log of versions.
 
 Uses fsspec, and neither Dagster, Spark nor the warehouse.
 """

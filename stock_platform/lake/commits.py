@@ -70,14 +70,15 @@ class Part:
         """The calendar year of all its rows."""
         return int(self.first_date[:4])
 
-    def is_of(self, owner: str) -> bool:
-        """Return whether a batch has written it."""
-        return self.path.rsplit("/", 1)[-1].startswith(f"{owner}.")
+    @property
+    def owner(self) -> str:
+        """Id of the batch or compaction that has written it."""
+        return self.path.rsplit("/", 1)[-1].split(".", 1)[0]
 
     @property
     def is_compacted(self) -> bool:
         """Whether a compaction has written it, so that it has versions of several batches."""
-        return self.path.rsplit("/", 1)[-1].startswith(COMPACTION)
+        return self.owner.startswith(COMPACTION)
 
     def meets(self, first: str, last: str) -> bool:
         """Return whether a row may be of a day between two days, inclusive."""
@@ -168,20 +169,16 @@ def read_commits(paths: LakePaths) -> list[Commit]:
     """
     # Before the log, because a commit is written before its copy. Without the journal, the loss of
     # the newest commit would not be noticed.
-    copied = _names(paths.journal())
-    found = {
-        int(match[1]): files.version_of(entry)
-        for entry in files.list_folder(paths.commits())
-        if (match := _NAME.fullmatch(entry["name"].rsplit("/", 1)[-1]))
-    }
-    known = max([*found, *map(_sequence, copied)], default=-1)
-    if missing := set(range(known + 1)).difference(found):
+    copied = _listed(paths.journal())
+    found = _listed(paths.commits())
+    newest = max([*found, *copied], default=-1)
+    if missing := set(range(newest + 1)).difference(found):
         raise CorruptObjectError(_damage(paths.commit(min(missing)), "it is missing"))
-    return list(
-        files.map_concurrently(
-            lambda item: _read(paths.commit(item[0]), *item), sorted(found.items())
-        )
-    )
+
+    def read(sequence: int) -> Commit:
+        return _read(paths.commit(sequence), sequence, found[sequence])
+
+    return list(files.map_concurrently(read, sorted(found)))
 
 
 def append(paths: LakePaths, commit: Commit) -> None:
@@ -197,28 +194,28 @@ def append(paths: LakePaths, commit: Commit) -> None:
         files.create(paths.commit(commit.sequence), commit.to_json())
     except FileExistsError as error:
         raise ConflictError(f"another commit has sequence {commit.sequence}") from error
-    for name in sorted(_names(paths.commits()) - _names(paths.journal())):
-        files.create(f"{paths.journal()}/{name}", files.read(f"{paths.commits()}/{name}"))
+    for sequence in sorted(_listed(paths.commits()).keys() - _listed(paths.journal())):
+        files.create(paths.journal_copy(sequence), files.read(paths.commit(sequence)))
 
 
 def restore(paths: LakePaths) -> list[str]:
     """Write missing and damaged commits again, from the journal. Return the restored objects."""
     restored = []
-    for name in sorted(_names(paths.journal())):
-        copy, uri = files.read(f"{paths.journal()}/{name}"), f"{paths.commits()}/{name}"
+    for sequence in sorted(_listed(paths.journal())):
+        copy, uri = files.read(paths.journal_copy(sequence)), paths.commit(sequence)
         if _is_intact(copy) and not (files.exists(uri) and _is_intact(files.read(uri))):
             files.write(uri, copy)
             restored.append(uri)
     return restored
 
 
-def _sequence(name: str) -> int:
-    return int(name.removesuffix(".json"))
-
-
-def _names(folder: str) -> set[str]:
-    names = (entry["name"].rsplit("/", 1)[-1] for entry in files.list_folder(folder))
-    return {name for name in names if _NAME.fullmatch(name)}
+def _listed(folder: str) -> dict[int, str]:
+    """Return the version of each commit object in a folder, by sequence."""
+    return {
+        int(match[1]): files.version_of(entry)
+        for entry in files.list_folder(folder)
+        if (match := _NAME.fullmatch(entry["name"].rsplit("/", 1)[-1]))
+    }
 
 
 def _is_intact(content: bytes) -> bool:

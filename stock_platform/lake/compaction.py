@@ -18,14 +18,14 @@ from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.commits import COMPACTION, Commit, Part
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import ProcessedState, part_uri, read_state, verify
+from stock_platform.lake.processed import READ, ProcessedState, part_uri, read_state, verify
 from stock_platform.lake.repair import replace_parts
 from stock_platform.lake.staging import describe_part, place
 
 # A year is compacted when it has this many parts: about a week of nights.
 _MIN_PARTS: Final = 8
-# Rows per row group; ten securities of a year can be read without the others.
-_ROW_GROUP: Final = 2520 * 5
+# Rows per row group: 50 securities of a year, so that one can be read without most of the others.
+ROW_GROUP: Final = 12_600
 # A batch runs for hours at most, so an object that no commit lists by then is left over.
 _ABANDONED_AFTER: Final = timedelta(days=7)
 
@@ -91,19 +91,15 @@ def _compact(paths: LakePaths, owner: str, table: ProcessedTable, parts: Sequenc
     verify(paths, parts)
     uris = [part_uri(paths, part) for part in parts]
     order = "TradeDate, SecurityId" if table == "quarantine" else "SecurityId, TradeDate"
-    versions = "read_parquet($uris, hive_partitioning = false)"
     # Proof that no version is lost.
-    counts = (
-        f"SELECT BatchId, COUNT(*), SUM(HASH(COLUMNS(*))) FROM {versions} GROUP BY 1 ORDER BY 1"  # noqa: S608
-    )
+    counts = f"SELECT BatchId, COUNT(*), SUM(HASH(COLUMNS(*))) FROM {READ} GROUP BY 1 ORDER BY 1"  # noqa: S608
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        if uris[0].startswith("gs://"):
-            connection.register_filesystem(files.filesystem(uris[0])[0])
+        files.register_with_duckdb(connection, uris)
         file = Path(folder) / "part.parquet"
         connection.execute(
-            f"COPY (SELECT * FROM {versions} ORDER BY {order}, KnownFrom) TO '{file}' "  # noqa: S608
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
+            f"COPY (SELECT * FROM {READ} ORDER BY {order}, KnownFrom) TO '{file}' "  # noqa: S608
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})",
             {"uris": uris},
         )
         before = connection.execute(counts, {"uris": uris}).fetchall()

@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from stock_platform.errors import StockPlatformError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -39,6 +42,13 @@ def filesystem(uri: str) -> tuple[Any, str]:
         return CloudStorage(), uri.removeprefix(_CLOUD_STORAGE)
     fs, path = fsspec.core.url_to_fs(uri)
     return fs, path
+
+
+def register_with_duckdb(connection: "DuckDBPyConnection", uris: Iterable[str]) -> None:
+    """Let a DuckDB connection read URIs that it cannot read by itself."""
+    by_scheme = {uri.split("://", 1)[0]: uri for uri in uris if "://" in uri}
+    for scheme in by_scheme.keys() - {"file", *connection.list_filesystems()}:
+        connection.register_filesystem(filesystem(by_scheme[scheme])[0])
 
 
 def use_account(account: str | None) -> None:
@@ -152,11 +162,16 @@ def _create_file(path: Path, content: bytes) -> None:
         os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Write a local file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def upload(file: Path, uri: str) -> None:

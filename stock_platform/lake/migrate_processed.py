@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from stock_platform.lake import commits, files, raw_runs, staging
 from stock_platform.lake.commits import Commit
+from stock_platform.lake.compaction import ROW_GROUP
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.migrate_raw import (
     FETCHES_RUN,
@@ -42,8 +43,6 @@ _NEVER_LOADED: Final = (
     "version 0.1.0 processed these sessions and did not load them, because of a failed check or an "
     "interrupted run"
 )
-# As the Spark job does.
-_ROW_GROUP: Final = 12_600
 _TICK: Final = timedelta(microseconds=1)
 
 Versions = Mapping[ProcessedTable, pa.Table]
@@ -255,5 +254,5 @@ def _metrics(old: OldSession, rows: Mapping[ProcessedTable, int]) -> dict[str, A
 
 def _parquet(rows: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", row_group_size=_ROW_GROUP)
+    pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP)
     return bytes(sink.getvalue())

@@ -102,6 +102,10 @@ class LakePaths:
         """Folder of the second copy of the commits, beside the raw runs."""
         return f"{self._raw}/raw/batches"
 
+    def journal_copy(self, sequence: int) -> str:
+        """Second copy of one commit."""
+        return f"{self.journal()}/{sequence:08}.json"
+
     def commit(self, sequence: int) -> str:
         """Object of one commit."""
         return f"{self.commits()}/{sequence:08}.json"

@@ -6,17 +6,18 @@ row of a key is its newest version, unless that one is withdrawn.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, Table
+from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
 from stock_platform.contracts.render import arrow_schema
-from stock_platform.lake import files
-from stock_platform.lake.commits import Commit, Part, read_commits
+from stock_platform.contracts.versions import WITHDRAWN, with_versions
+from stock_platform.lake import commits, files
+from stock_platform.lake.commits import Commit, ConflictError, Part, read_commits
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.raw_runs import RawRun, RunName
@@ -26,29 +27,20 @@ FACT_SOURCES: Final[Mapping[str, ProcessedTable]] = {
     FACT_STOCK_PRICE.name: "stock_prices",
     FACT_CORPORATE_ACTION.name: "corporate_actions",
 }
-_OF_A_VERSION: Final = (
-    pa.field("KnownFrom", pa.timestamp("us", tz="UTC"), nullable=False),
-    pa.field("Change", pa.string(), nullable=False),
-)
-_READ: Final = "read_parquet($uris, hive_partitioning = false)"
+READ: Final = "read_parquet($uris, hive_partitioning = false)"
 
-
-def _with_version(fact: Table) -> pa.Schema:
-    return pa.schema([*arrow_schema(fact), *_OF_A_VERSION])
-
-
+_PRICES: Final = arrow_schema(with_versions(FACT_STOCK_PRICE))
 VERSION_SCHEMAS: Final[Mapping[ProcessedTable, pa.Schema]] = {
-    "stock_prices": _with_version(FACT_STOCK_PRICE),
-    "corporate_actions": _with_version(FACT_CORPORATE_ACTION),
+    "stock_prices": _PRICES,
+    "corporate_actions": arrow_schema(with_versions(FACT_CORPORATE_ACTION)),
     "quarantine": pa.schema(
         [
-            pa.field("TradeDate", pa.date32(), nullable=False),
-            pa.field("SecurityId", pa.string()),
-            pa.field("Ticker", pa.string()),
+            _PRICES.field("TradeDate"),
+            _PRICES.field("SecurityId").with_nullable(nullable=True),
+            _PRICES.field("Ticker").with_nullable(nullable=True),
             pa.field("Reason", pa.string(), nullable=False),
             pa.field("Record", pa.string(), nullable=False),
-            pa.field("BatchId", pa.string(), nullable=False),
-            *_OF_A_VERSION,
+            *map(_PRICES.field, ("BatchId", "KnownFrom", "Change")),
         ]
     ),
 }
@@ -85,12 +77,13 @@ class ProcessedState:
             found.update({part.name: part for part in commit.parts})
         return found
 
+    @cached_property
+    def _owners(self) -> set[tuple[str, ProcessedTable, int]]:
+        return {(part.owner, part.table, part.year) for part in self._live.values()}
+
     def was_compacted(self, part: Part, batch: Commit) -> bool:
         """Return whether the versions of a part of a batch are in a compacted part now."""
-        return not any(
-            live.is_of(batch.batch_id) and (live.table, live.year) == (part.table, part.year)
-            for live in self._live.values()
-        )
+        return (batch.batch_id, part.table, part.year) not in self._owners
 
     def has(self, names: Iterable[str]) -> bool:
         """Return whether all parts with these names are live."""
@@ -203,26 +196,32 @@ def part_uri(paths: LakePaths, part: Part) -> str:
     return f"{paths.processed_table(part.table)}/{part.path}"
 
 
-def verify(paths: LakePaths, parts: Iterable[Part]) -> None:
-    """Compare the content of parts with their commits.
+def damage(paths: LakePaths, parts: Iterable[Part]) -> dict[Part, str]:
+    """Compare the content of parts with their commits. Return one sentence per damaged part."""
 
-    Raises:
-        CorruptObjectError: a part is missing or was changed.
-    """
-
-    def verify_one(part: Part) -> None:
+    def compare(part: Part) -> tuple[Part, str]:
         uri = part_uri(paths, part)
         try:
             is_intact = hashlib.sha256(files.read(uri)).hexdigest() == part.sha256
         except FileNotFoundError:
             is_intact = False
-        if not is_intact:
-            raise CorruptObjectError(
-                f"{uri} is missing or was changed: run the job `rebuild_processed_prices`, which "
-                "makes it again from the raw runs"
-            )
+        remedy = (
+            f"{uri} is missing or was changed: run the job `rebuild_processed_prices`, which makes "
+            "it again from the raw runs"
+        )
+        return part, "" if is_intact else remedy
 
-    list(files.map_concurrently(verify_one, parts))
+    return {part: found for part, found in files.map_concurrently(compare, parts) if found}
+
+
+def verify(paths: LakePaths, parts: Iterable[Part]) -> None:
+    """Require that parts are as they were committed.
+
+    Raises:
+        CorruptObjectError: a part is missing or was changed.
+    """
+    for found in damage(paths, parts).values():
+        raise CorruptObjectError(found)
 
 
 def current_rows(
@@ -250,11 +249,11 @@ def current_rows(
     # Names come from the schemas above.
     query = f"""
         SELECT {", ".join(names)} FROM (
-          SELECT * FROM {_READ}
+          SELECT * FROM {READ}
           WHERE TradeDate IN (SELECT unnest($sessions)::DATE)
           QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY KnownFrom DESC) = 1
         ) AS newest
-        WHERE Change <> 'withdrawn' ORDER BY TradeDate, {key}
+        WHERE Change <> '{WITHDRAWN}' ORDER BY TradeDate, {key}
     """  # noqa: S608
     uris = [part_uri(paths, part) for part in parts]
     return _query(query, uris, {"sessions": list(sessions)}).cast(schema)
@@ -269,7 +268,7 @@ def batch_rows(
     if not parts or not batch.rows(table):
         return schema.empty_table()
     return _query(
-        f"SELECT {', '.join(schema.names)} FROM {_READ} WHERE BatchId = $batch_id",  # noqa: S608
+        f"SELECT {', '.join(schema.names)} FROM {READ} WHERE BatchId = $batch_id",  # noqa: S608
         [part_uri(paths, part) for part in parts],
         {"batch_id": batch.batch_id},
     ).cast(schema)
@@ -278,8 +277,7 @@ def batch_rows(
 def _query(sql: str, uris: Sequence[str], parameters: Mapping[str, object]) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        if uris[0].startswith("gs://"):
-            connection.register_filesystem(files.filesystem(uris[0])[0])
+        files.register_with_duckdb(connection, uris)
         return connection.sql(sql, params={"uris": uris, **parameters}).to_arrow_table()
 
 
@@ -287,3 +285,18 @@ def rows_by_session(rows: pa.Table) -> dict[str, int]:
     """Return the number of rows per session."""
     counts = rows["TradeDate"].value_counts().to_pylist()
     return {count["values"].isoformat(): count["counts"] for count in counts}
+
+
+def append_next(paths: LakePaths, build: Callable[[ProcessedState], Commit]) -> Commit:
+    """Append a commit that is built for the newest state, again if another one came first.
+
+    Raises:
+        ConflictError: `build` raised it, because the commit can no longer follow.
+    """
+    while True:
+        entry = build(read_state(paths))
+        try:
+            commits.append(paths, entry)
+        except ConflictError:
+            continue
+        return entry

@@ -3,29 +3,20 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from stock_platform.lake import commits
 from stock_platform.lake.commits import Commit, ConflictError, Part
-from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths
-from stock_platform.lake.processed import ProcessedState, read_state, verify
+from stock_platform.lake.processed import ProcessedState, append_next, damage
 
 
 def damaged_parts(paths: LakePaths, state: ProcessedState) -> list[Part]:
     """Return the live parts that are missing or were changed."""
-    found = []
-    for table in PROCESSED_TABLES:
-        for part in state.parts(table):
-            try:
-                verify(paths, [part])
-            except CorruptObjectError:
-                found.append(part)
-    return found
+    return list(damage(paths, [part for table in PROCESSED_TABLES for part in state.parts(table)]))
 
 
 def lost_parts(batch: Commit, damaged: Iterable[Part], state: ProcessedState) -> list[Part]:
     """Return the parts of a batch, as committed, whose rows are in damaged parts now."""
     compacted = {(part.table, part.year) for part in damaged if part.is_compacted}
-    own = {(part.table, part.year) for part in damaged if part.is_of(batch.batch_id)}
+    own = {(part.table, part.year) for part in damaged if part.owner == batch.batch_id}
     return [
         part
         for part in batch.parts
@@ -43,11 +34,11 @@ def replace_parts(
         ConflictError: another replacement of the same parts was committed meanwhile.
     """
     names, parts = tuple(part.name for part in removed), tuple(added)
-    while True:
-        state = read_state(paths)
+
+    def build(state: ProcessedState) -> Commit:
         if not state.has(names):
             raise ConflictError("the same parts were replaced meanwhile")
-        entry = Commit(
+        return Commit(
             kind="compaction",
             sequence=len(state.commits),
             batch_id=owner,
@@ -57,8 +48,5 @@ def replace_parts(
             parts=parts,
             removed=names,
         )
-        try:
-            commits.append(paths, entry)
-        except ConflictError:
-            continue  # a batch, which this commit can follow
-        return entry
+
+    return append_next(paths, build)

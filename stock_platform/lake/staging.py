@@ -7,7 +7,7 @@ exist at once. Staging is kept until then, so a commit can be repeated after an 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,14 +18,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stock_platform.errors import StockPlatformError
-from stock_platform.lake import commits, files
+from stock_platform.lake import files
 from stock_platform.lake.commits import Commit, ConflictError, Part, SessionMetrics
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
 from stock_platform.lake.processed import (
     VERSION_SCHEMAS,
+    ProcessedState,
+    append_next,
     part_uri,
-    read_state,
     rows_by_session,
 )
 from stock_platform.lake.raw_runs import RawRun
@@ -73,7 +74,7 @@ class BatchInputs:
 
     @property
     def processed_runs(self) -> list[RawRun]:
-        """The runs of which nothing is left after the batch."""
+        """The runs of whose sessions every record was processed."""
         if not self.securities:
             return list(self.runs)
         limit = set(self.securities)
@@ -162,12 +163,11 @@ def refuse(
 
 
 def _placed(paths: LakePaths, batch: StagedBatch) -> list[Part]:
-    _audit(batch)
-    parts = []
-    for found in _parts(batch):
+    staged = list(_parts(batch))
+    _audit(batch, staged)
+    for found in staged:
         place(part_uri(paths, found.part), found.content)
-        parts.append(found.part)
-    return parts
+    return [found.part for found in staged]
 
 
 def _append(
@@ -179,14 +179,14 @@ def _append(
     reasons: tuple[str, ...] = (),
 ) -> Commit:
     sessions = tuple(sorted(batch.sessions))
-    while True:
-        state = read_state(paths)
+
+    def build(state: ProcessedState) -> Commit:
         if state.base != inputs.base:
             raise ConflictError(
                 f"batch {batch.batch_id} has read the rows of commit {inputs.base}, and "
                 f"{state.base} is the newest: run it again"
             )
-        entry = Commit(
+        return Commit(
             kind="refused" if reasons else "batch",
             sequence=len(state.commits),
             batch_id=batch.batch_id,
@@ -200,11 +200,8 @@ def _append(
             securities=tuple(inputs.securities),
             reasons=reasons,
         )
-        try:
-            commits.append(paths, entry)
-        except ConflictError:
-            continue  # if it is a refused batch, this one comes after it
-        return entry
+
+    return append_next(paths, build)
 
 
 def _metrics(uri: str) -> bytes:
@@ -274,11 +271,11 @@ def _read(content: bytes, table: ProcessedTable, uri: str) -> pa.Table:
         raise StagingError(f"{uri} does not have the columns of {table}: {error}") from error
 
 
-def _audit(batch: StagedBatch) -> None:
-    staged = {table: Counter[str]() for table in PROCESSED_TABLES}
-    for found in _parts(batch):
-        staged[found.part.table].update(found.rows)
-    for table, counts in staged.items():
+def _audit(batch: StagedBatch, staged: Iterable[_StagedPart]) -> None:
+    rows = {table: Counter[str]() for table in PROCESSED_TABLES}
+    for found in staged:
+        rows[found.part.table].update(found.rows)
+    for table, counts in rows.items():
         for session in sorted({*counts, *batch.sessions}):
             metrics = batch.sessions.get(session)
             measured = written_rows(metrics, table) if metrics else 0

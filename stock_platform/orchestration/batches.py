@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files, raw_runs, staging
 from stock_platform.lake.commits import Commit, ConflictError, Part
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.migrate_processed import require_migrated_lake
-from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
 from stock_platform.lake.processed import (
-    ProcessedState,
     current_rows,
     part_uri,
     read_state,
@@ -99,15 +99,17 @@ class BatchRunner:
             ConflictError: other batches were committed at each attempt.
             CorruptObjectError: an object that it needs was changed.
         """
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                return self._attempt(sessions, runs, securities)
-            except ConflictError as error:
-                if attempts == _MAX_ATTEMPTS:
-                    raise
-                self.log.warning(f"{error}. This is done now")
+        retrying = Retrying(
+            retry=retry_if_exception_type(ConflictError),
+            stop=stop_after_attempt(_MAX_ATTEMPTS),
+            before_sleep=self._log_conflict,
+            reraise=True,
+        )
+        return retrying(self._attempt, sessions, runs, securities)
+
+    def _log_conflict(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.log.warning(f"attempt {state.attempt_number}: {error}")
 
     def catch_up(self, batches: Iterable[PendingBatch]) -> list[ProcessedBatch]:
         """Process the sessions of runs that died before they were processed.
@@ -138,27 +140,19 @@ class BatchRunner:
         Raises:
             StockPlatformError: one of its raw runs is missing or damaged, or the job failed.
         """
-        paths, sessions = self.paths, batch.sessions
-        base = {
-            table: {
-                part_uri(paths, part): part.rows
-                for part in parts
-                if part.table == table and part.meets(sessions[0], sessions[-1])
-            }
-            for table in PROCESSED_TABLES
-        }
+        first, last = batch.sessions[0], batch.sessions[-1]
         request = job_request(
             self.paths.root,
-            sessions,
+            batch.sessions,
             self.symbols,
             self._runs_of(batch),
             known_from=batch.known_from,
-            base=base,
+            base=self._base(part for part in parts if part.meets(first, last)),
             securities=batch.securities or None,
         )
         request["batch_id"] = batch.batch_id
         staged, _ = self._run(request, f"{batch.batch_id}-again-{uuid.uuid4().hex[:4]}")
-        return staging.place_parts(paths, staged)
+        return staging.place_parts(self.paths, staged)
 
     def _runs_of(self, batch: Commit) -> list[RawRun]:
         paths = self.paths
@@ -181,13 +175,23 @@ class BatchRunner:
     ) -> ProcessedBatch:
         paths, state = self.paths, read_state(self.paths)
         require_migrated_lake(paths, state)
-        request = self._request(state, sessions, runs, securities)
+        parts = [part for table in PROCESSED_TABLES for part in state.parts(table, sessions)]
+        earliest = [state.batches[-1].known_from + _TICK] if state.batches else []
+        request = job_request(
+            paths.root,
+            sessions,
+            self.symbols,
+            runs,
+            known_from=max([datetime.now(UTC), *earliest]),
+            base=self._base(parts),
+            securities=securities,
+        )
         if done := state.current(request["batch_id"], sessions):
             self.log.info(f"batch {done.batch_id} has processed exactly this already")
             measures = measure_committed_batch(paths, state, done)
             return ProcessedBatch(done, _judge(measures, self.limits), {"engine": done.engine})
         request["batch_id"] = state.unused_id(request["batch_id"])
-        verify(paths, [part for table in PROCESSED_TABLES for part in state.parts(table, sessions)])
+        verify(paths, parts)
         staged, metadata = self._run(request, f"{request['batch_id']}-{state.base + 1}")
         versions = {table: staged_rows(staged, table) for table in PROCESSED_TABLES}
         quarantine = current_rows(paths, state, "quarantine", sessions)
@@ -199,28 +203,12 @@ class BatchRunner:
             return ProcessedBatch(staging.refuse(paths, staged, inputs, reasons), results)
         return ProcessedBatch(staging.commit(paths, staged, inputs), results, metadata)
 
-    def _request(
-        self,
-        state: ProcessedState,
-        sessions: Sequence[str],
-        runs: Sequence[RawRun],
-        securities: Sequence[str] | None,
-    ) -> dict[str, Any]:
-        paths = self.paths
-        newest = state.batches[-1].known_from + _TICK if state.batches else None
-        now = datetime.now(UTC)
-        return job_request(
-            self.paths.root,
-            sessions,
-            self.symbols,
-            runs,
-            known_from=max(now, newest) if newest else now,
-            base={
-                table: {part_uri(paths, part): part.rows for part in state.parts(table, sessions)}
-                for table in PROCESSED_TABLES
-            },
-            securities=securities,
-        )
+    def _base(self, parts: Iterable[Part]) -> dict[ProcessedTable, dict[str, int]]:
+        """Return the number of rows by URI and table, as the job reads them."""
+        base: dict[ProcessedTable, dict[str, int]] = {table: {} for table in PROCESSED_TABLES}
+        for part in parts:
+            base[part.table][part_uri(self.paths, part)] = part.rows
+        return base
 
     def _run(
         self, request: Mapping[str, Any], execution: str

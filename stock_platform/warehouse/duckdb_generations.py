@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from stock_platform.lake import files
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,11 +65,11 @@ class Generations:
         shutil.copyfile(self._file, incoming)
         os.utime(incoming, ns=(copied.st_atime_ns, copied.st_mtime_ns))
         incoming.chmod(0o444)
-        _sync(incoming)
+        files.sync(incoming)
         incoming.rename(generation)
         incoming.symlink_to(generation.name)
         incoming.replace(self.link)
-        _sync(self._folder)
+        files.sync(self._folder)
         for outdated in set(self._all()) - {*kept, generation}:
             outdated.unlink()
             _wal(outdated).unlink(missing_ok=True)
@@ -98,9 +100,9 @@ def compact(file: Path) -> None:
         connection.execute(f"ATTACH {_literal(file)} AS bloated (READ_ONLY)")
         connection.execute(f"ATTACH {_literal(compacted)} AS compacted")
         connection.execute("COPY FROM DATABASE bloated TO compacted")
-    _sync(compacted)
+    files.sync(compacted)
     compacted.replace(file)
-    _sync(file.parent)
+    files.sync(file.parent)
 
 
 def _version(file: Path) -> tuple[int, int]:
@@ -118,12 +120,3 @@ def _wal(file: Path) -> Path:
 
 def _literal(file: Path) -> str:
     return "'" + str(file).replace("'", "''") + "'"
-
-
-def _sync(path: Path) -> None:
-    """Write a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

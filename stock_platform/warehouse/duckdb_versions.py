@@ -9,9 +9,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import fsspec
-
 from stock_platform.contracts.versions import WITHDRAWN
+from stock_platform.lake import files
 from stock_platform.warehouse.duckdb_tables import require_contract
 from stock_platform.warehouse.interface import (
     FACTS,
@@ -96,7 +95,7 @@ def _require_new(connection: "DuckDBPyConnection") -> None:
 
 def _stage(connection: "DuckDBPyConnection", load: VersionLoad) -> None:
     """Copy the versions of the batches into a temporary table, and verify their number."""
-    _use_file_systems(connection, load.uris)
+    files.register_with_duckdb(connection, load.uris)
     connection.execute(
         f"""
         CREATE TEMP TABLE {_VERSIONS} AS
@@ -181,10 +180,3 @@ def _number(
     """Return a count, or the number of rows that a statement changed."""
     ((number,),) = connection.execute(sql, parameters).fetchall()
     return int(number)
-
-
-def _use_file_systems(connection: "DuckDBPyConnection", uris: Sequence[str]) -> None:
-    """Register the fsspec file systems of the URIs with DuckDB."""
-    schemes = {uri.split("://", 1)[0] for uri in uris if "://" in uri}
-    for scheme in schemes - {"file", *connection.list_filesystems()}:
-        connection.register_filesystem(fsspec.filesystem(scheme))

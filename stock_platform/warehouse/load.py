@@ -7,10 +7,9 @@ from datetime import date
 from typing import Final
 
 from stock_platform.lake.commits import Commit, Part
-from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.migrate_processed import require_migrated_lake
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import FACT_SOURCES, ProcessedState, part_uri, verify
+from stock_platform.lake.processed import FACT_SOURCES, ProcessedState, damage, part_uri
 from stock_platform.warehouse.interface import (
     FACTS,
     Load,
@@ -92,21 +91,14 @@ def _damaged(
     paths: LakePaths, state: ProcessedState, batches: Sequence[Commit]
 ) -> Mapping[str, str]:
     """Return the batches with a row in a damaged part, and the damage."""
-    found: dict[str, str] = {}
-    for part in _live_parts(state, batches):
-        try:
-            verify(paths, [part])
-        except CorruptObjectError as error:
-            found.update(
-                {
-                    batch.batch_id: str(error)
-                    for batch in batches
-                    for own in batch.parts
-                    if (own.table, own.year) == (part.table, part.year)
-                    and _has_rows_of(state, part, batch, own)
-                }
-            )
-    return found
+    return {
+        batch.batch_id: reason
+        for part, reason in damage(paths, _live_parts(state, batches)).items()
+        for batch in batches
+        for own in batch.parts
+        if (own.table, own.year) == (part.table, part.year)
+        and _has_rows_of(state, part, batch, own)
+    }
 
 
 def _live_parts(state: ProcessedState, batches: Sequence[Commit]) -> Iterator[Part]:
@@ -126,7 +118,7 @@ def _has_rows_of(state: ProcessedState, part: Part, batch: Commit, own: Part) ->
     """Return whether a live part may have versions of a batch, given its part as committed."""
     if part.is_compacted:
         return state.was_compacted(own, batch)
-    return part.is_of(batch.batch_id)
+    return part.owner == batch.batch_id
 
 
 def _require_known(applied: Mapping[str, int], batches: Sequence[Commit]) -> None:

@@ -1,7 +1,6 @@
-"""Restore a lost warehouse from the lake.
+"""Restore the check results of a lost warehouse from the lake.
 
-Data that cannot be restored is named and left unchanged; everything else is restored. All
-operations are idempotent.
+A damaged day is named and left unchanged; all others are restored. Idempotent.
 """
 
 from collections.abc import Iterator, Sequence

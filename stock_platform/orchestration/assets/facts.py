@@ -77,6 +77,10 @@ def facts_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.AssetsDefinition:
         keys = session_keys(context, days)
         store = warehouse.open()
         applied = apply_pending(lake.paths, store, read_state(lake.paths))
+        for name, load in applied.loads.items():
+            context.log.info(
+                f"{name}: {pluralise(load.rows, 'row')} loaded, {load.replaced:,} replaced"
+            )
         for batch_id, reason in applied.skipped.items():
             context.log.error(f"batch {batch_id} was not loaded: {reason}")
         _require_loaded(processed_stock_prices, applied)
@@ -127,10 +131,6 @@ def _observe_others(
     context: dg.AssetExecutionContext, applied: Applied, keys: Sequence[str]
 ) -> None:
     """Report the sessions that were loaded in addition to those of the run."""
-    for name, load in applied.loads.items():
-        context.log.info(
-            f"{name}: {pluralise(load.rows, 'row')} loaded, {load.replaced:,} replaced"
-        )
     others = [session for session in applied.sessions if session not in set(keys)]
     if not others:
         return

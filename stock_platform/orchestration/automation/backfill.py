@@ -24,8 +24,6 @@ from stock_platform.plain_text import pluralise
 from stock_platform.settings.quality import QualityLimits
 from stock_platform.warehouse.load import apply_pending
 
-NAME = "backfill_securities"
-
 
 class BackfillConfig(dg.Config):
     """Run configuration of the job."""
@@ -97,7 +95,7 @@ def backfill_securities_job(limits: QualityLimits) -> dg.JobDefinition:
             )
 
     @dg.job(
-        name=NAME,
+        name="backfill_securities",
         description=(
             "Fetches, processes and loads the whole history of some securities. Configuration: "
             "symbols. Changes no row of other securities."

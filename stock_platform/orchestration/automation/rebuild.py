@@ -70,9 +70,7 @@ def restore_facts(
     context: dg.OpExecutionContext, lake: LakeResource, warehouse: WarehouseResource
 ) -> None:
     """Replay all committed batches into both facts, in one transaction."""
-    store = warehouse.open()
-    store.create_tables()
-    applied = apply_pending(lake.paths, store, read_state(lake.paths), rebuild=True)
+    applied = apply_pending(lake.paths, warehouse.open(), read_state(lake.paths), rebuild=True)
     problems = [f"batch {batch_id}: {reason}" for batch_id, reason in applied.skipped.items()]
     rows = {table.name: applied.loads.get(table.name) for table in FACTS}
     done = {name: RestoreResult(load.rows if load else 0, []) for name, load in rows.items()}

@@ -1,8 +1,8 @@
 """The jobs that make damaged objects of the lake again from the layer before.
 
 `rebuild_raw_prices` makes records from the responses of their run. `rebuild_processed_prices` runs
-the batches again whose versions were in damaged parts. Both verify every object of their layer, and
-change nothing that is intact.
+the batches again whose versions were in damaged parts. They verify all records, and all commits and
+parts, and change nothing that is intact.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from stock_platform.erp import store as erp_store
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import commits, files, repair
 from stock_platform.lake.commits import Commit, Part
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
 from stock_platform.lake.processed import ProcessedState, part_uri, read_state
 from stock_platform.lake.rebuild_raw import rebuild_records
@@ -117,7 +118,7 @@ def _require_equal_rows(
     rows = {(part.table, part.year): part.rows for part in found}
     for (table, year), expected in wanted.items():
         if rows.get((table, year), 0) != expected:
-            raise StockPlatformError(
+            raise CorruptObjectError(
                 f"batch {batch.batch_id} gives {rows.get((table, year), 0):,} versions of {table} "
                 f"in {year} instead of {expected:,}: the Spark job or its raw runs have changed "
                 "since; restore the part itself"

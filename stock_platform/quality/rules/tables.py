@@ -49,7 +49,8 @@ def rows_reconcile(table: TableMeasure, _: QualityLimits) -> RuleResult:
     """The counts of raw records, processed rows and warehouse rows of a session are equal.
 
     A difference means that a stage lost rows, or was not run again after the stage before it.
-    Materialize the session again from the first stage that differs.
+    Materialize the session again from the first stage that differs. If the log of the load names a
+    batch that was left out, repair the lake and rebuild the warehouse.
     """
     differing = {name: pair for name, pair in table.stages.items() if pair[0] != pair[1]}
     return RuleResult(

@@ -7,7 +7,7 @@ from contextlib import suppress
 import orjson
 import pytest
 
-from stock_platform.lake import files, staging
+from stock_platform.lake import commits, files, staging
 from stock_platform.lake.commits import ConflictError
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
@@ -190,7 +190,7 @@ def test_batch_follows_refused_ones(paths):
 
 def test_refusal_between_reading_and_appending_is_followed(paths, monkeypatch):
     batch = stage(paths, {"stock_prices": [price()]}, day=2)
-    append = staging.commits.append
+    append = commits.append
 
     def append_late(paths, commit):
         if not read_state(paths).commits:
@@ -200,7 +200,7 @@ def test_refusal_between_reading_and_appending_is_followed(paths, monkeypatch):
     with monkeypatch.context() as patch:
         # Also add_batch() appends.
         patch.setattr(
-            staging.commits,
+            commits,
             "append",
             lambda paths, commit: (append if commit.reasons else append_late)(paths, commit),
         )

@@ -236,7 +236,7 @@ def test_bloated_file_is_compacted(warehouse, file, link, request):
 
 
 @pytest.mark.usefixtures("no_compaction_is_too_small")
-@pytest.mark.parametrize("where", ["_sync", "Path.replace", "Generations.publish"])
+@pytest.mark.parametrize("where", ["files.sync", "Path.replace", "Generations.publish"])
 def test_kill_while_compacting_loses_nothing(warehouse, file, where):
     load(warehouse, "first", MANY_ROWS)
     load_and_die(file, "second", f"stock_platform.warehouse.duckdb_generations.{where}", MANY_ROWS)

@@ -57,6 +57,10 @@ def test_sweep_removes_old_parts_that_nothing_lists(paths):
     assert remaining == [Path(part_uri(paths, part))]
 
 
-def test_job_compacts_and_sweeps(platform):
-    result = platform.run("maintain_processed_prices")
-    assert result.success
+def test_job_compacts(platform):
+    for number, day in enumerate(DAYS):
+        add_batch(platform.paths, {"stock_prices": [price("C-1", day)]}, day=number, sessions=[day])
+    assert platform.run("maintain_processed_prices").success
+    state = read_state(platform.paths)
+    assert state.commits[-1].kind == "compaction"
+    assert [part.rows for part in state.parts("stock_prices")] == [len(DAYS)]
