@@ -49,9 +49,11 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /tmp -
 COPY --from=build /opt/stock_platform/venv /opt/stock_platform/venv
 COPY deploy/entrypoint.sh deploy/workspace.yaml /opt/stock_platform/
 
-# Libraries write to /tmp, the only writable folder.
+# Libraries write to /tmp, the only writable folder. Without the purge, Arrow and Sail keep freed
+# memory, 160 MB in a run of 125,000 prices.
 ENV DAGSTER_HOME=/opt/dagster/home \
     HOME=/tmp \
+    MIMALLOC_PURGE_DELAY=0 \
     PATH=/opt/stock_platform/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -18,6 +18,8 @@ BIN := .venv/bin
 ACTIONLINT := .github/actionlint
 # Each deployment has a Dagster instance of its own: .dagster_home, .dagster_home-staging, ...
 export DAGSTER_HOME := $(CURDIR)/.dagster_home$(addprefix -,$(filter-out local,$(STOCK_PLATFORM_DEPLOYMENT)))
+# Arrow and Sail return freed memory: 690 instead of 850 MB for a year of 500 symbols.
+export MIMALLOC_PURGE_DELAY := 0
 WEEK := 2012-11-05...2012-11-09
 export UV_PROJECT_ENVIRONMENT := .venv
 

@@ -8,11 +8,11 @@ local Spark and, over Spark Connect, on Sail. Belongs here: the processing of a 
 sessions to process, the layout of the lake and the rating of the counts belong to the orchestrator.
 
 `request.json` has the fields of `Request`. The job writes under STAGING_URI, in this order:
-`lines/`, every line with its classification, and `compared/`, the result of the comparison (both
-scratch, so that nothing is computed twice: `cache()` has no effect on Sail); `stock_prices/`,
-`corporate_actions/` and `quarantine/`, each with one sorted file per year with a change in
-`year=YYYY/`; and `metrics.json/`, a folder with one text file of one line. A batch with metrics is
-complete.
+`text/`, the lines by month; `lines/`, their classification; and `compared/`, the result of the
+comparison (all scratch, so that nothing is computed twice: `cache()` has no effect on Sail);
+`stock_prices/`, `corporate_actions/` and `quarantine/`, each with one sorted file per year with a
+change in `year=YYYY/`; and `metrics.json/`, a folder with one text file of one line. A batch with
+metrics is complete.
 
 1. Every non-blank line of a session ends in exactly one place, so for each session `lines_read ==
    valid + sum(quarantined) + sum(without_bar) + sum(superseded)`. A line that breaks an identity
@@ -42,7 +42,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -66,9 +66,14 @@ VOLUME_LIMIT = 2.0**53
 REMEDY = "Restore it, or move the run's folder out of the lake and fetch its sessions again."
 BAD_ACTION = "bad_corporate_action"
 RANK_OF_OK = 2
+MONTH = "substring(date, 1, 7)"
 IS_PRICE = "Rank IS NOT NULL AND coalesce(Superseded, Reason, WithoutBar) IS NULL"
 # A batch of more securities reads the base of its sessions whole.
 FEW_SECURITIES = 50
+# Lines, of whole files or months, that are read or classified at once. 125,000 take 230 MB more.
+LINES_AT_ONCE = 30_000
+# Each piece that is read writes a file per month.
+MAX_PIECES = 25
 CHANGES = ("new", "restated", "withdrawn")
 # The Change of a key that Has values now, or Had values in the base.
 CHANGE = """
@@ -160,12 +165,14 @@ def read_request(spark: SparkSession, uri: str) -> Request:
     """Reads request.json through Spark, because Python alone cannot read `gs://`.
 
     Raises:
-        ValueError: The request is missing, or a record file is not in its run's folder.
+        ValueError: The request is missing, or it has no record file in its run's folder.
     """
     row = spark.read.text(uri, wholetext=True).first()
     if row is None:
         raise ValueError(f"There is no request at {uri}.")
     request = Request(**json.loads(row[0]))
+    if not request.files:
+        raise ValueError(f"{uri} names no record file. Fetch its sessions first.")
     for path, file in request.files.items():
         if not name_in_raw(path).startswith(f"run={file['run']}/"):
             raise ValueError(f"{path} must be in a folder run={file['run']}.")
@@ -231,10 +238,10 @@ def requested_lines(
     return requested
 
 
-def read_lines(spark: SparkSession, request: Request) -> DataFrame:
-    """Reads one row per line of the requested sessions: File, date, Text, IsJson.
+def read_lines(spark: SparkSession, request: Request, uris: Sequence[str]) -> DataFrame:
+    """Reads one row per line of the requested sessions in some files: File, date, Text, IsJson.
 
-    A file without such lines gives one row with only File, so that every file is accounted for.
+    A file without such lines gives one row without Text, so that every file is accounted for.
     """
     files = {name_in_raw(uri): file for uri, file in request.files.items()}
     sessions = frozenset(request.sessions)
@@ -244,10 +251,11 @@ def read_lines(spark: SparkSession, request: Request) -> DataFrame:
         ),
         "array<struct<date: string, Text: string, IsJson: boolean>>",
     )
-    contents = spark.read.format("binaryFile").load(list(request.files)).dropDuplicates(["path"])
+    contents = spark.read.format("binaryFile").load(list(uris)).dropDuplicates(["path"])
     file = fn.regexp_extract("path", "run=[^/]+/[^/]+$", 0).alias("File")
     line = fn.explode_outer(split_lines("path", "content")).alias("line")
-    return contents.select(file, line).select("File", "line.*")
+    date = fn.coalesce("line.date", fn.lit(request.sessions[0])).alias("date")
+    return contents.select(file, line).select("File", date, "line.Text", "line.IsJson")
 
 
 def is_blank(name: str) -> Column:
@@ -372,18 +380,17 @@ def classify(lines: DataFrame, request: Request) -> DataFrame:
     true if the line names the security and the session as which it is counted.
     """
     outcome = fn.col("outcome")
-    is_line = fn.col("Text").isNotNull()
     is_closed_with_price = (outcome == "no_session") & fn.col("bar.close").isNotNull()
     without_bar = fn.when(outcome.isin(*WITHOUT_BAR) & ~is_closed_with_price, outcome)
     rank = fn.when(outcome == "ok", RANK_OF_OK).when(outcome.isin(*TRANSIENT), 0).otherwise(1)
-    is_identified = is_line & fn.col("Identity").isNull()
+    is_identified = fn.col("Identity").isNull()
     names_session = fn.col("session_date").eqNullSafe(fn.col("date"))
     return (
         as_traded(parse(lines))
         .withColumn("Identity", first_broken(identity_rules(request.symbols)))
         .withColumn("WithoutBar", fn.when(is_identified, without_bar))
         .withColumn("Price", fn.when(fn.col("WithoutBar").isNull(), first_broken(price_rules())))
-        .withColumn("Reason", fn.when(is_line, fn.coalesce("Identity", "Price")))
+        .withColumn("Reason", fn.coalesce("Identity", "Price"))
         .withColumn("Actions", fn.when(is_identified, actions_of_line()))
         .withColumn("Rank", fn.when(is_identified, rank))
         .withColumn("TradeDate", fn.col("date").cast("date"))
@@ -476,7 +483,7 @@ def choose_runs(classified: DataFrame) -> DataFrame:
     kept["Record"] = fn.when(is_rejected, fn.coalesce("Record", "Text"))
     key = ("TradeDate", "SecurityId", "HasKey", "Rank", "ReceivedAt", "Text")
     return chosen.withColumns(kept).select(
-        "File", *key, "Superseded", *results, "Record", *PRICE, "FetchedAt"
+        "Run", *key, "Superseded", *results, "Record", *PRICE, "FetchedAt"
     )
 
 
@@ -618,9 +625,11 @@ def compare_quarantine(lines: DataFrame, prices: DataFrame, base: DataFrame) -> 
     desired = rows.where("IsNow").select(*QUARANTINE.key, change)
 
     gone = rows.where("NOT IsNow").select(*QUARANTINE.key)
-    texts = lines.select("TradeDate", fn.col("Text").alias("Record"))
+    # A join of the texts would hold all of them in memory.
+    texts = lines.select("TradeDate", fn.sha2("Text", 256).alias("Digest"))
+    with_digest = gone.withColumn("Digest", fn.sha2("Record", 256))
     by_key = gone.join(prices.where("IsRead"), ["TradeDate", "SecurityId"], "left_semi")
-    by_text = gone.join(texts, ["TradeDate", "Record"], "left_semi")
+    by_text = with_digest.join(texts, ["TradeDate", "Digest"], "left_semi")
     withdrawn = by_key.select(*QUARANTINE.key).unionByName(by_text.select(*QUARANTINE.key))
     return desired.unionByName(withdrawn.distinct().withColumn("Change", fn.lit("withdrawn")))
 
@@ -629,6 +638,54 @@ def stored(rows: DataFrame, uri: str) -> DataFrame:
     """Writes rows as scratch, and returns them read back."""
     rows.write.mode("overwrite").option("compression", "zstd").parquet(uri)
     return rows.sparkSession.read.schema(rows.schema).parquet(uri)
+
+
+def pieces(sizes: Iterable[tuple[str, int]], size_at_once: int) -> list[list[str]]:
+    """Groups names, in order, so that each group but the last has at least a size."""
+    groups: list[list[str]] = []
+    size = size_at_once
+    for name, added in sizes:
+        if size >= size_at_once:
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += added
+    return groups
+
+
+def store_text(spark: SparkSession, request: Request, uri: str) -> DataFrame:
+    """Stores the lines by month, and returns them read back.
+
+    Raises:
+        FileNotFoundError: A record file does not exist.
+    """
+    sizes = {name: file["lines"] for name, file in request.files.items()}
+    at_once = max(LINES_AT_ONCE, sum(sizes.values()) // MAX_PIECES)
+    mode = "overwrite"
+    for files in pieces(sizes.items(), at_once) if request.securities is None else [list(sizes)]:
+        lines = read_lines(spark, request, files)
+        by_month = lines.withColumn("Month", fn.expr(MONTH)).write.partitionBy("Month")
+        by_month.mode(mode).option("compression", "zstd").parquet(uri)
+        mode = "append"
+    text = spark.read.schema(lines.schema).parquet(uri)
+    read = {row[0] for row in text.select("File").distinct().collect()}
+    if missing := [file for file in request.files if name_in_raw(file) not in read]:
+        names = ", ".join(missing[:5])
+        raise FileNotFoundError(f"{len(missing)} record files do not exist: {names}. {REMEDY}")
+    return text
+
+
+def classified_lines(spark: SparkSession, request: Request, output_uri: str) -> DataFrame:
+    """Reads, classifies and stores the lines, some at a time to limit the memory."""
+    text = store_text(spark, request, f"{output_uri}/text")
+    by_month = text.groupBy(fn.expr(MONTH).alias("Month")).count().sort("Month").collect()
+    stored_lines = []
+    for months in pieces(by_month, LINES_AT_ONCE):
+        paths = [f"{output_uri}/text/Month={month}" for month in months]
+        lines = spark.read.schema(text.schema).parquet(*paths).where("Text IS NOT NULL")
+        classified = choose_runs(classify(lines, request))
+        stored_lines.append(stored(classified, f"{output_uri}/lines/{months[0]}"))
+    return reduce(lambda earlier, later: earlier.unionByName(later), stored_lines)
 
 
 def write_changes(compared: DataFrame, table: Table, request: Request, uri: str) -> None:
@@ -679,8 +736,7 @@ def measure(request: Request, lines: DataFrame, compared: dict[str, DataFrame]) 
         for session in request.sessions
     }
     ends = ("superseded", "quarantined", "without_bar")
-    lines_read = lines.where("Text IS NOT NULL")
-    for session, *end_of_line, count in counts(lines_read, "Superseded", "Reason", "WithoutBar"):
+    for session, *end_of_line, count in counts(lines, "Superseded", "Reason", "WithoutBar"):
         sessions[session]["lines_read"] += count
         for end, kind in zip(ends, end_of_line, strict=True):
             if kind is not None:
@@ -728,13 +784,7 @@ def run(
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 
     request = read_request(spark, request_uri)
-    classified = choose_runs(classify(read_lines(spark, request), request))
-    lines = stored(classified, f"{output_uri}/lines")
-    read = {row[0] for row in lines.select("File").distinct().collect()}
-    missing = [uri for uri in request.files if name_in_raw(uri) not in read]
-    if missing:
-        names = ", ".join(missing[:5])
-        raise FileNotFoundError(f"{len(missing)} record files do not exist: {names}. {REMEDY}")
+    lines = classified_lines(spark, request, output_uri)
     log_progress(f"classified the lines of {len(request.sessions)} sessions")
 
     condition, scratch = touched(lines), f"{output_uri}/compared"

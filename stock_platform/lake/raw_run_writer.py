@@ -30,7 +30,19 @@ from stock_platform.market_data.models import (
 # A killed fetch repeats at most the symbols of one pair: at two requests per second, four minutes.
 _MAX_SYMBOLS: Final = 500
 # The Spark job reads a record file as a whole.
-_MAX_BYTES: Final = 32 * 1024 * 1024
+_MAX_BYTES: Final = 8 * 1024 * 1024
+
+
+class _Lines:
+    """Lines of an object. One buffer, because `orjson` allocates 8 KB for a record of 500 bytes."""
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self.count = 0
+
+    def add(self, line: bytes) -> None:
+        self.text += line + b"\n"
+        self.count += 1
 
 
 class RawRunWriter:
@@ -45,9 +57,8 @@ class RawRunWriter:
     def __init__(self, paths: LakePaths, name: RunName, now: datetime) -> None:
         self.name = name
         self.uri = paths.raw_run(name)
-        self._records: list[bytes] = []
-        self._responses: list[bytes] = []
-        self._bytes = 0
+        self._records = _Lines()
+        self._responses = _Lines()
         self._symbols = 0
         self._clients: set[str] = set()
         self._outcomes: dict[str, Counter[str]] = defaultdict(Counter)
@@ -69,12 +80,14 @@ class RawRunWriter:
         """Add everything that was fetched for one symbol."""
         for record in result.records:
             self._count(record)
-            self._keep(self._records, orjson.dumps(record))
+            self._records.add(orjson.dumps(record))
         for response in result.responses:
-            self._keep(self._responses, orjson.dumps(_stored_response(result.symbol, response)))
+            self._responses.add(orjson.dumps(_stored_response(result.symbol, response)))
         self._symbols += 1
-        if self._symbols >= _MAX_SYMBOLS or self._bytes >= _MAX_BYTES:
+        if self._symbols >= _MAX_SYMBOLS:
             self.flush()
+        else:
+            self._flush_if_large()
 
     def add_line(self, line: dict[str, Any] | bytes, session: str) -> None:
         """Add one record of a session without a response, or a damaged line."""
@@ -82,17 +95,16 @@ class RawRunWriter:
             self._count(line)
         else:
             self._outcomes[session]["damaged"] += 1
-        self._keep(self._records, line if isinstance(line, bytes) else orjson.dumps(line))
-        if self._bytes >= _MAX_BYTES:
-            self.flush()
+        self._records.add(line if isinstance(line, bytes) else orjson.dumps(line))
+        self._flush_if_large()
 
     def flush(self) -> None:
         """Write everything added since the last flush, responses first."""
         number, self._next = self._next, self._next + 1
         self._write(f"{RESPONSES}{number:05}.json.gz", self._responses)
         self._write(f"{RECORDS}{number:05}.json.gz", self._records)
-        self._records, self._responses = [], []
-        self._bytes = self._symbols = 0
+        self._records, self._responses = _Lines(), _Lines()
+        self._symbols = 0
 
     def finish(
         self,
@@ -110,7 +122,7 @@ class RawRunWriter:
             finished_at: the end of the fetch, UTC.
             is_partial: whether the requests are limited to some securities.
         """
-        if self._records or not self._objects:
+        if self._records.count or not self._objects:
             self.flush()
         open_sessions: dict[str, set[date]] = defaultdict(set)
         for request in requests:
@@ -173,14 +185,14 @@ class RawRunWriter:
         self._outcomes[record["session_date"]][str(record["outcome"])] += 1
         self._clients.add(record["client"])
 
-    def _keep(self, lines: list[bytes], line: bytes) -> None:
-        lines.append(line)
-        self._bytes += len(line)
+    def _flush_if_large(self) -> None:
+        if len(self._records.text) + len(self._responses.text) >= _MAX_BYTES:
+            self.flush()
 
-    def _write(self, name: str, lines: Sequence[bytes]) -> None:
-        content = gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0)
+    def _write(self, name: str, lines: _Lines) -> None:
+        content = gzip.compress(lines.text, mtime=0)
         files.write(f"{self.uri}/{name}", content)
-        self._objects[name] = _details(content, len(lines))
+        self._objects[name] = _details(content, lines.count)
 
 
 def commit(paths: LakePaths, run: RawRun) -> None:

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spark_jobs import process_stock_prices as job
 from stock_platform_tests.support.raw_lake import (
     FIRST_KNOWN_FROM,
     KEYS,
+    SYMBOLS,
     files_of,
     metrics_of,
     raw_line,
@@ -261,10 +263,22 @@ def test_run_may_have_many_files(lake, run_job):
     assert (counts["valid"], counts["quarantined"]) == (2, {"duplicate": 1})
 
 
-def test_request_without_files_gives_empty_sessions(lake, run_job):
+def test_request_without_files_is_refused(lake, run_job):
     lake.sessions = ["2012-01-03"]
+    with pytest.raises(ValueError, match="names no record file"):
+        run_job(lake.batch())
+
+
+def test_lines_are_read_and_classified_in_pieces(lake, run_job, monkeypatch):
+    monkeypatch.setattr(job, "LINES_AT_ONCE", 2)
+    for day in ("2012-01-03", "2012-02-01", "2012-03-01"):
+        lines = [raw_line(symbol, day) for symbol in SYMBOLS]
+        lake.add(day, *lines[:2], "{", last=day).add(day, lines[2], last=day)
     run_job(batch := lake.batch())
-    assert metrics_of(batch)["sessions"]["2012-01-03"]["lines_read"] == 0
+    assert len(rows_of(batch, "stock_prices")) == 9
+    assert len(list(Path(batch.output_uri, "lines").iterdir())) == 3
+    measured = metrics_of(batch)["sessions"].values()
+    assert [(of["lines_read"], of["quarantined"]) for of in measured] == [(4, {"not_json": 1})] * 3
 
 
 def test_missing_request_is_named(lake, run_job):

@@ -278,7 +278,7 @@ def test_choice_equals_a_plain_fold(tmp_path, run_job):
     found = {symbol: Counter() for symbol in symbols}
     for line in pq.read_table(Path(batch.output_uri, "lines")).to_pylist():
         if line["Superseded"]:
-            run = line["File"].split("/")[0][-1]
+            run = line["Run"][-1]
             found[line["Ticker"]][run, line["Text"], line["Superseded"]] += 1
     prices = {
         row["Ticker"]: (row["Volume"], row["FetchedAt"], row["YahooAdjClose"])
