@@ -92,7 +92,7 @@ RAW_LINE = """
     dividend double, dividend_currency string, capital_gain double,
     split struct<numerator double, denominator double>,
     later_splits array<struct<date string, numerator double, denominator double>>,
-    fetched_at string
+    fetched_at string, unusable_events array<string>
 """
 SESSION_IN_TEXT = re.compile(rb'"session_date"\s*:\s*"(\d{4}-\d{2}-\d{2})"')
 SECURITY_IN_TEXT = re.compile(rb'"security_id"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -363,13 +363,15 @@ def action_values() -> dict[str, Column]:
 def actions_of_line() -> Column:
     """The corporate actions of a line, with a null Value if unusable."""
 
-    def action(kind: str, value: Column) -> Column:
+    def action(kind: str, is_given: Column, value: Column) -> Column:
         paid_in = fn.when(fn.lit(kind == "dividend"), fn.col("dividend_currency")).alias("PaidIn")
         named = (fn.lit(kind).alias("ActionType"), positive(value).alias("Value"), paid_in)
-        return fn.when(fn.col(kind).isNotNull(), fn.struct(*named))
+        return fn.when(is_given, fn.struct(*named))
 
-    actions = fn.array(*(action(*item) for item in action_values().items()))
-    return fn.filter(actions, lambda action: action.isNotNull())
+    usable = (action(kind, fn.col(kind).isNotNull(), of) for kind, of in action_values().items())
+    has_unusable = fn.size("unusable_events") > 0
+    unusable = action("unusable", has_unusable, fn.lit(None).cast("double"))
+    return fn.filter(fn.array(*usable, unusable), lambda action: action.isNotNull())
 
 
 def classify(lines: DataFrame, request: Request) -> DataFrame:

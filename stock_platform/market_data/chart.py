@@ -8,21 +8,24 @@ into floats.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
+from itertools import chain
 from operator import itemgetter
+from typing import cast
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from stock_platform.errors import StockPlatformError
 from stock_platform.market_data.chart_schema import (
-    LARGEST,
+    LATEST_STAMP,
     Cash,
     ChartJson,
     Meta,
     Result,
     SplitEvent,
+    readable_number,
 )
 from stock_platform.market_data.chart_sessions import live_session, session_of
 
@@ -57,6 +60,11 @@ class Bar:
     volume: Number | None
 
     @property
+    def values(self) -> int:
+        """Return the number of values that are present."""
+        return sum(value is not None for value in astuple(self))
+
+    @property
     def has_all_prices(self) -> bool:
         """Return whether open, high, low and close are all present."""
         return None not in (self.open, self.high, self.low, self.close)
@@ -81,12 +89,13 @@ class ParsedChart:
 
     Attributes:
         first_trade_date: first session known to Yahoo, if given.
-        bars: by session. If a session has several rows, the last one wins: Yahoo repeats the
-            running session in an extra row.
+        bars: by session. Of several rows of a session, the one with the most values wins, then the
+            last one: Yahoo repeats the running session in an extra row.
         dividends: cash per share by ex-date, split-adjusted as of the fetch.
         dividend_currencies: their currencies by ex-date, where Yahoo gives one.
         capital_gains: cash per share by ex-date, split-adjusted as of the fetch.
         splits: by ex-date.
+        unusable_events: corporate actions as JSON by ex-date; None if that is unreadable too.
         live_session: the session of the last bar, if that bar is not final.
     """
 
@@ -99,6 +108,7 @@ class ParsedChart:
     dividend_currencies: Mapping[date, str]
     capital_gains: Mapping[date, Number]
     splits: Mapping[date, Split]
+    unusable_events: Mapping[date | None, list[str]]
     live_session: date | None
 
 
@@ -133,25 +143,34 @@ def _parsed(result: Result, fetched_at: datetime) -> ParsedChart:
     if meta.data_granularity != "1d":
         raise ChartError(f"bars of {meta.data_granularity} instead of 1d")
     first = meta.first_trade_date
+    rows = _rows(result)
+    dividends = [event for event in events.dividends.values() if isinstance(event, Cash)]
+    gains = [event for event in events.capital_gains.values() if isinstance(event, Cash)]
+    splits = [event for event in events.splits.values() if isinstance(event, SplitEvent)]
     return ParsedChart(
         symbol=meta.symbol,
         currency=meta.currency,
         timezone=meta.exchange_timezone_name.key,
         first_trade_date=None if first is None else session_of(first, meta),
-        bars=dict(_bars(result)),
-        dividends=_cash_by_ex_date(events.dividends.values(), meta),
+        bars={session: bar for session, (_, bar) in rows.items()},
+        dividends=_cash_by_ex_date(dividends, meta),
         dividend_currencies={
             session_of(dividend.date, meta): dividend.currency
-            for dividend in events.dividends.values()
+            for dividend in dividends
             if dividend.currency
         },
-        capital_gains=_cash_by_ex_date(events.capital_gains.values(), meta),
-        splits=_splits_by_ex_date(events.splits.values(), meta),
-        live_session=live_session(result, fetched_at),
+        capital_gains=_cash_by_ex_date(gains, meta),
+        splits=_splits_by_ex_date(splits, meta),
+        unusable_events=_unusable_by_ex_date(
+            chain(events.dividends.values(), events.capital_gains.values(), events.splits.values()),
+            meta,
+        ),
+        live_session=live_session(rows[max(rows)][0], meta, fetched_at) if rows else None,
     )
 
 
-def _bars(result: Result) -> Iterator[tuple[date, Bar]]:
+def _rows(result: Result) -> dict[date, tuple[int, Bar]]:
+    """Return the bar of each session, with its timestamp."""
     timestamps, indicators = result.timestamp, result.indicators
     quote, adjusted = indicators.quote[0], indicators.adjclose
     adj_close = adjusted[0].adjclose if adjusted else [None] * len(timestamps)
@@ -159,9 +178,13 @@ def _bars(result: Result) -> Iterator[tuple[date, Bar]]:
     lengths = [len(column) for column in columns]
     if set(lengths) != {len(timestamps)}:
         raise ChartError(f"{len(timestamps)} timestamps, but columns of {lengths} values")
+    found: dict[date, tuple[int, Bar]] = {}
     rows = zip(timestamps, zip(*columns, strict=True), strict=True)
     for timestamp, row in sorted(rows, key=itemgetter(0)):
-        yield session_of(timestamp, result.meta), Bar(*row)
+        session, bar = session_of(timestamp, result.meta), Bar(*row)
+        if session not in found or bar.values >= found[session][1].values:
+            found[session] = timestamp, bar
+    return found
 
 
 def _cash_by_ex_date(events: Iterable[Cash], meta: Meta) -> dict[date, Number]:
@@ -179,8 +202,21 @@ def _splits_by_ex_date(events: Iterable[SplitEvent], meta: Meta) -> dict[date, S
     for event in events:
         day = session_of(event.date, meta)
         earlier = splits.get(day, Split(1, 1))
-        ratio = Split(earlier.numerator * event.numerator, earlier.denominator * event.denominator)
-        if max(ratio.numerator, ratio.denominator) > LARGEST:
-            raise ChartError(f"the product of the splits of {day} is too large")
-        splits[day] = ratio
+        numerator = readable_number(earlier.numerator * event.numerator)
+        denominator = readable_number(earlier.denominator * event.denominator)
+        if numerator is not None and denominator is not None:
+            splits[day] = Split(numerator, denominator)
     return splits
+
+
+def _unusable_by_ex_date(
+    events: Iterable[Cash | SplitEvent | JsonValue], meta: Meta
+) -> dict[date | None, list[str]]:
+    unusable: dict[date | None, list[str]] = {}
+    for event in events:
+        if not isinstance(event, Cash | SplitEvent):
+            stamp = event.get("date") if isinstance(event, dict) else None
+            is_readable = isinstance(stamp, int) and abs(stamp) <= LATEST_STAMP
+            day = session_of(cast("int", stamp), meta) if is_readable else None
+            unusable.setdefault(day, []).append(json.dumps(event))
+    return unusable

@@ -3,47 +3,44 @@
 Belongs here: names and types of the wire format. Their meaning is in ``chart``.
 """
 
+from contextlib import suppress
 from math import isfinite
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StrictFloat,
     StrictInt,
 )
 from pydantic.alias_generators import to_camel
 
-# Yahoo has returned adjusted closes of Infinity, also as text. They count as missing.
-_NOT_FINITE: Final = frozenset({"Infinity", "-Infinity", "NaN"})
+# Smaller integers stay integers, so that numbers are stored as received. A float represents them
+# exactly, unlike larger ones.
+_LARGEST: Final = 2**53
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    infinite = isinstance(value, float) and not isfinite(value)
-    return None if infinite or (isinstance(value, str) and value in _NOT_FINITE) else value
+def readable_number(value: Any) -> int | float | None:  # noqa: ANN401 - any JSON value
+    """Return a finite number, else None: Yahoo has sent Infinity, also as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    with suppress(OverflowError):
+        if isfinite(value):
+            return value if abs(value) <= _LARGEST else float(value)
+    return None
 
 
-def _sized(value: float) -> int | float:
-    if isinstance(value, int) and abs(value) > LARGEST:
-        raise ValueError(f"{value} is too large to be an amount or a number of shares")
-    return value
-
-
-# Integers stay integers, so that numbers are stored as received. Those that a float cannot
-# represent exactly are rejected: neither Spark nor BigQuery could read them.
-LARGEST: Final = 2**53
-_Number = Annotated[
-    StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)], AfterValidator(_sized)
-]
+_Amount = Annotated[StrictInt | StrictFloat, Field(ge=-_LARGEST, le=_LARGEST)]
 # New or old shares of a split; the largest known numbers are in the thousands.
-_Shares = Annotated[_Number, Field(gt=0, le=10**6)]
-_Row = list[Annotated[_Number | None, BeforeValidator(_finite)]]
+_Shares = Annotated[StrictInt | StrictFloat, Field(gt=0, le=10**6)]
+_Row = list[Annotated[int | float | None, BeforeValidator(readable_number)]]
 # Epoch seconds of the years 1833 to 2106, which ``datetime`` can represent.
-_Stamp = Annotated[StrictInt, Field(ge=-(2**32), le=2**32)]
+LATEST_STAMP: Final = 2**32
+_Stamp = Annotated[StrictInt, Field(ge=-LATEST_STAMP, le=LATEST_STAMP)]
 
 
 class _Wire(BaseModel):
@@ -105,7 +102,7 @@ class Cash(_Wire):
     """
 
     date: _Stamp
-    amount: _Number
+    amount: _Amount
     currency: str | None = None
 
 
@@ -117,12 +114,16 @@ class SplitEvent(_Wire):
     denominator: _Shares
 
 
-class Events(_Wire):
-    """Corporate actions within the requested range."""
+_FIRST_MATCH: Final = Field(union_mode="left_to_right")
+_CashEvents = dict[str, Annotated[Cash | JsonValue, _FIRST_MATCH]]
 
-    dividends: dict[str, Cash] = {}
-    capital_gains: dict[str, Cash] = {}
-    splits: dict[str, SplitEvent] = {}
+
+class Events(_Wire):
+    """Corporate actions within the requested range. An unusable one stays as received."""
+
+    dividends: _CashEvents = {}
+    capital_gains: _CashEvents = {}
+    splits: dict[str, Annotated[SplitEvent | JsonValue, _FIRST_MATCH]] = {}
 
 
 class Result(_Wire):

@@ -5,7 +5,7 @@ Belongs here: dates that the response itself contains. Exchange calendars are in
 
 from datetime import date, datetime, timedelta
 
-from stock_platform.market_data.chart_schema import Meta, Result
+from stock_platform.market_data.chart_schema import Meta
 
 
 def session_of(stamp: int, meta: Meta) -> date:
@@ -21,19 +21,25 @@ def session_of(stamp: int, meta: Meta) -> date:
     return local.date()
 
 
-def live_session(result: Result, fetched_at: datetime) -> date | None:
+def live_session(last: int, meta: Meta, fetched_at: datetime) -> date | None:
     """Return the session of the last row if its bar is not final, else None.
 
-    A bar is not final before the regular close, nor while its timestamp is that of the last
-    trade: a final row has the timestamp of the session's opening. Until then values change even
-    after the close: MSFT of 2025-08-15 had a volume of 22,434,808 at 16:00:01 and a final one of
-    25,191,800, and its open changed from 522.70 to 522.77.
+    A final row has the timestamp of the session's opening, and arrives after the regular close.
+    Until then it has the timestamp of the last trade, and values change even after the close: MSFT
+    of 2025-08-15 had a volume of 22,434,808 at 16:00:01 and a final one of 25,191,800, and its open
+    changed from 522.70 to 522.77. If the last trade was the close, it is final from the next day.
+
+    Args:
+        last: timestamp of the row.
+        meta: metadata of the chart.
+        fetched_at: time of arrival.
     """
-    meta = result.meta
-    if not result.timestamp or meta.current_trading_period is None:
+    if meta.current_trading_period is None:
         return None
-    last, period = max(result.timestamp), meta.current_trading_period.regular
-    if session_of(last, meta) != session_of(period.start, meta):
+    session, period = session_of(last, meta), meta.current_trading_period.regular
+    if session != session_of(period.start, meta):
         return None
-    final = last == period.start and fetched_at.timestamp() >= period.end
-    return None if final else session_of(last, meta)
+    is_over = fetched_at.timestamp() >= period.end
+    is_next_day = fetched_at.astimezone(meta.exchange_timezone_name).date() > session
+    is_final = is_over and (last == period.start or (last >= period.end and is_next_day))
+    return None if is_final else session

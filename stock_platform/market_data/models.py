@@ -7,7 +7,7 @@ records from responses.
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 
 class Outcome(StrEnum):
@@ -132,6 +132,7 @@ class RawPriceRecord(TypedDict):
     client: str
     response_sha256: str | None
     error: str | None
+    unusable_events: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from stock_platform.market_data.models import (
 )
 
 # Stands in for the chart that a failed request did not return.
-_EMPTY_CHART: Final = ParsedChart("", None, "", None, {}, {}, {}, {}, {}, None)
+_EMPTY_CHART: Final = ParsedChart("", None, "", None, {}, {}, {}, {}, {}, {}, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _record(
 ) -> RawPriceRecord:
     chart = parsed if isinstance(parsed, ParsedChart) else _EMPTY_CHART
     bar, split = chart.bars.get(session), chart.splits.get(session)
-    return RawPriceRecord(
+    record = RawPriceRecord(
         symbol=request.symbol,
         security_id=request.security_id,
         session_date=session.isoformat(),
@@ -99,6 +99,15 @@ def _record(
         response_sha256=source.response_sha256,
         error=parsed.error if isinstance(parsed, FetchFailure) else None,
     )
+    if unusable := _unusable_events(request, session, chart):
+        record["unusable_events"] = unusable
+    return record
+
+
+def _unusable_events(request: PriceRequest, session: date, chart: ParsedChart) -> list[str]:
+    """Return those of the session; one without a readable date counts to the last session."""
+    undated = chart.unusable_events.get(None, []) if session == request.sessions[-1] else []
+    return [*chart.unusable_events.get(session, []), *undated]
 
 
 def _raw_bar(bar: Bar) -> RawBar:

@@ -14,7 +14,8 @@ class QualityLimits(BaseModel):
 
     failed_symbols_share: Share = Field(
         0.2,
-        description="A greater share of failed symbols in a session is an outage of the source.",
+        description="A greater share of failed symbols in a session, but at least five or all, is "
+        "an outage of the source.",
     )
     quarantined_share: Share = Field(
         0.05,

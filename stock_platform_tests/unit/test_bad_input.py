@@ -1,6 +1,6 @@
 """Bad responses and records become outcomes or quarantined records, and checks report them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -13,6 +13,7 @@ from stock_platform_tests.support.processed import current, metrics_of
 from stock_platform_tests.support.raw_runs import raw_records, store_run
 
 SESSION = MONDAY.isoformat()
+TUESDAY = MONDAY + timedelta(days=1)
 GOOD = (10.0, 11.0, 9.0, 10.5, 10.5, 1000)
 RANGE = {"start_date": MONDAY.replace(month=1, day=2), "end_date": MONDAY.replace(month=12)}
 
@@ -158,6 +159,35 @@ def test_one_bad_bar_only_warns(platform, list_symbols):
     assert platform.table("fact_stock_price")["Ticker"].tolist() == symbols
 
 
+def test_unknown_symbol_blocks_nobody(platform, list_symbols):
+    list_symbols({"GOOD": SERVED["GOOD"], "UNKNOWN": SERVED["UNKNOWN"]})
+    result = platform.run("daily_stock_prices", SESSION)
+    assert result.success
+    assert check_results(result, "source_responded") == {SESSION: (False, "WARN")}
+    assert platform.table("fact_stock_price")["Ticker"].tolist() == ["GOOD"]
+
+
+def test_unusable_event_or_number_costs_only_itself(platform, list_symbols):
+    tuesday = opening(TUESDAY)
+    rows = {opening(MONDAY): GOOD, tuesday: GOOD}
+    huge = {opening(MONDAY): GOOD, tuesday: (*GOOD[:5], 10**16)}
+    event = {"date": tuesday, "numerator": 1, "denominator": 0}
+    served = {
+        "EVENT": [Served(body=chart_body("EVENT", rows, events={"splits": {"a": event}}))],
+        "HUGE": [Served(body=chart_body("HUGE", huge))],
+        "TWIN": [Served(body=chart_body("TWIN", {**rows, tuesday + 60: (None,) * 6}))],
+    }
+    list_symbols(served, **ANY_FAILURES)
+    assert platform.run("daily_stock_prices", SESSION, TUESDAY.isoformat()).success
+    prices = platform.table("fact_stock_price")
+    assert prices.groupby("Ticker").size().to_dict() == {"EVENT": 2, "HUGE": 1, "TWIN": 2}
+    rows = current(platform.paths, "quarantine", TUESDAY.isoformat())
+    assert {(row["Ticker"], row["Reason"]) for row in rows} == {
+        ("EVENT", "bad_corporate_action"),
+        ("HUGE", "volume_too_large"),
+    }
+
+
 @pytest.mark.parametrize("failure", ["LIMITED", "UNKNOWN"])
 def test_failed_fetch_keeps_earlier_price(platform, list_symbols, yahoo, failure):
     list_symbols({"GOOD": SERVED["GOOD"]}, **ANY_FAILURES)
@@ -172,10 +202,10 @@ def test_failed_fetch_keeps_earlier_price(platform, list_symbols, yahoo, failure
 
 
 def test_harmless_outage_is_reported(good, yahoo):
-    for failure in ("BROKEN", "UNKNOWN"):
+    for failure, severity in (("BROKEN", "ERROR"), ("UNKNOWN", "WARN")):
         yahoo.serve("GOOD", *SERVED[failure])
         result = good.materialize("raw_stock_prices", first=SESSION)
-        assert check_results(result, "source_responded") == {SESSION: (False, "ERROR")}
+        assert check_results(result, "source_responded") == {SESSION: (False, severity)}
     assert good.materialize("processed_stock_prices", first=SESSION).success
 
 

@@ -9,6 +9,9 @@ from stock_platform.market_data.models import EXPECTED_ABSENCES, Outcome
 from stock_platform.quality.rules.result import MAX_EXAMPLES, RuleResult, result_of
 from stock_platform.settings.quality import QualityLimits
 
+# In a small universe, two failing symbols are no outage of the source.
+_FEWEST_OF_AN_OUTAGE: Final = 5
+
 
 @dataclass(frozen=True)
 class RawSession:
@@ -61,8 +64,9 @@ def source_responded(session: RawSession, limits: QualityLimits) -> RuleResult:
     """Every symbol got a usable bar at its last fetch, or has a valid reason for having none.
 
     Unknown symbols, throttling, errors of Yahoo, null bars and unfinished bars warn. If more than
-    QUALITY__FAILED_SYMBOLS_SHARE of the symbols that could have a bar fail, the source counts as
-    down and downstream assets are blocked. Look at the outcomes, then fetch the session again.
+    QUALITY__FAILED_SYMBOLS_SHARE of the known symbols fail, and at least five or all of them, the
+    source counts as down and downstream assets are blocked. A symbol unknown to Yahoo is an error
+    of the ERP. Look at the outcomes, then fetch the session again.
     """
     due = {
         symbol: outcome
@@ -70,10 +74,13 @@ def source_responded(session: RawSession, limits: QualityLimits) -> RuleResult:
         if outcome not in EXPECTED_ABSENCES
     }
     failed = [f"{symbol}: {outcome}" for symbol, outcome in due.items() if outcome != Outcome.OK]
+    known = [outcome for outcome in due.values() if outcome != Outcome.UNKNOWN_SYMBOL]
+    lost = sum(outcome != Outcome.OK for outcome in known)
+    is_outage = lost > len(known) * limits.failed_symbols_share and (
+        lost >= _FEWEST_OF_AN_OUTAGE or lost == len(known)
+    )
     return result_of(
-        failed,
-        f"of {len(due)} due symbols without a usable bar",
-        warn_only=len(failed) / max(len(due), 1) <= limits.failed_symbols_share,
+        failed, f"of {len(due)} due symbols without a usable bar", warn_only=not is_outage
     )
 
 

@@ -113,23 +113,36 @@ def test_bad_data_fails(rule, measure, warn_only, count, examples):
     assert result.warn_only == warn_only
 
 
+@pytest.mark.parametrize("outcome", ["null_bar", "live_bar", "throttled", "upstream_error"])
 @pytest.mark.parametrize(
-    "outcome", ["null_bar", "live_bar", "unknown_symbol", "throttled", "upstream_error"]
+    ("failed", "good", "is_outage"),
+    [
+        ("X", "ABCD", False),  # a fifth
+        ("VWXYZ", "ABCDEFGHIJKLMNOPQRST", False),
+        ("WXYZ", "A", False),  # few
+        ("VWXYZ", "A", True),
+        ("X", "", True),  # all
+    ],
 )
-def test_many_failed_symbols_are_an_outage(outcome):
-    few = raw.source_responded(session(X=outcome, **dict.fromkeys("ABCD", "ok")), LIMITS)
-    many = raw.source_responded(session(X=outcome, A="ok"), LIMITS)
-    assert [(result.failure_count, result.warn_only) for result in (few, many)] == [
-        (1, True),
-        (1, False),
-    ]
-    assert many.examples == (f"X: {outcome}",)
+def test_many_failed_symbols_are_an_outage(outcome, failed, good, is_outage):
+    symbols = dict.fromkeys(good, "ok") | dict.fromkeys(failed, outcome)
+    result = raw.source_responded(session(**symbols), LIMITS)
+    assert (result.failure_count, result.warn_only) == (len(failed), not is_outage)
+    assert f"X: {outcome}" in result.examples
+
+
+@pytest.mark.parametrize("good", ["", "ABC"])
+def test_unknown_symbols_are_no_outage(good):
+    unknown = dict.fromkeys("UVWXYZ", "unknown_symbol")
+    result = raw.source_responded(session(**unknown, **dict.fromkeys(good, "ok")), LIMITS)
+    assert (result.failure_count, result.warn_only) == (6, True)
 
 
 def test_thresholds_are_settings():
-    few, strict = session(X="null_bar", A="ok"), QualityLimits(failed_symbols_share=0.5)
-    assert raw.source_responded(few, strict).warn_only
-    assert not raw.source_responded(few, LIMITS).warn_only
+    half = session(**dict.fromkeys("VWXYZ", "null_bar"), **dict.fromkeys("ABCDE", "ok"))
+    strict = QualityLimits(failed_symbols_share=0.5)
+    assert raw.source_responded(half, strict).warn_only
+    assert not raw.source_responded(half, LIMITS).warn_only
 
 
 NULL_BAR = {"valid": 7, "quarantined": {"null_bar": 1}}
