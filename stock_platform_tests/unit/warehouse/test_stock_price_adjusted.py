@@ -99,6 +99,19 @@ def test_payouts_of_one_day_are_summed(adjusted):
     assert total_returns(adjusted, [100.0, 95.0], *payouts) == pytest.approx([95.0, 95.0])
 
 
+@pytest.mark.parametrize(
+    ("dividend", "gain", "after", "before"),
+    [
+        (7.857, 6.42, 92.143, 92.143),  # within the dividend
+        (7.857, 6.42, 85.723, 85.723),  # besides it
+        (1.0, 6.0, 99.0, 93.0),  # greater than it
+    ],
+)
+def test_gain_within_dividend_counts_once(adjusted, dividend, gain, after, before):
+    payouts = action(DAYS[1], "dividend", dividend), action(DAYS[1], "capital_gain", gain)
+    assert total_returns(adjusted, [100.0, after], *payouts) == pytest.approx([before, after])
+
+
 def test_dividend_on_split_day_counts_new_shares(adjusted):
     # One old share at 100 becomes two at 49 and 2 in cash: nothing is gained or lost.
     actions = action(DAYS[1], "split", 2.0), action(DAYS[1], "dividend", 1.0)
@@ -131,6 +144,19 @@ def test_actions_follow_security_to_new_ticker(adjusted):
 def test_foreign_currency_cash_is_left_out(adjusted):
     paid_in_euros = {**action(DAYS[1], "dividend", 2.0), "Currency": "EUR"}
     assert total_returns(adjusted, [100.0, 98.0], paid_in_euros) == [100.0, 98.0]
+
+
+@pytest.mark.parametrize("units", ["GBp GBP", "ZAc ZAR", "ILA ILS"])
+def test_cash_in_major_unit_is_counted(adjusted, units):
+    minor, major = units.split()
+    closes = zip(DAYS, (1000.0, 975.0), strict=False)
+    prices = [{**price(day, close), "Currency": minor} for day, close in closes]
+    payouts = [
+        {**action(DAYS[1], "dividend", 0.2), "Currency": major},
+        {**action(DAYS[1], "capital_gain", 5.0), "Currency": minor},
+    ]
+    rows = adjusted(prices, payouts)
+    assert column(rows, "TotalReturnClose") == pytest.approx([975.0, 975.0])
 
 
 def test_action_without_bar_still_counts(adjusted):
