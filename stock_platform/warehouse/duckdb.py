@@ -145,7 +145,8 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _newest_generation(self) -> Iterator["DuckDBPyConnection"]:
-        with self._connection(self._open_newest_generation) as connection:
+        file = self._generations.newest() or self._file
+        with self._connection(self._open_newest_generation, file) as connection:
             yield connection
 
     def _open_newest_generation(self) -> "DuckDBPyConnection":
@@ -169,7 +170,7 @@ class DuckDBWarehouse:
         """Publish a file that was written before there were generations."""
         with self._locked():
             if self._generations.newest() is None:
-                with self._connection(self._open_file):  # applies a .wal file
+                with self._connection(self._open_file, self._file):  # applies a .wal file
                     pass
                 self._generations.publish()
 
@@ -178,7 +179,7 @@ class DuckDBWarehouse:
         import duckdb  # noqa: PLC0415 - heavy import
 
         with self._locked():
-            with self._connection(self._open_file) as connection:
+            with self._connection(self._open_file, self._file) as connection:
                 connection.begin()
                 try:
                     yield connection
@@ -232,7 +233,7 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _connection(
-        self, connect: Callable[[], "DuckDBPyConnection"]
+        self, connect: Callable[[], "DuckDBPyConnection"], file: Path
     ) -> Iterator["DuckDBPyConnection"]:
         import duckdb  # noqa: PLC0415 - heavy import
 
@@ -240,7 +241,7 @@ class DuckDBWarehouse:
             opened = connect()
         except duckdb.Error as error:
             raise WarehouseError(
-                f"{self._file} cannot be opened: {self._with_remedy(error)}"
+                f"{file} cannot be opened: {self._with_remedy(error, file)}"
             ) from error
         with opened as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -249,16 +250,18 @@ class DuckDBWarehouse:
             except duckdb.Error as error:
                 # Damage may surface late, because blocks are read on demand.
                 if _is_damaged(error):
-                    raise WarehouseError(f"{self._file}: {self._with_remedy(error)}") from error
+                    raise WarehouseError(f"{file}: {self._with_remedy(error, file)}") from error
                 raise
 
-    def _with_remedy(self, error: Exception) -> str:
+    def _with_remedy(self, error: Exception, file: Path) -> str:
         """Return DuckDB's message with a remedy. Its exception types do not distinguish causes."""
         if _is_locked(error):
             return (
                 f"{error}. Loads need the file for themselves: close the named one, and let it "
                 f"open {self._generations.link} read-only instead, which blocks nothing"
             )
+        if _is_damaged(error) and file != self._file:
+            return f"{error}. This copy is damaged: delete it, and the next reader makes a new one"
         if _is_damaged(error):
             return (
                 f"{error}. The file is damaged: move it and its .wal file away, then run "

@@ -40,8 +40,12 @@ class Generations:
         self.link = self._folder / file.name
 
     def newest(self) -> Path | None:
-        """Return the newest generation, or None if there is none."""
-        return self._folder / self.link.readlink() if self.link.exists() else None
+        """Return the newest generation, or None if there is none.
+
+        A copy in the place of the link, as some backup tools make it, is none.
+        """
+        is_link = self.link.is_symlink() and self.link.exists()
+        return self._folder / self.link.readlink() if is_link else None
 
     def is_current(self) -> bool:
         """Whether the newest generation is a copy of the file as it is now.
@@ -49,9 +53,10 @@ class Generations:
         Otherwise a process died before it published, or a person changed, replaced or deleted one
         of the two.
         """
-        if not self._file.exists() or not self.link.exists():
+        newest = self.newest()
+        if newest is None or not self._file.exists():
             return False
-        return not _wal(self._file).exists() and _version(self._file) == _version(self.link)
+        return not _wal(self._file).exists() and _version(self._file) == _version(newest)
 
     def publish(self) -> None:
         """Copy the file to a new generation, and let the link refer to the copy."""

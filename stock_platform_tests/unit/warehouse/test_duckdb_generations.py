@@ -163,6 +163,24 @@ def test_older_copy_of_file_is_published(warehouse, file, tmp_path):
     assert name_in(warehouse) == "first"
 
 
+def test_copy_in_place_of_link_is_replaced(warehouse, link):
+    generation = link.resolve()
+    link.unlink()
+    shutil.copy2(generation, link)
+    assert name_in(warehouse) == "first"
+    assert link.is_symlink()
+
+
+def test_damaged_generation_is_named_not_the_file(warehouse, link):
+    generation = link.resolve()
+    generation.chmod(0o644)
+    generation.write_bytes(b"x" * generation.stat().st_size)
+    with pytest.raises(WarehouseError, match=f"^{generation} .* delete it"):
+        name_in(warehouse)
+    generation.unlink()
+    assert name_in(warehouse) == "first"
+
+
 @pytest.mark.parametrize("leftover", [False, True])
 def test_missing_file_reads_as_no_tables(warehouse, file, leftover):
     if leftover:
