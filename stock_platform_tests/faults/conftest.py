@@ -22,7 +22,15 @@ from stock_platform_tests.support.crashes import Boundaries, in_process, kill
 from stock_platform_tests.support.platform_fixture import Platform
 
 # Forked processes share these modules instead of importing them, which takes seconds.
-for _module in ("duckdb", "pandas", "pysail.spark", "pyspark.sql.connect.session"):
+for _module in (
+    "duckdb",
+    "pandas",
+    "pysail.spark",
+    "pyspark.sql.connect.session",
+    "spark_jobs.process_stock_prices",
+    "upath",
+    "yfinance",
+):
     import_module(_module)
 
 # A range over the end of a year, with a dividend.
