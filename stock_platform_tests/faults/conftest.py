@@ -13,7 +13,12 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import pytest
 
-from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, STOCK_PRICE_ADJUSTED
+from stock_platform.contracts import (
+    FACT_CORPORATE_ACTION,
+    FACT_STOCK_PRICE,
+    LOAD_LOG,
+    STOCK_PRICE_ADJUSTED,
+)
 from stock_platform.lake import compaction, raw_attempts, repair
 from stock_platform.lake.paths import PROCESSED_TABLES
 from stock_platform.lake.processed import read_state
@@ -80,10 +85,9 @@ def load(folder: Path, first: str = FIRST, last: str = LAST) -> None:
         assert platform.materialize(*ASSETS, first=first, last=last, checks=False).success
 
 
-def load_committed(folder: Path) -> None:
+def load_committed(platform: Platform) -> None:
     """Load what is committed. Nothing is fetched or processed."""
-    with Platform(folder) as platform:
-        assert platform.materialize(*FACTS, first=LAST, checks=False).success
+    assert platform.materialize(*FACTS, first=LAST, checks=False).success
 
 
 def interrupted(
@@ -142,6 +146,7 @@ def require_equal_tables(platform: Platform, expected: dict[str, pd.DataFrame]) 
     assert platform.warehouse.applied_batches() == {
         commit.batch_id: commit.sequence for commit in state.batches
     }
+    assert len(platform.table(LOAD_LOG.name)) == len(state.batches)
 
 
 def require_restorable(platform: Platform, expected: dict[str, pd.DataFrame]) -> None:
