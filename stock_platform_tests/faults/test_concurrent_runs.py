@@ -69,18 +69,18 @@ def run_both(
     between: Callable[[], None] = lambda: None,
 ) -> None:
     """Pause a run at a boundary, let another one end or wait, and go on with the first."""
-    first = Fork(lambda: interrupted(folder, paused, boundary, pause))
-    assert first.wait() is None
-    between()
-    waits_at = f"open {LOCK}" if is_loading(folder) else None
-    second = Fork(lambda: interrupted(folder, other, waits_at, pause))
-    ended = second.wait()
-    assert (ended is None) == (waits_at is not None)
-    first.resume()
-    statuses = [first.wait(), ended]
-    if ended is None:
-        second.resume()
-        statuses[1] = second.wait()
+    with Fork(lambda: interrupted(folder, paused, boundary, pause)) as first:
+        assert first.wait() is None
+        between()
+        waits_at = f"open {LOCK}" if is_loading(folder) else None
+        with Fork(lambda: interrupted(folder, other, waits_at, pause)) as second:
+            ended = second.wait()
+            assert (ended is None) == (waits_at is not None)
+            first.resume()
+            if ended is None:
+                second.resume()
+                ended = second.wait()
+            statuses = [first.wait(), ended]
     # A load fails if another one has applied the same batches meanwhile.
     assert 0 in statuses
     if any(statuses):

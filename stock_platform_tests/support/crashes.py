@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import dagster as dg
 
@@ -88,13 +88,14 @@ class Boundaries:
 
 
 class Fork:
-    """A forked process that does some work.
+    """A forked process that does some work, and ends with the block.
 
     Args:
         work: what it does.
     """
 
     def __init__(self, work: Callable[[], object]) -> None:
+        self._has_ended = False
         self._pid = os.fork()
         if self._pid == 0:
             status = 0
@@ -107,10 +108,19 @@ class Fork:
                 sys.stderr.flush()
                 os._exit(status)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._has_ended:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
     def wait(self) -> int | None:
         """Wait until it ends or pauses. Return its exit status, or None if it is paused."""
         _, status = os.waitpid(self._pid, os.WUNTRACED)
-        return None if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
+        self._has_ended = not os.WIFSTOPPED(status)
+        return os.waitstatus_to_exitcode(status) if self._has_ended else None
 
     def resume(self) -> None:
         """Let it go on."""
@@ -118,5 +128,6 @@ class Fork:
 
 
 def in_process(work: Callable[[], object]) -> int | None:
-    """Do some work in a forked process. Return its exit status, or None if it is paused."""
-    return Fork(work).wait()
+    """Do some work in a forked process. Return its exit status."""
+    with Fork(work) as process:
+        return process.wait()
