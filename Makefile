@@ -6,7 +6,7 @@
 #   make format lint test                       before every commit
 #   make schemas docs                           files generated from contracts and settings
 #   make integration                            tests with a JVM, a browser, PostgreSQL, emulators
-#   make faults                                 kill processes at every boundary of a load
+#   make faults                                 kill and pause processes at the boundaries of runs
 #   make bench                                  measure the stages and checks of a year
 #   make infra                                  Terraform: format, validation, tests, checkov
 #   make audit                                  known vulnerabilities of dependencies
@@ -56,7 +56,7 @@ test: setup
 integration: setup
 	$(BIN)/python -m pytest -m integration --numprocesses 2 --dist loadfile
 
-# Kills processes at a hundred points.
+# Kills and pauses processes at 156 points.
 faults: setup
 	$(BIN)/python -m pytest -m faults --numprocesses 2 --dist worksteal
 

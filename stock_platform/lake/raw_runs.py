@@ -158,6 +158,22 @@ def runs_with(paths: LakePaths, sessions: Sequence[str], securities: Iterable[st
     return [run for run, has in zip(runs, found, strict=True) if has]
 
 
+def usable_runs(
+    paths: LakePaths, sessions: Sequence[str], securities: Iterable[str] | None = None
+) -> list[RawRun]:
+    """Return the complete runs that a batch of the sessions reads, oldest first.
+
+    Args:
+        paths: paths of the lake.
+        sessions: ascending.
+        securities: limits the runs to those that may have a record of one of these.
+    """
+    found = (
+        runs_of(paths, sessions) if securities is None else runs_with(paths, sessions, securities)
+    )
+    return [run for run in found if not run.refused]
+
+
 def read_run(paths: LakePaths, name: RunName) -> RawRun | None:
     """Return a run, or None if it is unfinished. The requests of its manifest are left out.
 

@@ -83,16 +83,12 @@ class BatchRunner:
     limits: QualityLimits
 
     def process(
-        self,
-        sessions: Sequence[str],
-        runs: Sequence[RawRun],
-        securities: Sequence[str] | None = None,
+        self, sessions: Sequence[str], securities: Sequence[str] | None = None
     ) -> ProcessedBatch:
-        """Process sessions from their raw runs, unless exactly this was the last thing done.
+        """Process sessions from their usable runs, unless exactly this was the last thing done.
 
         Args:
             sessions: ascending.
-            runs: the usable raw runs with a record of the sessions.
             securities: the securities to which the batch is limited; by default all.
 
         Raises:
@@ -105,7 +101,7 @@ class BatchRunner:
             before_sleep=self._log_conflict,
             reraise=True,
         )
-        return retrying(self._attempt, sessions, runs, securities)
+        return retrying(self._attempt, sessions, securities)
 
     def _log_conflict(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -121,7 +117,7 @@ class BatchRunner:
             named = f"{pending.sessions[0]} to {pending.sessions[-1]}"
             self.log.info(f"sessions fetched by a run that did not process them: {named}")
             try:
-                batch = self.process(pending.sessions, pending.runs, pending.securities)
+                batch = self.process(pending.sessions, pending.securities)
             except StockPlatformError as error:
                 self.log.error(f"{named}: not processed: {error}")  # noqa: TRY400 - says it all
                 continue
@@ -170,10 +166,11 @@ class BatchRunner:
             raise CorruptObjectError(f"raw run {missing[0]} of batch {batch.batch_id} is missing")
         return [run for _, run in found if run is not None]
 
-    def _attempt(
-        self, sessions: Sequence[str], runs: Sequence[RawRun], securities: Sequence[str] | None
-    ) -> ProcessedBatch:
+    def _attempt(self, sessions: Sequence[str], securities: Sequence[str] | None) -> ProcessedBatch:
         paths, state = self.paths, read_state(self.paths)
+        # After the state, so that no run is missing that a batch of the state has read. Without a
+        # newer run, its values would be replaced by older ones.
+        runs = raw_runs.usable_runs(paths, sessions, securities)
         require_migrated_lake(paths, state)
         parts = [part for table in PROCESSED_TABLES for part in state.parts(table, sessions)]
         earliest = [state.batches[-1].known_from + _TICK] if state.batches else []

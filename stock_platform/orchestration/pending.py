@@ -3,7 +3,7 @@
 It is read from the lake and never from Dagster's events, so it is right after any interruption.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -34,12 +34,10 @@ class PendingBatch:
 
     Attributes:
         sessions: ascending.
-        runs: the usable raw runs with a record of the sessions.
         securities: the securities to which the batch is limited; None if it is of all.
     """
 
     sessions: Sequence[str]
-    runs: Sequence[RawRun]
     securities: Sequence[str] | None = None
 
 
@@ -58,11 +56,9 @@ def pending_batches(
         if run.securities is None:
             of_all.update(sessions)
         elif sessions:
-            related = raw_runs.runs_with(paths, sessions, run.securities)
-            yield PendingBatch(sessions, _usable(related), run.securities)
+            yield PendingBatch(sessions, run.securities)
     for _, group in groupby(sorted(of_all), key=lambda session: session[:4]):
-        keys = list(group)
-        yield PendingBatch(keys, _usable(raw_runs.runs_of(paths, keys)))
+        yield PendingBatch(list(group))
 
 
 def _open_runs(paths: LakePaths, state: ProcessedState, log: Log) -> Iterator[RawRun]:
@@ -77,7 +73,3 @@ def _open_runs(paths: LakePaths, state: ProcessedState, log: Log) -> Iterator[Ra
             continue
         if run is not None and not run.refused:
             yield run
-
-
-def _usable(runs: Iterable[RawRun]) -> list[RawRun]:
-    return [run for run in runs if not run.refused]

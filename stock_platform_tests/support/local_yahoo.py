@@ -62,7 +62,9 @@ class Yahoo:
 
 
 class SampleYahoo(Yahoo):
-    """A local Yahoo that serves the bundled sample."""
+    """A local Yahoo that serves the bundled sample, with multiplied volumes."""
+
+    volume_factor = 1
 
     def answer(self, path: str) -> Served:
         """Return the response of the sample."""
@@ -70,7 +72,13 @@ class SampleYahoo(Yahoo):
         parts = urlsplit(path)
         params = {name: values[0] for name, values in parse_qs(parts.query).items()}
         response = SampleHttpSession().send("GET", f"https:/{unquote(parts.path)}", params=params)
-        return Served(response.status_code, response.content)
+        if self.volume_factor == 1 or "period1" not in params:
+            return Served(response.status_code, response.content)
+        content = json.loads(response.content)
+        for result in content["chart"]["result"] or ():
+            for quote in result["indicators"]["quote"]:
+                quote["volume"] = [n * self.volume_factor for n in quote.get("volume", ())]
+        return Served(response.status_code, json.dumps(content).encode())
 
 
 _Server = TypeVar("_Server", bound=Yahoo)

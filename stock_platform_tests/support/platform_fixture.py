@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -50,7 +51,6 @@ class Platform:
         )
         self.paths = LakePaths(self.settings.lake)
         self.warehouse = DuckDBWarehouse(self.settings.warehouse_file)
-        self.defs = build_definitions(self.settings)
         self.instance = dg.DagsterInstance.ephemeral()
 
     def __enter__(self) -> Self:
@@ -58,6 +58,11 @@ class Platform:
 
     def __exit__(self, *_: object) -> None:
         self.instance.dispose()
+
+    @cached_property
+    def defs(self) -> dg.Definitions:
+        """The graph, whose construction takes half a second."""
+        return build_definitions(self.settings)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -63,10 +63,8 @@ def backfill_securities_job(limits: QualityLimits) -> dg.JobDefinition:
         run, securities = _limited_run(lake.paths, name)
         companies = erp_store.load(lake.paths, "companies")
         symbols = companies.records["TICKER"].to_pylist()
-        related = raw_runs.runs_with(lake.paths, run.sessions, securities)
-        usable = [found for found in related if not found.refused]
         runner = batch_runner(context, lake, spark, symbols, limits)
-        commit = runner.process(run.sessions, usable, securities).commit
+        commit = runner.process(run.sessions, securities).commit
         if commit.reasons:
             raise dg.Failure("\n".join(["The batch was refused:", *commit.reasons]))
         prices, actions = commit.rows("stock_prices"), commit.rows("corporate_actions")

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from stock_platform.lake import raw_run_writer, raw_runs
+from stock_platform.lake import raw_run_writer
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.processed import read_state
 from stock_platform.lake.raw_run_writer import RawRunWriter
@@ -131,5 +131,5 @@ def _process(paths: LakePaths, sessions: Sequence[str], symbols: Sequence[str]) 
         symbols,
         QualityLimits(quarantined_share=1),
     )
-    done = runner.process(sessions, raw_runs.runs_of(paths, sessions))
+    done = runner.process(sessions)
     assert done.commit.kind == "batch", done.commit.reasons

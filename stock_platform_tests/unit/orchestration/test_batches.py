@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from stock_platform.lake.processed import read_state
+from stock_platform.spark.sail import SailRunner
 from stock_platform_tests.support.local_yahoo import MONDAY, Served, chart_body, opening
-from stock_platform_tests.support.platform_fixture import check_results, error_text
+from stock_platform_tests.support.platform_fixture import Platform, check_results, error_text
 from stock_platform_tests.support.processed import current
 
 FIRST, SECOND = "2012-12-27", "2012-12-28"
@@ -115,6 +116,23 @@ def test_price_that_became_wrong_is_withdrawn(one_company, yahoo):
     assert one_company.run("daily_stock_prices", DAY).success
     assert one_company.table("fact_stock_price")["Close"].tolist() == [12.0]
     assert current(one_company.paths, "quarantine", DAY) == []
+
+
+def test_newer_answer_of_a_concurrent_run_stays(one_company, yahoo, tmp_path, monkeypatch):
+    run = SailRunner.run
+
+    def run_after_another(*arguments):
+        monkeypatch.undo()
+        serve(yahoo, 11.0)
+        with Platform(tmp_path) as other:
+            other.use_yahoo(yahoo.url, **RANGE)
+            assert other.run("daily_stock_prices", DAY).success
+        return run(*arguments)
+
+    serve(yahoo, 10.0)
+    monkeypatch.setattr(SailRunner, "run", run_after_another)
+    assert one_company.run("daily_stock_prices", DAY).success
+    assert one_company.table("fact_stock_price")["Close"].tolist() == [11.0]
 
 
 def test_checks_can_be_executed_alone(ready):
