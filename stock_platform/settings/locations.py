@@ -48,6 +48,9 @@ def _parse_warehouse(value: object) -> object:
     return DuckDBFile(Path(value.removeprefix(_DUCKDB)).resolve())
 
 
+_WILDCARDS: Final = frozenset("*?[]\\")
+
+
 def _absolute_lake(value: str) -> str:
     if not value.strip():
         raise ValueError("name a directory, or gs://BUCKET/PREFIX")
@@ -55,7 +58,11 @@ def _absolute_lake(value: str) -> str:
         raise ValueError("expected a directory, or gs://BUCKET/PREFIX")
     if {"{", "}"} & set(value.replace("{layer}", "")):
         raise ValueError("the only placeholder is {layer}")
-    return value.rstrip("/") if "://" in value else str(Path(value).resolve())
+    location = value.rstrip("/") if "://" in value else str(Path(value).resolve())
+    # Spark and DuckDB read a path with one of them as a pattern.
+    if wildcards := sorted(_WILDCARDS.intersection(location)):
+        raise ValueError(f"{location!r} contains {wildcards[0]}: use another directory")
+    return location
 
 
 WarehouseLocation = Annotated[

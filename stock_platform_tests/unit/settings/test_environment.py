@@ -47,6 +47,7 @@ def test_environment_overrides_defaults(monkeypatch, tmp_path):
         ("LAKE", "s3://bucket/prices", "expected a directory, or gs://"),
         ("START_DATE", "2020-01-02", "the sample ends 2013-03-01.*MARKET_DATA=yahoo"),
         ("LAKE", "gs://b-{tier}", "the only placeholder is {layer}"),
+        ("LAKE", "prices[1]", r"contains \[: use another directory"),
         ("INGEST_ACCOUNT", "somebody@example.com", "pattern"),
         ("REGION", "Europe", "pattern"),
         ("DATAPROC__MIN_EXECUTORS", "9", "MAX_EXECUTORS=8 is below MIN_EXECUTORS=9"),
