@@ -3,49 +3,21 @@
 It is read from the lake and never from Dagster's events, so it is right after any interruption.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from itertools import groupby
-from typing import Protocol
+from logging import Logger
 
 from stock_platform.lake import raw_runs
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.processed import ProcessedState, read_state
 from stock_platform.lake.raw_runs import RawRun
-
-
-class Log(Protocol):
-    """The log of a run."""
-
-    def info(self, msg: str) -> object:
-        """Log a message."""
-
-    def warning(self, msg: str) -> object:
-        """Log a warning."""
-
-    def error(self, msg: str) -> object:
-        """Log an error."""
-
-
-@dataclass(frozen=True)
-class PendingBatch:
-    """Sessions that were fetched and not processed.
-
-    Attributes:
-        sessions: ascending.
-        runs: the usable raw runs with a record of the sessions.
-        securities: the securities to which the batch is limited; None if it is of all.
-    """
-
-    sessions: Sequence[str]
-    runs: Sequence[RawRun]
-    securities: Sequence[str] | None = None
+from stock_platform.lake.staging import BatchInputs
 
 
 def pending_batches(
-    paths: LakePaths, partitions: Collection[str], own: Collection[str], log: Log
-) -> Iterator[PendingBatch]:
+    paths: LakePaths, partitions: Collection[str], own: Collection[str], log: Logger
+) -> Iterator[BatchInputs]:
     """Yield batches of the sessions that usable runs have and no commit lists.
 
     A batch has one year of all securities, or the sessions of a run that is limited to some. The
@@ -55,20 +27,20 @@ def pending_batches(
     of_all: set[str] = set()
     for run in _open_runs(paths, state, log):
         sessions = [session for session in state.pending(run) if session in wanted]
-        if run.securities is None:
+        if not run.securities:
             of_all.update(sessions)
         elif sessions:
-            related = raw_runs.runs_with(paths, sessions, run.securities)
-            yield PendingBatch(sessions, _usable(related), run.securities)
+            runs = raw_runs.usable_runs(paths, sessions, run.securities)
+            yield BatchInputs(sessions, runs, run.securities)
     for _, group in groupby(sorted(of_all), key=lambda session: session[:4]):
         keys = list(group)
-        yield PendingBatch(keys, _usable(raw_runs.runs_of(paths, keys)))
+        yield BatchInputs(keys, raw_runs.usable_runs(paths, keys))
 
 
-def _open_runs(paths: LakePaths, state: ProcessedState, log: Log) -> Iterator[RawRun]:
+def _open_runs(paths: LakePaths, state: ProcessedState, log: Logger) -> Iterator[RawRun]:
     """Yield the usable runs that may have a session that no commit lists."""
     for name in raw_runs.run_names(paths):
-        if state.is_closed(name):
+        if str(name) in state.closed_runs:
             continue
         try:
             run = raw_runs.read_run(paths, name)
@@ -77,7 +49,3 @@ def _open_runs(paths: LakePaths, state: ProcessedState, log: Log) -> Iterator[Ra
             continue
         if run is not None and not run.refused:
             yield run
-
-
-def _usable(runs: Iterable[RawRun]) -> list[RawRun]:
-    return [run for run in runs if not run.refused]

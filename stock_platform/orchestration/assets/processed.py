@@ -8,6 +8,7 @@ import dagster as dg
 from stock_platform.erp.store import ErpSnapshot
 from stock_platform.lake.commits import Commit
 from stock_platform.lake.raw_runs import RawRun
+from stock_platform.lake.staging import BatchInputs
 from stock_platform.orchestration.assets.common import OWNERS, session_keys
 from stock_platform.orchestration.batches import (
     BatchRunner,
@@ -77,11 +78,10 @@ def processed_stock_prices_asset(
         if not context.selected_asset_keys:
             yield from _check_results(context, [judge_committed(lake.paths, keys, limits)])
             return
-        symbols = raw_erp_companies.records["TICKER"].to_pylist()
-        runner = batch_runner(context, lake, spark, symbols, limits)
+        runner = batch_runner(context, lake, spark, raw_erp_companies, limits)
         partitions = days.get_partition_keys()
         caught_up = runner.catch_up(pending_batches(lake.paths, partitions, keys, context.log))
-        own = runner.process(keys, raw_stock_prices)
+        own = runner.process(BatchInputs(keys, raw_stock_prices))
         if own.commit.kind == "batch":
             yield dg.MaterializeResult(value=own.commit, metadata=batch_metadata(own.metadata))
         yield from _check_results(
@@ -106,7 +106,7 @@ def batch_runner(
     context: StepContext,
     lake: LakeResource,
     spark: SparkResource,
-    symbols: Sequence[str],
+    companies: ErpSnapshot,
     limits: QualityLimits,
 ) -> BatchRunner:
     """Return the runner of batches of a step."""
@@ -115,7 +115,7 @@ def batch_runner(
         lambda batch: spark.run(context, batch),
         context.run.run_id,
         context.log,
-        symbols,
+        companies.records["TICKER"].to_pylist(),
         limits,
     )
 

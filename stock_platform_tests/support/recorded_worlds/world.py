@@ -16,6 +16,7 @@ from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.processed import read_state
 from stock_platform.lake.raw_run_writer import RawRunWriter
 from stock_platform.lake.raw_runs import RunName
+from stock_platform.lake.staging import BatchInputs
 from stock_platform.market_data.fetch_all import fetch_all
 from stock_platform.market_data.models import PriceRequest
 from stock_platform.market_data.yahoo_client import YahooClient
@@ -131,5 +132,5 @@ def _process(paths: LakePaths, sessions: Sequence[str], symbols: Sequence[str]) 
         symbols,
         QualityLimits(quarantined_share=1),
     )
-    done = runner.process(sessions, raw_runs.runs_of(paths, sessions))
+    done = runner.process(BatchInputs(sessions, raw_runs.runs_of(paths, sessions)))
     assert done.commit.kind == "batch", done.commit.reasons
