@@ -90,7 +90,9 @@ def drop_sample_erp(paths: LakePaths) -> None:
     for kind in ERP_KINDS:
         fs, folder = files.filesystem(paths.landing(kind))
         if not any(path.endswith(".csv") for path in fs.find(folder, maxdepth=1)):
-            files.upload(SAMPLE_ERP / f"{kind}.csv", f"{paths.landing(kind)}/{kind}.csv")
+            files.write(
+                f"{paths.landing(kind)}/{kind}.csv", (SAMPLE_ERP / f"{kind}.csv").read_bytes()
+            )
 
 
 def sessions_between(key_range: str) -> list[str]:

@@ -20,7 +20,7 @@ import orjson
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.files import CorruptObjectError
-from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
+from stock_platform.lake.paths import LakePaths, ProcessedTable
 
 SessionMetrics = Mapping[str, Any]
 # A refused batch broke a blocking rule: it has no parts, and its runs are not processed again by
@@ -43,22 +43,16 @@ class Part:
 
     Attributes:
         path: relative to the folder of the table.
-        bytes: its size.
         first_date: lowest TradeDate, as text.
         last_date: highest TradeDate, as text.
-        first_security: lowest SecurityId; empty if no row has one.
-        last_security: highest SecurityId.
     """
 
     table: ProcessedTable
     path: str
     rows: int
-    bytes: int
     sha256: str
     first_date: str
     last_date: str
-    first_security: str = ""
-    last_security: str = ""
 
     @property
     def name(self) -> str:
@@ -126,12 +120,7 @@ class Commit:
 
     def to_json(self) -> bytes:
         """Return the content of the commit's object, with its own digest."""
-        parts = {
-            table: [_part_fields(part) for part in self.parts if part.table == table]
-            for table in PROCESSED_TABLES
-        }
-        fields = {**self.__dict__, "known_from": self.known_from.isoformat(), "parts": parts}
-        entry = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+        entry = orjson.dumps(self, option=orjson.OPT_SORT_KEYS)
         return orjson.dumps({"sha256": hashlib.sha256(entry).hexdigest(), "entry": entry.decode()})
 
     @classmethod
@@ -147,18 +136,12 @@ class Commit:
             if hashlib.sha256(entry.encode()).hexdigest() != envelope["sha256"]:
                 raise ValueError("its content was changed")
             fields = orjson.loads(entry)
-            parts = (
-                Part(table, **part) for table in PROCESSED_TABLES for part in fields["parts"][table]
-            )
+            parts = tuple(Part(**part) for part in fields["parts"])
             known_from = datetime.fromisoformat(fields["known_from"])
             tuples = {name: tuple(fields[name]) for name in _TUPLES}
-            return cls(**{**fields, **tuples, "known_from": known_from, "parts": tuple(parts)})
+            return cls(**{**fields, **tuples, "known_from": known_from, "parts": parts})
         except (KeyError, TypeError) as error:
             raise ValueError(f"it is no commit: {error!r}") from error
-
-
-def _part_fields(part: Part) -> dict[str, Any]:
-    return {name: value for name, value in part.__dict__.items() if name != "table"}
 
 
 def read_commits(paths: LakePaths) -> list[Commit]:

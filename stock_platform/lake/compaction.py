@@ -4,7 +4,6 @@ Many small parts make reading slow: 250 nights leave 250 parts per table and yea
 writes one sorted part in their place. No version is lost, and their ids of batches stay.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +16,10 @@ import pyarrow.parquet as pq
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files
 from stock_platform.lake.commits import COMPACTION, Commit, Part
-from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import READ, ProcessedState, part_uri, read_state, verify
-from stock_platform.lake.repair import replace_parts
+from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths
+from stock_platform.lake.processed import part_uri, read_state, replace_parts, verify
 from stock_platform.lake.staging import describe_part, place
+from stock_platform.lake.versions import READ
 
 # A year is compacted when it has this many parts: about a week of nights.
 _MIN_PARTS: Final = 8
@@ -45,9 +44,10 @@ def compact(paths: LakePaths, now: datetime) -> Commit | None:
     owner = f"{COMPACTION}{len(state.commits)}"
     added: list[Part] = []
     removed: list[Part] = []
-    for table, parts in _crowded(state):
-        added.append(_compact(paths, owner, table, parts))
-        removed += parts
+    for parts in state.parts_by_year():
+        if len(parts) >= _MIN_PARTS:
+            added.append(_compact(paths, owner, parts))
+            removed += parts
     if not added:
         return None
     return replace_parts(paths, owner, removed, added, now)
@@ -56,39 +56,29 @@ def compact(paths: LakePaths, now: datetime) -> Commit | None:
 def sweep(paths: LakePaths, now: datetime) -> list[str]:
     """Delete parts and staging prefixes that nothing lists, seven days after they were written."""
     state = read_state(paths)
-    listed = {part.name for table in PROCESSED_TABLES for part in state.parts(table)}
+    listed = {part.name for part in state.parts()}
     # A load may be reading what was replaced just now.
     for commit in state.commits:
         if commit.known_from > now - _ABANDONED_AFTER:
             listed.update(commit.removed)
-    deleted = []
-    for table in PROCESSED_TABLES:
-        for year in files.list_folder(paths.processed_table(table)):
-            name = year["name"].rstrip("/").rsplit("/", 1)[-1]
-            if name.startswith("year="):
-                folder = f"{paths.processed_table(table)}/{name}"
-                for uri in _old_objects(folder, now):
-                    if f"{table}/{name}/{uri.rsplit('/', 1)[-1]}" not in listed:
-                        files.delete(uri)
-                        deleted.append(uri)
-    for uri in _old_objects(paths.staging_folder(), now):
+    folders = [paths.staging_folder()]
+    for table in map(paths.processed_table, PROCESSED_TABLES):
+        years = [name for name in files.list_names(table) if name.startswith("year=")]
+        folders += [f"{table}/{year}" for year in years]
+    unlisted = [
+        uri
+        for folder in folders
+        for uri in _old_objects(folder, now)
+        if "/".join(uri.split("/")[-3:]) not in listed
+    ]
+    for uri in unlisted:
         files.delete(uri)
-        deleted.append(uri)
-    return deleted
+    return unlisted
 
 
-def _crowded(state: ProcessedState) -> Iterator[tuple[ProcessedTable, Sequence[Part]]]:
-    for table in PROCESSED_TABLES:
-        by_year: dict[int, list[Part]] = defaultdict(list)
-        for part in state.parts(table):
-            by_year[part.year].append(part)
-        for _, parts in sorted(by_year.items()):
-            if len(parts) >= _MIN_PARTS:
-                yield table, parts
-
-
-def _compact(paths: LakePaths, owner: str, table: ProcessedTable, parts: Sequence[Part]) -> Part:
+def _compact(paths: LakePaths, owner: str, parts: Sequence[Part]) -> Part:
     verify(paths, parts)
+    table = parts[0].table
     uris = [part_uri(paths, part) for part in parts]
     order = "TradeDate, SecurityId" if table == "quarantine" else "SecurityId, TradeDate"
     # Proof that no version is lost.
@@ -107,8 +97,8 @@ def _compact(paths: LakePaths, owner: str, table: ProcessedTable, parts: Sequenc
         if before != after:
             raise CompactionError(f"{table} of {parts[0].year}: versions would be lost")
         content = file.read_bytes()
-        bounds = pq.read_table(file, columns=["TradeDate", "SecurityId"])
-    part = describe_part(owner, table, bounds, content)
+        days = pq.read_table(file, columns=["TradeDate"])
+    part = describe_part(owner, table, days, content)
     place(part_uri(paths, part), content)
     return part
 

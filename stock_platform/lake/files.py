@@ -4,6 +4,7 @@ Object stores make an object visible when its upload ends. Local file systems do
 object is written under a temporary name and renamed.
 """
 
+import hashlib
 import os
 import posixpath
 import uuid
@@ -81,6 +82,14 @@ def read(uri: str) -> bytes:
     return content
 
 
+def has_digest(uri: str, sha256: str) -> bool:
+    """Return whether there is an object whose content has this SHA-256."""
+    try:
+        return hashlib.sha256(read(uri)).hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+
+
 def list_folder(folder: str) -> list[dict[str, Any]]:
     """Return fsspec's metadata of all entries of a folder. Empty if the folder is missing."""
     fs, path = filesystem(folder)
@@ -88,6 +97,11 @@ def list_folder(folder: str) -> list[dict[str, Any]]:
         return list(fs.ls(path, detail=True))
     except FileNotFoundError:
         return []
+
+
+def list_names(folder: str) -> list[str]:
+    """Return the names of all entries of a folder. Empty if the folder is missing."""
+    return [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in list_folder(folder)]
 
 
 def list_sessions(folder: str) -> list[str]:
@@ -99,24 +113,28 @@ def list_sessions(folder: str) -> list[str]:
 
 
 def unrecognised_folders(folder: str) -> list[str]:
-    """Return the URIs that start with ``date=`` and are not of a session, ascending."""
-    return sorted(f"{folder}/{name}" for name in _dated(folder) if not _is_session(name))
+    """Return one sentence per entry that starts with ``date=`` and is not of a session."""
+    return [
+        f"{folder}/{name} is not named after a session and was not read: rename it to "
+        "date=yyyy-mm-dd, or delete it"
+        for name in sorted(_dated(folder))
+        if not _is_session(name)
+    ]
 
 
-def list_sessions_with(folder: str, *names: str) -> list[str]:
-    """Return the sessions with an object of one of these names, ascending, by one listing.
+def list_sessions_with(folder: str, name: str) -> list[str]:
+    """Return the sessions with an object of this name, ascending, by one listing.
 
     A ``date=`` folder without such an object is left over from an interrupted write.
     """
     fs, path = filesystem(folder)
     parts = (found.rsplit("/", 2) for found in fs.find(path))
-    found = {part[1] for part in parts if part[-1] in names and _is_session(part[1])}
-    return sorted(name.removeprefix(_DATE) for name in found)
+    found = {part[1] for part in parts if part[-1] == name and _is_session(part[1])}
+    return sorted(session.removeprefix(_DATE) for session in found)
 
 
 def _dated(folder: str) -> list[str]:
-    names = (entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in list_folder(folder))
-    return [name for name in names if name.startswith(_DATE)]
+    return [name for name in list_names(folder) if name.startswith(_DATE)]
 
 
 def _is_session(name: str) -> bool:
@@ -174,28 +192,26 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def upload(file: Path, uri: str) -> None:
-    """Write the content of a local file to the URI atomically, without loading it into memory."""
-    fs, path = filesystem(uri)
-    _write_atomically(fs, path, lambda target: fs.put_file(str(file), target))
-
-
 def upload_if_missing(file: Path, uri: str) -> None:
-    """Write the content of a local file to the URI, unless there is an object already."""
+    """Write the content of a local file to the URI, unless there is an object already.
+
+    The file is not loaded into memory.
+    """
     fs, path = filesystem(uri)
     if isinstance(fs, LocalFileSystem):
         if not fs.exists(path):
-            upload(file, uri)
+            _write_atomically(fs, path, lambda target: fs.put_file(str(file), target))
         return
     with suppress(FileExistsError):
         fs.put_file(str(file), path, mode="create")
 
 
-def copy(source: str, target: str) -> None:
-    """Copy an object within one file system atomically, replacing an earlier target."""
-    fs, path = filesystem(target)
-    origin = filesystem(source)[1]
-    _write_atomically(fs, path, lambda temporary: fs.cp_file(origin, temporary))
+def move_aside(uri: str) -> None:
+    """Rename a damaged object, if it exists, so that another one can have its name."""
+    fs, path = filesystem(uri)
+    if fs.exists(path):
+        fs.cp_file(path, f"{path}.damaged")
+        fs.rm_file(path)
 
 
 def delete(uri: str) -> None:
@@ -203,16 +219,6 @@ def delete(uri: str) -> None:
     fs, path = filesystem(uri)
     if fs.exists(path):
         fs.rm(path, recursive=True)
-
-
-def versions(uris: Iterable[str]) -> dict[str, str]:
-    """Return a version per URI, which changes with the content: generation, or time and size."""
-    return dict(map_concurrently(_version, uris))
-
-
-def _version(uri: str) -> tuple[str, str]:
-    fs, path = filesystem(uri)
-    return uri, version_of(fs.info(path))
 
 
 def version_of(entry: Mapping[str, Any]) -> str:

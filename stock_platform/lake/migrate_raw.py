@@ -6,6 +6,7 @@ again, so a migration that was killed is resumed by running it again.
 
 import gzip
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from stock_platform.lake.raw_runs import RunName
 
 # Returns the ids of securities for some sessions, by exchange, symbol and session.
 SecurityIds = Callable[[Sequence[str]], Mapping[tuple[str, str, str], str]]
+# Begins the id of a security that the ERP does not know.
+LEGACY: Final = "legacy:"
 _Line = dict[str, Any] | bytes
 
 # In place of the ids of Dagster runs: the records, and the last fetches that left them unchanged.
@@ -32,6 +35,29 @@ FETCHES_RUN: Final = "version-0.1.0-fetches"
 
 class UnmigratedError(StockPlatformError):
     """The lake has data of an earlier version, which must be migrated first."""
+
+
+class Securities:
+    """The securities that the ERP knows in some sessions.
+
+    Args:
+        ids: their ids, by exchange, symbol and session.
+    """
+
+    def __init__(self, ids: Mapping[tuple[str, str, str], str]) -> None:
+        self._ids = ids
+        self._exchanges: dict[str, set[str]] = defaultdict(set)
+        for exchange, symbol, _ in ids:
+            self._exchanges[symbol].add(exchange)
+
+    def id_of(self, exchange: str, symbol: str, session: str) -> str:
+        """Return the id of a security. Without an exchange, that of the only one with the symbol.
+
+        A security that the ERP does not know gets the id ``legacy:MIC:SYMBOL``.
+        """
+        if not exchange and len(self._exchanges[symbol]) == 1:
+            (exchange,) = self._exchanges[symbol]
+        return self._ids.get((exchange, symbol, session)) or f"{LEGACY}{exchange}:{symbol}"
 
 
 @dataclass
@@ -81,7 +107,7 @@ def _migrate_year(
     *,
     dry_run: bool,
 ) -> None:
-    ids = security_ids(sessions)
+    securities = Securities(security_ids(sessions))
     copy = _Copy(paths, sessions[0], sessions[-1])
     for session in sessions:
         try:
@@ -92,11 +118,11 @@ def _migrate_year(
             continue
         for line in [*lines, *fetches]:
             if isinstance(line, dict):
-                key = str(line.get("exchange")), line["symbol"], session
-                line["security_id"] = ids.get(key) or f"legacy:{key[0]}:{key[1]}"
+                exchange = str(line.get("exchange"))
+                line["security_id"] = securities.id_of(exchange, line["symbol"], session)
         result.sessions += 1
         result.unknown += sum(
-            isinstance(line, dict) and line["security_id"].startswith("legacy:") for line in lines
+            isinstance(line, dict) and line["security_id"].startswith(LEGACY) for line in lines
         )
         if dry_run:
             continue

@@ -122,9 +122,9 @@ class LakePaths:
         """Folder of everything that version 0.1.0 loaded into a fact table."""
         return f"{self._processed}/processed/loaded/{_name(table)}"
 
-    def unfinished_loads_0_1_0(self, table: str) -> str:
-        """Folder of markers of loads of version 0.1.0 that did not finish."""
-        return f"{self.loaded_folder_0_1_0(table)}/_unfinished"
+    def unfinished_load_0_1_0(self, table: str, session: str) -> str:
+        """Folder of the marker of a load of version 0.1.0 that did not finish."""
+        return f"{self.loaded_folder_0_1_0(table)}/_unfinished/date={_session(session)}"
 
     def loaded_0_1_0(self, table: str, session: str) -> str:
         """Parquet object that version 0.1.0 loaded into a fact table for one session."""

@@ -1,54 +1,19 @@
-"""The processed layer as its commits describe it: live parts, processed sessions, current rows.
+"""The state of the processed layer that follows from its commits: live parts, processed sessions.
 
-Each row of a part is a version of a price, a corporate action or a quarantined record. The current
-row of a key is its newest version, unless that one is withdrawn.
+Belongs here: that state, the verification of its parts, and commits that depend on it. The rows of
+the parts are in `versions`.
 """
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
-from typing import Final
 
-import duckdb
-import pyarrow as pa
-
-from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
-from stock_platform.contracts.render import arrow_schema
-from stock_platform.contracts.versions import WITHDRAWN, with_versions
 from stock_platform.lake import commits, files
 from stock_platform.lake.commits import Commit, ConflictError, Part, read_commits
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.raw_runs import RawRun, RunName
-
-# Each fact with the processed table that is its source.
-FACT_SOURCES: Final[Mapping[str, ProcessedTable]] = {
-    FACT_STOCK_PRICE.name: "stock_prices",
-    FACT_CORPORATE_ACTION.name: "corporate_actions",
-}
-READ: Final = "read_parquet($uris, hive_partitioning = false)"
-
-_PRICES: Final = arrow_schema(with_versions(FACT_STOCK_PRICE))
-VERSION_SCHEMAS: Final[Mapping[ProcessedTable, pa.Schema]] = {
-    "stock_prices": _PRICES,
-    "corporate_actions": arrow_schema(with_versions(FACT_CORPORATE_ACTION)),
-    "quarantine": pa.schema(
-        [
-            _PRICES.field("TradeDate"),
-            _PRICES.field("SecurityId").with_nullable(nullable=True),
-            _PRICES.field("Ticker").with_nullable(nullable=True),
-            pa.field("Reason", pa.string(), nullable=False),
-            pa.field("Record", pa.string(), nullable=False),
-            *map(_PRICES.field, ("BatchId", "KnownFrom", "Change")),
-        ]
-    ),
-}
-VERSION_KEYS: Final[Mapping[ProcessedTable, tuple[str, ...]]] = {
-    "stock_prices": ("SecurityId", "TradeDate"),
-    "corporate_actions": ("SecurityId", "TradeDate", "ActionType"),
-    "quarantine": ("TradeDate", "SecurityId", "Ticker", "Reason", "Record"),
-}
+from stock_platform.lake.raw_runs import RawRun
 
 
 class ProcessedState:
@@ -78,16 +43,21 @@ class ProcessedState:
         return found
 
     @cached_property
-    def _owners(self) -> set[tuple[str, ProcessedTable, int]]:
-        return {(part.owner, part.table, part.year) for part in self._live.values()}
+    def _by_year(self) -> dict[tuple[ProcessedTable, int], list[Part]]:
+        found: dict[tuple[ProcessedTable, int], list[Part]] = defaultdict(list)
+        for part in self._live.values():
+            found[part.table, part.year].append(part)
+        return found
 
-    def was_compacted(self, part: Part, batch: Commit) -> bool:
-        """Return whether the versions of a part of a batch are in a compacted part now."""
-        return (batch.batch_id, part.table, part.year) not in self._owners
+    def parts_by_year(self) -> list[list[Part]]:
+        """Return all live parts, those of a table and year together."""
+        return [parts for _, parts in sorted(self._by_year.items())]
 
-    def has(self, names: Iterable[str]) -> bool:
-        """Return whether all parts with these names are live."""
-        return self._live.keys() >= set(names)
+    def holders(self, part: Part) -> list[Part]:
+        """Return the live parts with the versions of a part as its batch has committed it."""
+        found = self._by_year.get((part.table, part.year), [])
+        own = [live for live in found if live.owner == part.owner]
+        return own or [live for live in found if live.is_compacted]
 
     @cached_property
     def sessions(self) -> list[str]:
@@ -112,25 +82,25 @@ class ProcessedState:
         return found
 
     @cached_property
-    def _runs_by_session(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for commit in self.batches:
-            for session in commit.sessions:
-                found[session].update(commit.runs)
-        return found
-
-    @cached_property
-    def _closed_runs(self) -> set[str]:
-        """Runs of which every session was processed or refused."""
+    def closed_runs(self) -> set[str]:
+        """Names of the runs of which every session was processed or refused."""
         found: set[str] = set()
         for commit in self.commits:
             found.update(commit.runs)
             found.difference_update(commit.open_runs)
         return found
 
-    def newest(self, session: str) -> Commit | None:
-        """Return the newest batch that processed all securities of a session, or None."""
-        return self._newest.get(session)
+    def newest(self, session: str) -> Commit:
+        """Return the newest batch that processed all securities of a session.
+
+        Raises:
+            FileNotFoundError: the session was never processed.
+        """
+        if session not in self._newest:
+            raise FileNotFoundError(
+                f"processed_stock_prices has no partition {session}: materialize it first"
+            )
+        return self._newest[session]
 
     def current(self, batch_id: str, sessions: Iterable[str]) -> Commit | None:
         """Return the batch if no other one has processed any of its sessions since."""
@@ -146,10 +116,6 @@ class ProcessedState:
         used = {commit.batch_id for commit in self.batches}
         return f"{batch_id}-{self.base}" if batch_id in used else batch_id
 
-    def is_closed(self, run: RunName) -> bool:
-        """Return whether every session of a run was processed or refused."""
-        return str(run) in self._closed_runs
-
     def pending(self, run: RawRun) -> list[str]:
         """Return the sessions of a run that no batch has processed or refused, ascending."""
         done = self._sessions_by_run.get(str(run.name), set())
@@ -163,23 +129,22 @@ class ProcessedState:
 
     def processed_runs(self, session: str) -> set[str]:
         """Return the names of the runs that a batch has read for a session."""
-        return self._runs_by_session.get(session, set())
+        batches = [commit for commit in self.batches if session in commit.sessions]
+        return {run for commit in batches for run in commit.runs}
 
-    def parts(self, table: ProcessedTable, sessions: Sequence[str] | None = None) -> list[Part]:
-        """Return the live parts of a table that may have a row of one of the sessions.
+    def parts(
+        self, table: ProcessedTable | None = None, sessions: Sequence[str] | None = None
+    ) -> list[Part]:
+        """Return the live parts that may have a row of one of the sessions.
 
         Args:
-            table: the processed table.
+            table: the processed table; by default all.
             sessions: ascending; by default all.
         """
-        found = [part for part in self._live.values() if part.table == table]
+        found = [part for part in self._live.values() if table in {None, part.table}]
         if sessions is None:
             return found
-        bounds: dict[int, tuple[str, str]] = {}
-        for session in sessions:
-            first, _ = bounds.get(int(session[:4]), (session, session))
-            bounds[int(session[:4])] = (first, session)
-        return [part for part in found if part.year in bounds and part.meets(*bounds[part.year])]
+        return [part for part in found if sessions and part.meets(sessions[0], sessions[-1])]
 
 
 def read_state(paths: LakePaths) -> ProcessedState:
@@ -201,15 +166,11 @@ def damage(paths: LakePaths, parts: Iterable[Part]) -> dict[Part, str]:
 
     def compare(part: Part) -> tuple[Part, str]:
         uri = part_uri(paths, part)
-        try:
-            is_intact = hashlib.sha256(files.read(uri)).hexdigest() == part.sha256
-        except FileNotFoundError:
-            is_intact = False
         remedy = (
             f"{uri} is missing or was changed: run the job `rebuild_processed_prices`, which makes "
             "it again from the raw runs"
         )
-        return part, "" if is_intact else remedy
+        return part, "" if files.has_digest(uri, part.sha256) else remedy
 
     return {part: found for part, found in files.map_concurrently(compare, parts) if found}
 
@@ -222,69 +183,6 @@ def verify(paths: LakePaths, parts: Iterable[Part]) -> None:
     """
     for found in damage(paths, parts).values():
         raise CorruptObjectError(found)
-
-
-def current_rows(
-    paths: LakePaths,
-    state: ProcessedState,
-    table: ProcessedTable,
-    sessions: Sequence[str],
-    columns: Sequence[str] | None = None,
-) -> pa.Table:
-    """Return the current rows of some sessions, ordered by day and key.
-
-    Args:
-        paths: paths of the lake.
-        state: the state to read.
-        table: the processed table.
-        sessions: ascending.
-        columns: by default all.
-    """
-    parts = state.parts(table, sessions)
-    names = columns or VERSION_SCHEMAS[table].names
-    schema = pa.schema([VERSION_SCHEMAS[table].field(name) for name in names])
-    if not parts:
-        return schema.empty_table()
-    key = ", ".join(VERSION_KEYS[table])
-    # Names come from the schemas above.
-    query = f"""
-        SELECT {", ".join(names)} FROM (
-          SELECT * FROM {READ}
-          WHERE TradeDate IN (SELECT unnest($sessions)::DATE)
-          QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY KnownFrom DESC) = 1
-        ) AS newest
-        WHERE Change <> '{WITHDRAWN}' ORDER BY TradeDate, {key}
-    """  # noqa: S608
-    uris = [part_uri(paths, part) for part in parts]
-    return _query(query, uris, {"sessions": list(sessions)}).cast(schema)
-
-
-def batch_rows(
-    paths: LakePaths, state: ProcessedState, batch: Commit, table: ProcessedTable
-) -> pa.Table:
-    """Return the versions that a batch has written."""
-    parts = state.parts(table, batch.sessions)
-    schema = VERSION_SCHEMAS[table]
-    if not parts or not batch.rows(table):
-        return schema.empty_table()
-    return _query(
-        f"SELECT {', '.join(schema.names)} FROM {READ} WHERE BatchId = $batch_id",  # noqa: S608
-        [part_uri(paths, part) for part in parts],
-        {"batch_id": batch.batch_id},
-    ).cast(schema)
-
-
-def _query(sql: str, uris: Sequence[str], parameters: Mapping[str, object]) -> pa.Table:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        files.register_with_duckdb(connection, uris)
-        return connection.sql(sql, params={"uris": uris, **parameters}).to_arrow_table()
-
-
-def rows_by_session(rows: pa.Table) -> dict[str, int]:
-    """Return the number of rows per session."""
-    counts = rows["TradeDate"].value_counts().to_pylist()
-    return {count["values"].isoformat(): count["counts"] for count in counts}
 
 
 def append_next(paths: LakePaths, build: Callable[[ProcessedState], Commit]) -> Commit:
@@ -300,3 +198,30 @@ def append_next(paths: LakePaths, build: Callable[[ProcessedState], Commit]) -> 
         except ConflictError:
             continue
         return entry
+
+
+def replace_parts(
+    paths: LakePaths, owner: str, removed: Iterable[Part], added: Iterable[Part], now: datetime
+) -> Commit:
+    """Commit that parts replace others with the same versions. Batches may commit meanwhile.
+
+    Raises:
+        ConflictError: another replacement of the same parts was committed meanwhile.
+    """
+    names, parts = tuple(part.name for part in removed), tuple(added)
+
+    def build(state: ProcessedState) -> Commit:
+        if not {part.name for part in state.parts()}.issuperset(names):
+            raise ConflictError("the same parts were replaced meanwhile")
+        return Commit(
+            kind="compaction",
+            sequence=len(state.commits),
+            batch_id=owner,
+            known_from=now,
+            runs=(),
+            sessions=(),
+            parts=parts,
+            removed=names,
+        )
+
+    return append_next(paths, build)

@@ -53,20 +53,15 @@ def remove_abandoned(paths: LakePaths, now: datetime) -> list[RunName]:
     for found in fs.find(folder):
         run, name = found.rsplit("/", 2)[-2:]
         objects[run].add(name)
-    abandoned = [
-        name
-        for name in raw_runs.parse_names(
-            run for run, names in objects.items() if UNFINISHED in names and MANIFEST not in names
-        )
-        if _begun_at(paths, name) < now - _ABANDONED_AFTER and _is_unfinished(paths, name)
-    ]
-    abandoned += [
-        name
-        for name in raw_runs.parse_names(
-            run for run, names in objects.items() if all(found.endswith(".tmp") for found in names)
-        )
-        if name.started_at < now - _ABANDONED_AFTER
-    ]
+
+    def is_abandoned(run: RunName, names: set[str]) -> bool:
+        if UNFINISHED in names and MANIFEST not in names:
+            return _begun_at(paths, run) < now - _ABANDONED_AFTER and _is_unfinished(paths, run)
+        is_empty = all(name.endswith(".tmp") for name in names)
+        return is_empty and run.started_at < now - _ABANDONED_AFTER
+
+    runs = [(raw_runs.name_of(folder), names) for folder, names in sorted(objects.items())]
+    abandoned = [run for run, names in runs if run and is_abandoned(run, names)]
     for name in abandoned:
         files.delete(paths.raw_run(name))
     return abandoned

@@ -90,10 +90,9 @@ class RawRun:
         return list(self.manifest["sessions"])
 
     @property
-    def securities(self) -> list[str] | None:
-        """The securities to which the run is limited, or None if it asked for all."""
-        found: list[str] | None = self.manifest.get("securities")
-        return found
+    def securities(self) -> list[str]:
+        """The securities to which the run is limited; none if it is of all."""
+        return list(self.manifest.get("securities") or ())
 
     @property
     def refused(self) -> list[str]:
@@ -121,14 +120,13 @@ class RawRun:
 
 def run_names(paths: LakePaths) -> list[RunName]:
     """Return the names of all runs, the incomplete ones too, by one listing, oldest first."""
-    folders = (entry["name"].rstrip("/") for entry in files.list_folder(paths.raw_runs_folder()))
-    return parse_names(folder.rsplit("/", 1)[-1] for folder in folders)
-
-
-def parse_names(folders: Iterable[str]) -> list[RunName]:
-    """Return the names of those folders that are of runs, oldest first."""
-    names = (RunName.parse(folder.removeprefix(_FOLDER)) for folder in folders)
+    names = map(name_of, files.list_names(paths.raw_runs_folder()))
     return sorted(name for name in names if name is not None)
+
+
+def name_of(folder: str) -> RunName | None:
+    """Return the name of the run in a folder, or None if it is not the folder of a run."""
+    return RunName.parse(folder.removeprefix(_FOLDER))
 
 
 def runs_of(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
@@ -144,8 +142,16 @@ def runs_of(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
     return [run for run in found if run is not None and not wanted.isdisjoint(run.sessions)]
 
 
-def runs_with(paths: LakePaths, sessions: Sequence[str], securities: Iterable[str]) -> list[RawRun]:
-    """Return the complete runs of the sessions that may have a record of one of the securities."""
+def usable_runs(
+    paths: LakePaths, sessions: Sequence[str], securities: Iterable[str] = ()
+) -> list[RawRun]:
+    """Return the runs of the sessions that may be processed, oldest first.
+
+    Args:
+        paths: paths of the lake.
+        sessions: ascending.
+        securities: limits them to runs that may have a record of one of these; by default all.
+    """
     wanted = set(securities)
 
     def has_one(run: RawRun) -> bool:
@@ -153,25 +159,24 @@ def runs_with(paths: LakePaths, sessions: Sequence[str], securities: Iterable[st
         requests = orjson.loads(files.read(f"{run.uri}/{MANIFEST}"))["requests"]
         return not requests or any(request["security_id"] in wanted for request in requests)
 
-    runs = runs_of(paths, sessions)
+    runs = [run for run in runs_of(paths, sessions) if not run.refused]
+    if not wanted:
+        return runs
     found = files.map_concurrently(has_one, runs)
     return [run for run, has in zip(runs, found, strict=True) if has]
 
 
-def usable_runs(
-    paths: LakePaths, sessions: Sequence[str], securities: Iterable[str] | None = None
-) -> list[RawRun]:
-    """Return the complete runs that a batch of the sessions reads, oldest first.
+def find_run(paths: LakePaths, text: str) -> RawRun:
+    """Return the complete run with a name.
 
-    Args:
-        paths: paths of the lake.
-        sessions: ascending.
-        securities: limits the runs to those that may have a record of one of these.
+    Raises:
+        CorruptObjectError: there is none, or its manifest cannot be read.
     """
-    found = (
-        runs_of(paths, sessions) if securities is None else runs_with(paths, sessions, securities)
-    )
-    return [run for run in found if not run.refused]
+    name = RunName.parse(text)
+    run = read_run(paths, name) if name else None
+    if run is None:
+        raise CorruptObjectError(f"raw run {text} is missing: restore it")
+    return run
 
 
 def read_run(paths: LakePaths, name: RunName) -> RawRun | None:
@@ -184,8 +189,8 @@ def read_run(paths: LakePaths, name: RunName) -> RawRun | None:
     try:
         return RawRun(name, uri, _manifest(f"{uri}/{MANIFEST}"))
     except FileNotFoundError as error:
-        found = {entry["name"].rsplit("/", 1)[-1] for entry in files.list_folder(uri)}
-        has_records = any(entry.startswith(RECORDS) for entry in found)
+        found = files.list_names(uri)
+        has_records = any(name.startswith(RECORDS) for name in found)
         if has_records and UNFINISHED not in found:
             raise CorruptObjectError(_damage(f"{uri}/{MANIFEST}")) from error
         return None

@@ -46,7 +46,7 @@ def rebuild_records(paths: LakePaths) -> RawRebuild:
             result.problems.append(str(error))
             continue
         for uri, details in (run.record_files if run else {}).items():
-            if run is None or _is_intact(uri, details["sha256"]):
+            if run is None or files.has_digest(uri, details["sha256"]):
                 continue
             try:
                 _rebuild(run, uri, details["sha256"])
@@ -54,13 +54,6 @@ def rebuild_records(paths: LakePaths) -> RawRebuild:
             except (CorruptObjectError, KeyError, ValueError) as error:
                 result.problems.append(f"{uri} cannot be made again: {error}")
     return result
-
-
-def _is_intact(uri: str, sha256: str) -> bool:
-    try:
-        return hashlib.sha256(files.read(uri)).hexdigest() == sha256
-    except FileNotFoundError:
-        return False
 
 
 def _rebuild(run: RawRun, uri: str, sha256: str) -> None:

@@ -7,7 +7,7 @@ exist at once. Staging is kept until then, so a commit can be repeated after an 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,14 +22,9 @@ from stock_platform.lake import files
 from stock_platform.lake.commits import Commit, ConflictError, Part, SessionMetrics
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import (
-    VERSION_SCHEMAS,
-    ProcessedState,
-    append_next,
-    part_uri,
-    rows_by_session,
-)
+from stock_platform.lake.processed import ProcessedState, append_next, part_uri
 from stock_platform.lake.raw_runs import RawRun
+from stock_platform.lake.versions import VERSION_SCHEMAS, rows_by_session
 from stock_platform.plain_text import pluralise
 
 # Kinds of changes that a batch writes as versions.
@@ -60,16 +55,16 @@ class StagedBatch:
 
 @dataclass(frozen=True)
 class BatchInputs:
-    """What a batch has read.
+    """What a batch processes.
 
     Attributes:
-        runs: its raw runs.
-        base: the newest batch when it read the current rows; -1 if there was none.
+        sessions: ascending.
+        runs: the usable raw runs with a record of the sessions.
         securities: the securities to which it is limited; none if it is of all.
     """
 
+    sessions: Sequence[str]
     runs: Sequence[RawRun]
-    base: int
     securities: Sequence[str] = ()
 
     @property
@@ -108,14 +103,16 @@ def discard(uri: str) -> None:
     files.delete(uri)
 
 
-def staged_rows(batch: StagedBatch, table: ProcessedTable) -> pa.Table:
-    """Return the staged versions of a table.
+def staged_rows(batch: StagedBatch) -> dict[ProcessedTable, pa.Table]:
+    """Return the staged versions by table.
 
     Raises:
-        StagingError: they do not have the columns of the table.
+        StagingError: they do not have the columns of their table.
     """
-    found = [_read(files.read(uri), table, uri) for uri in _staged_files(batch.uri, table)]
-    return pa.concat_tables([VERSION_SCHEMAS[table].empty_table(), *found])
+    found = {table: [schema.empty_table()] for table, schema in VERSION_SCHEMAS.items()}
+    for table, _, rows in _staged(batch):
+        found[table].append(rows)
+    return {table: pa.concat_tables(tables) for table, tables in found.items()}
 
 
 def written_rows(metrics: SessionMetrics, table: ProcessedTable) -> int:
@@ -123,67 +120,33 @@ def written_rows(metrics: SessionMetrics, table: ProcessedTable) -> int:
     return sum(int(metrics["changes"][table].get(kind, 0)) for kind in WRITTEN)
 
 
-def commit(paths: LakePaths, batch: StagedBatch, inputs: BatchInputs) -> Commit:
+def commit(
+    paths: LakePaths,
+    batch: StagedBatch,
+    inputs: BatchInputs,
+    base: int,
+    reasons: Sequence[str] = (),
+) -> Commit:
     """Commit a batch, then delete its staging prefix.
+
+    Args:
+        paths: paths of the lake.
+        batch: the batch.
+        inputs: what it has processed.
+        base: the newest batch when it read the current rows; -1 if there was none.
+        reasons: why it is refused; then nothing of it is stored.
 
     Raises:
         ConflictError: another batch was committed meanwhile, so this one must be run again.
         StagingError: its files do not have the rows of its metrics.
     """
-    parts = _placed(paths, batch)
-    done = _append(paths, batch, inputs, parts=tuple(parts))
-    discard(batch.uri)
-    return done
-
-
-def place_parts(paths: LakePaths, batch: StagedBatch) -> list[Part]:
-    """Copy the files of a batch to their final names, then delete its staging prefix.
-
-    For a batch that was committed before: the caller commits that its parts replace others.
-
-    Raises:
-        StagingError: its files do not have the rows of its metrics.
-    """
-    parts = _placed(paths, batch)
-    discard(batch.uri)
-    return parts
-
-
-def refuse(
-    paths: LakePaths, batch: StagedBatch, inputs: BatchInputs, reasons: Sequence[str]
-) -> Commit:
-    """Record that a batch must not be committed, then delete its staging prefix.
-
-    Raises:
-        ConflictError: another batch was committed meanwhile.
-    """
-    done = _append(paths, batch, inputs, reasons=tuple(reasons))
-    discard(batch.uri)
-    return done
-
-
-def _placed(paths: LakePaths, batch: StagedBatch) -> list[Part]:
-    staged = list(_parts(batch))
-    _audit(batch, staged)
-    for found in staged:
-        place(part_uri(paths, found.part), found.content)
-    return [found.part for found in staged]
-
-
-def _append(
-    paths: LakePaths,
-    batch: StagedBatch,
-    inputs: BatchInputs,
-    *,
-    parts: tuple[Part, ...] = (),
-    reasons: tuple[str, ...] = (),
-) -> Commit:
+    parts = () if reasons else tuple(place_parts(paths, batch))
     sessions = tuple(sorted(batch.sessions))
 
     def build(state: ProcessedState) -> Commit:
-        if state.base != inputs.base:
+        if state.base != base:
             raise ConflictError(
-                f"batch {batch.batch_id} has read the rows of commit {inputs.base}, and "
+                f"batch {batch.batch_id} has read the rows of commit {base}, and "
                 f"{state.base} is the newest: run it again"
             )
         return Commit(
@@ -198,10 +161,31 @@ def _append(
             metrics=batch.sessions,
             engine=batch.engine,
             securities=tuple(inputs.securities),
-            reasons=reasons,
+            reasons=tuple(reasons),
         )
 
-    return append_next(paths, build)
+    done = append_next(paths, build)
+    discard(batch.uri)
+    return done
+
+
+def place_parts(paths: LakePaths, batch: StagedBatch) -> list[Part]:
+    """Copy the files of a batch to their final names. They exist once a commit lists them.
+
+    Raises:
+        StagingError: its files do not have the rows of its metrics.
+    """
+    placed, counts = [], {table: Counter[str]() for table in PROCESSED_TABLES}
+    for table, content, rows in _staged(batch):
+        part = describe_part(batch.batch_id, table, rows, content)
+        if part.first_date[:4] != part.last_date[:4]:
+            raise StagingError(f"a file of {table} in {batch.uri} has rows of more than one year")
+        placed.append((part, content))
+        counts[table].update(rows_by_session(rows))
+    _audit(batch, counts)
+    for part, content in placed:
+        place(part_uri(paths, part), content)
+    return [part for part, _ in placed]
 
 
 def _metrics(uri: str) -> bytes:
@@ -210,32 +194,23 @@ def _metrics(uri: str) -> bytes:
     return b"".join(fs.cat_file(part) for part in fs.find(path) if part.endswith(".txt"))
 
 
-def _staged_files(staging: str, table: ProcessedTable) -> list[str]:
-    fs, path = files.filesystem(f"{staging}/{table}")
-    found = [file for file in fs.find(path) if file.endswith(".parquet")]
-    return [fs.unstrip_protocol(file) for file in sorted(found)]
-
-
-@dataclass(frozen=True)
-class _StagedPart:
-    part: Part
-    content: bytes
-    # By session.
-    rows: Mapping[str, int]
-
-
-def _parts(batch: StagedBatch) -> Iterator[_StagedPart]:
-    """Yield the parts of a batch, without empty files."""
-    for table in PROCESSED_TABLES:
-        for uri in _staged_files(batch.uri, table):
-            content = files.read(uri)
-            rows = _read(content, table, uri)
-            if not rows.num_rows:
+def _staged(batch: StagedBatch) -> Iterator[tuple[ProcessedTable, bytes, pa.Table]]:
+    """Yield table, content and rows of each file of a batch that is not empty."""
+    for table, schema in VERSION_SCHEMAS.items():
+        fs, path = files.filesystem(f"{batch.uri}/{table}")
+        for file in sorted(fs.find(path)):
+            if not file.endswith(".parquet"):
                 continue
-            part = describe_part(batch.batch_id, table, rows, content)
-            if part.first_date[:4] != part.last_date[:4]:
-                raise StagingError(f"{uri} has rows of more than one year")
-            yield _StagedPart(part, content, rows_by_session(rows))
+            content = fs.cat_file(file)
+            rows = pq.read_table(pa.BufferReader(content))
+            try:
+                rows = rows.select(schema.names).cast(schema)
+            except (KeyError, ValueError) as error:
+                raise StagingError(
+                    f"{file} does not have the columns of {table}: {error}"
+                ) from error
+            if rows.num_rows:
+                yield table, content, rows
 
 
 def describe_part(owner: str, table: ProcessedTable, rows: pa.Table, content: bytes) -> Part:
@@ -248,40 +223,27 @@ def describe_part(owner: str, table: ProcessedTable, rows: pa.Table, content: by
         content: the Parquet object.
     """
     digest = hashlib.sha256(content).hexdigest()
-    dates, ids = pc.min_max(rows["TradeDate"]), pc.min_max(rows["SecurityId"])
+    dates = pc.min_max(rows["TradeDate"])
     return Part(
         table=table,
         # The digest makes a repeated attempt with other bytes another object.
         path=f"year={dates['min'].as_py().year}/{owner}.{digest[:12]}.parquet",
         rows=rows.num_rows,
-        bytes=len(content),
         sha256=digest,
         first_date=dates["min"].as_py().isoformat(),
         last_date=dates["max"].as_py().isoformat(),
-        first_security=ids["min"].as_py() or "",
-        last_security=ids["max"].as_py() or "",
     )
 
 
-def _read(content: bytes, table: ProcessedTable, uri: str) -> pa.Table:
-    rows = pq.read_table(pa.BufferReader(content))
-    try:
-        return rows.select(VERSION_SCHEMAS[table].names).cast(VERSION_SCHEMAS[table])
-    except (KeyError, ValueError) as error:
-        raise StagingError(f"{uri} does not have the columns of {table}: {error}") from error
-
-
-def _audit(batch: StagedBatch, staged: Iterable[_StagedPart]) -> None:
-    rows = {table: Counter[str]() for table in PROCESSED_TABLES}
-    for found in staged:
-        rows[found.part.table].update(found.rows)
-    for table, counts in rows.items():
-        for session in sorted({*counts, *batch.sessions}):
+def _audit(batch: StagedBatch, counts: Mapping[ProcessedTable, Counter[str]]) -> None:
+    """Require that the staged rows per table and session are those that the job has measured."""
+    for table, found in counts.items():
+        for session in sorted({*found, *batch.sessions}):
             metrics = batch.sessions.get(session)
             measured = written_rows(metrics, table) if metrics else 0
-            if counts[session] != measured:
+            if found[session] != measured:
                 raise StagingError(
-                    f"{table} of {session}: {pluralise(counts[session], 'row')} staged, "
+                    f"{table} of {session}: {pluralise(found[session], 'row')} staged, "
                     f"{measured:,} measured by the job; nothing was committed, run it again"
                 )
 

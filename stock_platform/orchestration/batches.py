@@ -4,6 +4,7 @@ Belongs here: everything between the raw runs and a commit of the processed laye
 `processed_stock_prices` and the backfill of some securities share it.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,24 +12,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt
 
 from stock_platform.errors import StockPlatformError
 from stock_platform.lake import files, raw_runs, staging
 from stock_platform.lake.commits import Commit, ConflictError, Part
-from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.migrate_processed import require_migrated_lake
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import (
-    current_rows,
-    part_uri,
-    read_state,
-    verify,
-)
-from stock_platform.lake.raw_runs import RawRun, RunName
+from stock_platform.lake.processed import part_uri, read_state, verify
+from stock_platform.lake.raw_runs import RawRun
 from stock_platform.lake.staging import BatchInputs, StagedBatch, read_staged, staged_rows
+from stock_platform.lake.versions import current_rows
 from stock_platform.orchestration.checks.registry import REGISTRY
-from stock_platform.orchestration.pending import Log, PendingBatch
+from stock_platform.orchestration.pending import PendingBatch
 from stock_platform.quality.measures.processed import (
     measure_batch,
     measure_committed_batch,
@@ -78,13 +74,11 @@ class BatchRunner:
     paths: LakePaths
     run_spark: Callable[[SparkBatch], BatchRun]
     run_id: str
-    log: Log
+    log: logging.Logger
     symbols: Sequence[str]
     limits: QualityLimits
 
-    def process(
-        self, sessions: Sequence[str], securities: Sequence[str] | None = None
-    ) -> ProcessedBatch:
+    def process(self, sessions: Sequence[str], securities: Sequence[str] = ()) -> ProcessedBatch:
         """Process sessions from their usable runs, unless exactly this was the last thing done.
 
         Args:
@@ -98,14 +92,10 @@ class BatchRunner:
         retrying = Retrying(
             retry=retry_if_exception_type(ConflictError),
             stop=stop_after_attempt(_MAX_ATTEMPTS),
-            before_sleep=self._log_conflict,
+            before_sleep=before_sleep_log(self.log, logging.WARNING),
             reraise=True,
         )
         return retrying(self._attempt, sessions, securities)
-
-    def _log_conflict(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self.log.warning(f"attempt {state.attempt_number}: {error}")
 
     def catch_up(self, batches: Iterable[PendingBatch]) -> list[ProcessedBatch]:
         """Process the sessions of runs that died before they were processed.
@@ -144,35 +134,30 @@ class BatchRunner:
             self._runs_of(batch),
             known_from=batch.known_from,
             base=self._base(part for part in parts if part.meets(first, last)),
-            securities=batch.securities or None,
+            securities=batch.securities,
         )
         request["batch_id"] = batch.batch_id
         staged, _ = self._run(request, f"{batch.batch_id}-again-{uuid.uuid4().hex[:4]}")
-        return staging.place_parts(self.paths, staged)
+        parts_again = staging.place_parts(self.paths, staged)
+        staging.discard(staged.uri)
+        return parts_again
 
     def _runs_of(self, batch: Commit) -> list[RawRun]:
         paths = self.paths
         if batch.securities:
-            related = raw_runs.runs_with(paths, batch.sessions, batch.securities)
+            runs = raw_runs.usable_runs(paths, batch.sessions, batch.securities)
             known_from = batch.known_from.isoformat()
-            return [
-                run
-                for run in related
-                if not run.refused and run.manifest["finished_at"] < known_from
-            ]
-        names = [(text, RunName.parse(text)) for text in batch.runs]
-        found = [(text, raw_runs.read_run(paths, name) if name else None) for text, name in names]
-        if missing := [text for text, run in found if run is None]:
-            raise CorruptObjectError(f"raw run {missing[0]} of batch {batch.batch_id} is missing")
-        return [run for _, run in found if run is not None]
+            return [run for run in runs if run.manifest["finished_at"] < known_from]
+        return [raw_runs.find_run(paths, name) for name in batch.runs]
 
-    def _attempt(self, sessions: Sequence[str], securities: Sequence[str] | None) -> ProcessedBatch:
+    def _attempt(self, sessions: Sequence[str], securities: Sequence[str]) -> ProcessedBatch:
         paths, state = self.paths, read_state(self.paths)
         # After the state, so that no run is missing that a batch of the state has read. Without a
         # newer run, its values would be replaced by older ones.
         runs = raw_runs.usable_runs(paths, sessions, securities)
+        inputs = BatchInputs(sessions, runs, securities)
         require_migrated_lake(paths, state)
-        parts = [part for table in PROCESSED_TABLES for part in state.parts(table, sessions)]
+        parts = state.parts(sessions=sessions)
         earliest = [state.batches[-1].known_from + _TICK] if state.batches else []
         request = job_request(
             paths.root,
@@ -190,15 +175,11 @@ class BatchRunner:
         request["batch_id"] = state.unused_id(request["batch_id"])
         verify(paths, parts)
         staged, metadata = self._run(request, f"{request['batch_id']}-{state.base + 1}")
-        versions = {table: staged_rows(staged, table) for table in PROCESSED_TABLES}
         quarantine = current_rows(paths, state, "quarantine", sessions)
-        measures = measure_batch(staged.sessions, versions, quarantine)
+        measures = measure_batch(staged.sessions, staged_rows(staged), quarantine)
         results = _judge(measures, self.limits)
-        reasons = list(_reasons(results))
-        inputs = BatchInputs(runs, state.base, securities or ())
-        if reasons:
-            return ProcessedBatch(staging.refuse(paths, staged, inputs, reasons), results)
-        return ProcessedBatch(staging.commit(paths, staged, inputs), results, metadata)
+        commit = staging.commit(paths, staged, inputs, state.base, list(_reasons(results)))
+        return ProcessedBatch(commit, results, metadata)
 
     def _base(self, parts: Iterable[Part]) -> dict[ProcessedTable, dict[str, int]]:
         """Return the number of rows by URI and table, as the job reads them."""

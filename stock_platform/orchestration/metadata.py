@@ -47,35 +47,29 @@ def table_preview(warehouse: Warehouse, table: Table) -> dg.TableMetadataValue:
     return rows_table(rows.to_pylist(), _column_types(table))
 
 
-def session_row_counts(
+def session_metadata(
     warehouse: Warehouse, table: Table, sessions: Sequence[date]
-) -> dict[date, int]:
-    """Return the number of rows per session of a fact, for sessions with rows."""
-    day = table.session_column
-    rows = warehouse.query(
-        f"SELECT {day} AS Session, COUNT(*) AS n FROM {table.name} "
-        f"WHERE {day} IN UNNEST(@sessions) GROUP BY Session",
-        {"sessions": list(sessions)},
-    )
-    return {row["Session"]: int(row["n"]) for row in rows.to_pylist()}
-
-
-def session_previews(
-    warehouse: Warehouse, table: Table, sessions: Sequence[date]
-) -> dict[date, dg.TableMetadataValue]:
-    """Return the first rows per session of a fact, for sessions with rows."""
+) -> dict[date, dict[str, Any]]:
+    """Return the number of rows and the first rows per session of a fact."""
     key = ", ".join(table.key)
     rows = warehouse.query(
-        f"SELECT * EXCEPT (RowInSession) FROM (SELECT *, ROW_NUMBER() OVER "
-        f"(PARTITION BY {table.session_column} ORDER BY {key}) AS RowInSession "
+        f"SELECT * FROM (SELECT *, COUNT(*) OVER (PARTITION BY {table.session_column}) AS RowsFound"
+        f", ROW_NUMBER() OVER (PARTITION BY {table.session_column} ORDER BY {key}) AS RowInSession "
         f"FROM {table.name} WHERE {table.session_column} IN UNNEST(@sessions)) AS numbered "
         f"WHERE RowInSession <= {_PREVIEW_ROWS} ORDER BY {key}",
         {"sessions": list(sessions)},
     )
-    by_session: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[date, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.to_pylist():
-        by_session[row[table.session_column]].append(row)
-    return {day: rows_table(found, _column_types(table)) for day, found in by_session.items()}
+        found[row[table.session_column]].append(row)
+    metadata: dict[date, dict[str, Any]] = {day: {"dagster/row_count": 0} for day in sessions}
+    for day, first_rows in found.items():
+        preview = [{name: row[name] for name in table.column_names} for row in first_rows]
+        metadata[day] = {
+            "dagster/row_count": first_rows[0]["RowsFound"],
+            "preview": rows_table(preview, _column_types(table)),
+        }
+    return metadata
 
 
 def rows_table(

@@ -6,7 +6,7 @@ It is read from the lake and never from Dagster's events, so it is right after a
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
+from logging import Logger
 
 from stock_platform.lake import raw_runs
 from stock_platform.lake.files import CorruptObjectError
@@ -15,34 +15,21 @@ from stock_platform.lake.processed import ProcessedState, read_state
 from stock_platform.lake.raw_runs import RawRun
 
 
-class Log(Protocol):
-    """The log of a run."""
-
-    def info(self, msg: str) -> object:
-        """Log a message."""
-
-    def warning(self, msg: str) -> object:
-        """Log a warning."""
-
-    def error(self, msg: str) -> object:
-        """Log an error."""
-
-
 @dataclass(frozen=True)
 class PendingBatch:
     """Sessions that were fetched and not processed.
 
     Attributes:
         sessions: ascending.
-        securities: the securities to which the batch is limited; None if it is of all.
+        securities: the securities to which the batch is limited; none if it is of all.
     """
 
     sessions: Sequence[str]
-    securities: Sequence[str] | None = None
+    securities: Sequence[str] = ()
 
 
 def pending_batches(
-    paths: LakePaths, partitions: Collection[str], own: Collection[str], log: Log
+    paths: LakePaths, partitions: Collection[str], own: Collection[str], log: Logger
 ) -> Iterator[PendingBatch]:
     """Yield batches of the sessions that usable runs have and no commit lists.
 
@@ -53,7 +40,7 @@ def pending_batches(
     of_all: set[str] = set()
     for run in _open_runs(paths, state, log):
         sessions = [session for session in state.pending(run) if session in wanted]
-        if run.securities is None:
+        if not run.securities:
             of_all.update(sessions)
         elif sessions:
             yield PendingBatch(sessions, run.securities)
@@ -61,10 +48,10 @@ def pending_batches(
         yield PendingBatch(list(group))
 
 
-def _open_runs(paths: LakePaths, state: ProcessedState, log: Log) -> Iterator[RawRun]:
+def _open_runs(paths: LakePaths, state: ProcessedState, log: Logger) -> Iterator[RawRun]:
     """Yield the usable runs that may have a session that no commit lists."""
     for name in raw_runs.run_names(paths):
-        if state.is_closed(name):
+        if str(name) in state.closed_runs:
             continue
         try:
             run = raw_runs.read_run(paths, name)

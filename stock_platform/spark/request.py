@@ -20,7 +20,7 @@ def job_request(  # noqa: PLR0913 - the fields of the request
     *,
     known_from: datetime,
     base: Mapping[ProcessedTable, Mapping[str, int]],
-    securities: Sequence[str] | None = None,
+    securities: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the request of the job, whose ``batch_id`` is derived from what the job asks for.
 
@@ -40,7 +40,7 @@ def job_request(  # noqa: PLR0913 - the fields of the request
     inputs = {
         "sessions": list(sessions),
         "symbols": sorted(set(symbols)),
-        "securities": None if securities is None else sorted(set(securities)),
+        "securities": sorted(set(securities)) or None,
         "files": {
             uri: {
                 "run": str(run.name),

@@ -3,7 +3,6 @@
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -12,11 +11,11 @@ import pyarrow.parquet as pq
 from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 
-from stock_platform.contracts import LOAD_LOG, TABLES, Table
+from stock_platform.contracts import TABLES, Table
 from stock_platform.contracts.renamed import RENAMED_COLUMNS
-from stock_platform.contracts.render import arrow_schema
 from stock_platform.contracts.versions import with_versions
 from stock_platform.lake import files
+from stock_platform.lake.commits import Commit
 from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery_jobs import (
     BigQueryJobs,
@@ -34,13 +33,12 @@ from stock_platform.warehouse.bigquery_versions import apply_script, require_con
 from stock_platform.warehouse.interface import (
     FACTS,
     Load,
-    LoadedBatch,
     VersionLoad,
-    WarehouseError,
+    Warehouse,
     require_all_versions,
     require_migrated,
+    typed_rows,
 )
-from stock_platform.warehouse.sql_dialect import rows_query
 
 # Scripts have no parameters for tables; the names are the contract's and a digest.
 _REPLACE: Final = """\
@@ -63,7 +61,7 @@ SELECT replaced;
 """
 
 
-class BigQueryWarehouse:
+class BigQueryWarehouse(Warehouse):
     """A `Warehouse` in a BigQuery dataset.
 
     Load jobs, which are free, fill a staging table. One transaction, which is billed for the bytes
@@ -103,12 +101,8 @@ class BigQueryWarehouse:
 
     def columns(self, table: Table) -> Sequence[str]:
         """Return the names of a table's columns, or none if the table does not exist."""
-        with translate_google_errors():
-            try:
-                found = self._client.get_table(self._name.table(table.name))
-            except NotFound:
-                return ()
-            return [field.name for field in found.schema]
+        found = self._found(table)
+        return [field.name for field in found.schema] if found else ()
 
     def rename_columns(self, renames: Mapping[Table, Mapping[str, str]]) -> None:
         """Rename columns of tables in one job, which goes on if this process dies."""
@@ -123,15 +117,10 @@ class BigQueryWarehouse:
             self._client.delete_table(made.reference, not_found_ok=True)
             self._client.create_table(made)
 
-    def applied_batches(self) -> Mapping[str, int]:
-        """Return the batches that the facts contain, and the sequence of each."""
-        rows = self.read(LOAD_LOG)
-        return dict(zip(rows["BatchId"].to_pylist(), rows["Sequence"].to_pylist(), strict=True))
-
     def apply(
         self,
         loads: Iterable[VersionLoad],
-        batches: Sequence[LoadedBatch],
+        batches: Sequence[Commit],
         *,
         rebuild: bool = False,
     ) -> Mapping[str, Load]:
@@ -146,8 +135,10 @@ class BigQueryWarehouse:
         jobs: dict[str, list[bigquery.LoadJob]] = {fact.name: [] for fact in FACTS}
         for load in all_loads:
             list(files.map_concurrently(partial(require_contract, load.table), load.uris))
-            content = repr(sorted(files.versions(load.uris).items()))
-            staging, job = self._staged(with_versions(load.table), content, list(load.uris))
+            # The name of a part contains the digest of its content.
+            staging, job = self._staged(
+                with_versions(load.table), repr(sorted(load.uris)), list(load.uris)
+            )
             staged[staging] = load
             jobs[load.table.name].append(job)
         script, parameters = apply_script(staged, batches, rebuild=rebuild)
@@ -190,18 +181,17 @@ class BigQueryWarehouse:
         with translate_google_errors():
             return job.to_arrow(create_bqstorage_client=self._settings.storage_read_api)
 
-    def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
-        """Return rows of a table, of some sessions or all, in the order of its key."""
-        return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
-
     def contract_differences(self, table: Table) -> Sequence[str]:
         """Return one sentence per difference between a table and its contract."""
+        found = self._found(table)
+        return differences(found, table) if found else ["the table does not exist"]
+
+    def _found(self, table: Table) -> bigquery.Table | None:
         with translate_google_errors():
             try:
-                found = self._client.get_table(self._name.table(table.name))
+                return self._client.get_table(self._name.table(table.name))
             except NotFound:
-                return ["the table does not exist"]
-            return differences(found, table)
+                return None
 
     @cached_property
     def _jobs(self) -> BigQueryJobs:
@@ -217,17 +207,22 @@ class BigQueryWarehouse:
     def _replace_rows(
         self, table: Table, rows: pa.Table, scope: str, parameters: Mapping[str, Any]
     ) -> Load:
-        try:
-            typed = rows.select(list(table.column_names)).cast(arrow_schema(table))
-        except (KeyError, ValueError) as error:
-            raise WarehouseError(f"{table.name}: rows do not fit its contract: {error}") from error
+        typed = typed_rows(table, rows)
         content = io.BytesIO()
         pq.write_table(typed, content, compression="zstd")
         digest = hashlib.sha256(content.getbuffer()).hexdigest()
         staging, load = self._staged(table, f"{digest} {scope} {parameters}", content)
-        return self._replace(
-            table, staging, load, scope, {**parameters, "expected": typed.num_rows}
+        columns = ", ".join(table.column_names)
+        script = _REPLACE.format(table=table.name, staging=staging, columns=columns, scope=scope)
+        done = self._jobs.transaction(
+            staging.replace("staging", "replace", 1),
+            script,
+            {**parameters, "expected": typed.num_rows},
         )
+        with translate_google_errors():
+            ((replaced,),) = (row.values() for row in done.result())
+            self._client.delete_table(self._name.table(staging), not_found_ok=True)
+        return Load(typed.num_rows, int(replaced), statistics([load], done))
 
     def _staged(
         self, table: Table, identity: str, source: list[str] | io.BytesIO
@@ -264,22 +259,6 @@ class BigQueryWarehouse:
 
         name = f"load-{table.name}-{digest}"
         return staging.table_id, self._jobs.load(name, start, is_complete)
-
-    def _replace(
-        self,
-        table: Table,
-        staging: str,
-        load: bigquery.LoadJob,
-        scope: str,
-        parameters: Mapping[str, Any],
-    ) -> Load:
-        columns = ", ".join(table.column_names)
-        script = _REPLACE.format(table=table.name, staging=staging, columns=columns, scope=scope)
-        done = self._jobs.transaction(staging.replace("staging", "replace", 1), script, parameters)
-        with translate_google_errors():
-            ((replaced,),) = (row.values() for row in done.result())
-            self._client.delete_table(self._name.table(staging), not_found_ok=True)
-        return Load(int(parameters["expected"]), int(replaced), statistics([load], done))
 
 
 def _digest(*parts: object) -> str:

@@ -23,9 +23,9 @@ from stock_platform.contracts import LOAD_LOG, Table
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.contracts.versions import WITHDRAWN, with_versions
 from stock_platform.lake import files
+from stock_platform.lake.commits import Commit
 from stock_platform.warehouse.interface import (
     FACTS,
-    LoadedBatch,
     VersionLoad,
     WarehouseError,
     require_migrated,
@@ -98,7 +98,7 @@ SELECT {counters};
 
 
 def apply_script(
-    loads: Mapping[str, VersionLoad], batches: Sequence[LoadedBatch], *, rebuild: bool
+    loads: Mapping[str, VersionLoad], batches: Sequence[Commit], *, rebuild: bool
 ) -> tuple[str, dict[str, Any]]:
     """Return the script and its parameters. Its result has one column per number of a `Load`.
 
@@ -147,7 +147,7 @@ def _statements(
     yield _COMMIT.format(counters=counters)
 
 
-def _parameters(batches: Sequence[LoadedBatch]) -> dict[str, Any]:
+def _parameters(batches: Sequence[Commit]) -> dict[str, Any]:
     if not batches:
         return {}
     return {
@@ -155,8 +155,8 @@ def _parameters(batches: Sequence[LoadedBatch]) -> dict[str, Any]:
         "first_sequence": batches[0].sequence,
         "sequences": [batch.sequence for batch in batches],
         "known_from": [batch.known_from for batch in batches],
-        "price_rows": [batch.price_rows for batch in batches],
-        "action_rows": [batch.action_rows for batch in batches],
+        "price_rows": [batch.rows("stock_prices") for batch in batches],
+        "action_rows": [batch.rows("corporate_actions") for batch in batches],
     }
 
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +10,9 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from stock_platform.contracts import LOAD_LOG, Table
-from stock_platform.contracts.render import arrow_schema, create_table
+from stock_platform.contracts import Table
+from stock_platform.contracts.render import create_table
+from stock_platform.lake.commits import Commit
 from stock_platform.warehouse.duckdb_generations import Generations, compact, is_bloated
 from stock_platform.warehouse.duckdb_tables import (
     INCOMING,
@@ -24,8 +24,14 @@ from stock_platform.warehouse.duckdb_tables import (
     replace,
 )
 from stock_platform.warehouse.duckdb_versions import apply_versions
-from stock_platform.warehouse.interface import Load, LoadedBatch, VersionLoad, WarehouseError
-from stock_platform.warehouse.sql_dialect import duckdb_sql, rows_query
+from stock_platform.warehouse.interface import (
+    Load,
+    VersionLoad,
+    Warehouse,
+    WarehouseError,
+    typed_rows,
+)
+from stock_platform.warehouse.sql_dialect import duckdb_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,7 +46,7 @@ _DAMAGE_MESSAGES: Final = (
 )
 
 
-class DuckDBWarehouse:
+class DuckDBWarehouse(Warehouse):
     """A `Warehouse` in a DuckDB file.
 
     Each transaction opens and closes the file, and publishes a generation when it has committed.
@@ -85,15 +91,10 @@ class DuckDBWarehouse:
             connection.execute(f"DROP TABLE IF EXISTS {table.name}")
             connection.execute(duckdb_sql(create_table(table)))
 
-    def applied_batches(self) -> Mapping[str, int]:
-        """Return the batches that the facts contain, and the sequence of each."""
-        rows = self.read(LOAD_LOG)
-        return dict(zip(rows["BatchId"].to_pylist(), rows["Sequence"].to_pylist(), strict=True))
-
     def apply(
         self,
         loads: Iterable[VersionLoad],
-        batches: Sequence[LoadedBatch],
+        batches: Sequence[Commit],
         *,
         rebuild: bool = False,
     ) -> Mapping[str, Load]:
@@ -116,25 +117,16 @@ class DuckDBWarehouse:
         with self._newest_generation() as connection:
             return connection.sql(duckdb_sql(sql), params=dict(parameters or {})).to_arrow_table()
 
-    def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
-        """Return the rows of some or all sessions of a table, ordered by its key."""
-        return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
-
     def contract_differences(self, table: Table) -> Sequence[str]:
         """Compare a table with its contract. Return one sentence per difference."""
         with self._newest_generation() as connection:
             return differences(connection, table)
 
     def _replace(self, table: Table, rows: pa.Table, scope: Scope | None) -> Load:
-        try:
-            typed = rows.select(list(table.column_names)).cast(arrow_schema(table))
-        except (KeyError, ValueError) as error:
-            raise WarehouseError(
-                f"{table.name}: rows do not match its contract: {error}"
-            ) from error
+        typed = typed_rows(table, rows)
         with self._transaction() as connection:
             connection.register(INCOMING, typed)
-            return replace(connection, table, scope, typed.num_rows)
+            return replace(connection, table, scope)
 
     def _is_complete(self) -> bool:
         """Whether all tables exist, and all changes are published."""

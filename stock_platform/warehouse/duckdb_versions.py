@@ -5,17 +5,16 @@ Names come from the contracts and values are parameters, so SQL never contains o
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from stock_platform.contracts.versions import WITHDRAWN
 from stock_platform.lake import files
+from stock_platform.lake.commits import Commit
 from stock_platform.warehouse.duckdb_tables import require_contract
 from stock_platform.warehouse.interface import (
     FACTS,
     Load,
-    LoadedBatch,
     VersionLoad,
     WarehouseError,
     require_all_versions,
@@ -40,7 +39,7 @@ _ADDED_COLUMNS: Final = {
 def apply_versions(
     connection: "DuckDBPyConnection",
     loads: Iterable[VersionLoad],
-    batches: Sequence[LoadedBatch],
+    batches: Sequence[Commit],
     *,
     rebuild: bool,
 ) -> dict[str, Load]:
@@ -68,16 +67,21 @@ def apply_versions(
     return {fact.name: Load(rows[fact.name], replaced[fact.name]) for fact in FACTS}
 
 
-def _list_batches(connection: "DuckDBPyConnection", batches: Sequence[LoadedBatch]) -> None:
+def _list_batches(connection: "DuckDBPyConnection", batches: Sequence[Commit]) -> None:
     """Create a temporary table with the rows of load_log to insert."""
     connection.execute(f"CREATE TEMP TABLE {_BATCHES} AS SELECT * FROM load_log WHERE FALSE")
     if batches:
         # One list per column: inserting row by row takes seconds for the batches of years.
-        names = [field.name for field in fields(LoadedBatch)]
-        values = {name: [getattr(batch, name) for batch in batches] for name in names}
-        columns = ", ".join(f"unnest(${name})" for name in names)
+        columns = [
+            [batch.sequence for batch in batches],
+            [batch.batch_id for batch in batches],
+            [batch.known_from for batch in batches],
+            [batch.rows("stock_prices") for batch in batches],
+            [batch.rows("corporate_actions") for batch in batches],
+        ]
+        unnested = ", ".join(["unnest(?)"] * len(columns))
         connection.execute(
-            f"INSERT INTO {_BATCHES} SELECT {columns}, $now", {**values, "now": datetime.now(UTC)}
+            f"INSERT INTO {_BATCHES} SELECT {unnested}, ?", [*columns, datetime.now(UTC)]
         )
 
 

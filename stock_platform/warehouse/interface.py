@@ -6,14 +6,17 @@ Every operation is atomic and idempotent. All implementations pass the same cont
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, Table
+from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, LOAD_LOG, Table
 from stock_platform.contracts.renamed import outdated_columns
+from stock_platform.contracts.render import arrow_schema
 from stock_platform.errors import StockPlatformError
+from stock_platform.lake.commits import Commit
+from stock_platform.warehouse.sql_dialect import rows_query
 
 # The facts that are projections of versions in the lake.
 FACTS: Final = (FACT_STOCK_PRICE, FACT_CORPORATE_ACTION)
@@ -44,8 +47,8 @@ class VersionLoad:
 
     Attributes:
         table: the fact.
-        uris: Parquet objects, which may also have rows of other batches. Each holds the fact's
-            columns, KnownFrom and Change.
+        uris: Parquet objects, which are never changed, and may also have rows of other batches.
+            Each holds the fact's columns, KnownFrom and Change.
         rows: number of rows that the applied batches have in these objects.
         first: lowest date of these rows.
         last: highest date of these rows.
@@ -56,23 +59,6 @@ class VersionLoad:
     rows: int
     first: date
     last: date
-
-
-@dataclass(frozen=True)
-class LoadedBatch:
-    """A batch to apply, as `load_log` records it.
-
-    Attributes:
-        sequence: place of the batch in the order of the lake's commits.
-        price_rows: number of versions of prices, including withdrawn ones.
-        action_rows: number of versions of corporate actions, including withdrawn ones.
-    """
-
-    sequence: int
-    batch_id: str
-    known_from: datetime
-    price_rows: int
-    action_rows: int
 
 
 class Warehouse(Protocol):
@@ -99,11 +85,13 @@ class Warehouse(Protocol):
 
     def applied_batches(self) -> Mapping[str, int]:
         """Return the batches that the facts contain, and the sequence of each."""
+        rows = self.read(LOAD_LOG)
+        return dict(zip(rows["BatchId"].to_pylist(), rows["Sequence"].to_pylist(), strict=True))
 
     def apply(
         self,
         loads: Iterable[VersionLoad],
-        batches: Sequence[LoadedBatch],
+        batches: Sequence[Commit],
         *,
         rebuild: bool = False,
     ) -> Mapping[str, Load]:
@@ -146,6 +134,7 @@ class Warehouse(Protocol):
 
     def read(self, table: Table, sessions: Sequence[date] | None = None) -> pa.Table:
         """Return the rows of some or all sessions of a table, ordered by its key."""
+        return self.query(*rows_query(table, sessions)).cast(arrow_schema(table))
 
     def contract_differences(self, table: Table) -> Sequence[str]:
         """Compare a table with its contract. Return one sentence per difference."""
@@ -173,7 +162,19 @@ def require_migrated(table: Table, columns: Iterable[str], owner: str = "the war
         )
 
 
-def require_all_versions(loads: Iterable[VersionLoad], batches: Sequence[LoadedBatch]) -> None:
+def typed_rows(table: Table, rows: pa.Table) -> pa.Table:
+    """Return rows with the columns and types of a contract.
+
+    Raises:
+        WarehouseError: they do not match it.
+    """
+    try:
+        return rows.select(list(table.column_names)).cast(arrow_schema(table))
+    except (KeyError, ValueError) as error:
+        raise WarehouseError(f"{table.name}: rows do not match its contract: {error}") from error
+
+
+def require_all_versions(loads: Iterable[VersionLoad], batches: Sequence[Commit]) -> None:
     """Require that the loads have as many rows as the batches.
 
     Raises:
@@ -183,8 +184,8 @@ def require_all_versions(loads: Iterable[VersionLoad], batches: Sequence[LoadedB
     for load in loads:
         given[load.table.name] += load.rows
     committed = (
-        sum(batch.price_rows for batch in batches),
-        sum(batch.action_rows for batch in batches),
+        sum(batch.rows("stock_prices") for batch in batches),
+        sum(batch.rows("corporate_actions") for batch in batches),
     )
     for (name, rows), expected in zip(given.items(), committed, strict=True):
         if rows != expected:

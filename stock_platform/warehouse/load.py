@@ -1,7 +1,7 @@
 """Loads of the warehouse: batches that the lake has committed and the facts do not contain yet."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -9,11 +9,11 @@ from typing import Final
 from stock_platform.lake.commits import Commit, Part
 from stock_platform.lake.migrate_processed import require_migrated_lake
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import FACT_SOURCES, ProcessedState, damage, part_uri
+from stock_platform.lake.processed import ProcessedState, damage, part_uri
+from stock_platform.lake.versions import FACT_SOURCES
 from stock_platform.warehouse.interface import (
     FACTS,
     Load,
-    LoadedBatch,
     VersionLoad,
     Warehouse,
     WarehouseError,
@@ -80,9 +80,7 @@ def apply_pending(
     pending = [batch for batch in unapplied if batch.batch_id not in skipped]
     if not pending and not (rebuild and applied):
         return Applied(skipped=skipped)
-    loads = warehouse.apply(
-        _loads(paths, state, pending), [_loaded(batch) for batch in pending], rebuild=rebuild
-    )
+    loads = warehouse.apply(_loads(paths, state, pending), pending, rebuild=rebuild)
     sessions = {session for batch in pending for session in batch.sessions}
     return Applied([batch.batch_id for batch in pending], sorted(sessions), loads, skipped)
 
@@ -91,34 +89,21 @@ def _damaged(
     paths: LakePaths, state: ProcessedState, batches: Sequence[Commit]
 ) -> Mapping[str, str]:
     """Return the batches with a row in a damaged part, and the damage."""
+    reasons = damage(paths, _live_parts(state, batches))
     return {
-        batch.batch_id: reason
-        for part, reason in damage(paths, _live_parts(state, batches)).items()
+        batch.batch_id: reasons[part]
         for batch in batches
         for own in batch.parts
-        if (own.table, own.year) == (part.table, part.year)
-        and _has_rows_of(state, part, batch, own)
+        for part in state.holders(own)
+        if part in reasons
     }
 
 
-def _live_parts(state: ProcessedState, batches: Sequence[Commit]) -> Iterator[Part]:
-    """Yield the live parts of the facts that may have a row of the batches."""
-    committed: dict[tuple[str, int], list[tuple[Commit, Part]]] = defaultdict(list)
-    for batch in batches:
-        for own in batch.parts:
-            committed[own.table, own.year].append((batch, own))
-    for source in FACT_SOURCES.values():
-        for part in state.parts(source):
-            found = committed.get((source, part.year), [])
-            if any(_has_rows_of(state, part, batch, own) for batch, own in found):
-                yield part
-
-
-def _has_rows_of(state: ProcessedState, part: Part, batch: Commit, own: Part) -> bool:
-    """Return whether a live part may have versions of a batch, given its part as committed."""
-    if part.is_compacted:
-        return state.was_compacted(own, batch)
-    return part.owner == batch.batch_id
+def _live_parts(state: ProcessedState, batches: Iterable[Commit]) -> set[Part]:
+    """Return the live parts of the facts that may have a row of the batches."""
+    sources = FACT_SOURCES.values()
+    committed = [part for batch in batches for part in batch.parts if part.table in sources]
+    return {part for own in committed for part in state.holders(own)}
 
 
 def _require_known(applied: Mapping[str, int], batches: Sequence[Commit]) -> None:
@@ -135,21 +120,11 @@ def _require_known(applied: Mapping[str, int], batches: Sequence[Commit]) -> Non
             )
 
 
-def _loaded(batch: Commit) -> LoadedBatch:
-    return LoadedBatch(
-        batch.sequence,
-        batch.batch_id,
-        batch.known_from,
-        price_rows=batch.rows("stock_prices"),
-        action_rows=batch.rows("corporate_actions"),
-    )
-
-
 def _loads(
     paths: LakePaths, state: ProcessedState, pending: Sequence[Commit]
 ) -> Iterator[VersionLoad]:
     """Yield loads of whole years, because all versions of a key must be in one load."""
-    live = list(_live_parts(state, pending))
+    live = sorted(_live_parts(state, pending), key=lambda part: part.name)
     for fact in FACTS:
         source = FACT_SOURCES[fact.name]
         committed = [part for batch in pending for part in batch.parts if part.table == source]

@@ -3,7 +3,7 @@
 A damaged day is named and left unchanged; all others are restored. Idempotent.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +36,7 @@ class RestoreResult:
 def check_result_rows(paths: LakePaths, warehouse: Warehouse) -> RestoreResult:
     """Restore asset_check_result."""
     rows, waiting = 0, arrow_schema(ASSET_CHECK_RESULT).empty_table()
-    problems = [*_unrecognised(paths.check_results_folder())]
+    problems = files.unrecognised_folders(paths.check_results_folder())
     for day in check_results.days(paths):
         try:
             waiting = pa.concat_tables([waiting, check_results.read(paths, day)])
@@ -53,11 +53,3 @@ def _load_results(warehouse: Warehouse, rows: pa.Table) -> int:
         return 0
     runs = pc.unique(rows["RunId"]).to_pylist()
     return warehouse.replace_where(ASSET_CHECK_RESULT, "RunId", runs, rows).rows
-
-
-def _unrecognised(folder: str) -> Iterator[str]:
-    for uri in files.unrecognised_folders(folder):
-        yield (
-            f"{uri} is not named after a session and was not read: rename it to date=yyyy-mm-dd, "
-            "or delete it"
-        )

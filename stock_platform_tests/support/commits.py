@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from stock_platform.lake import commits, files
 from stock_platform.lake.commits import Commit, ConflictError, Part
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import VERSION_SCHEMAS, part_uri
+from stock_platform.lake.processed import part_uri
 from stock_platform.lake.staging import StagedBatch, read_staged
-from stock_platform.warehouse.interface import LoadedBatch
+from stock_platform.lake.versions import VERSION_SCHEMAS
 
 SESSION = "2012-01-03"
 KNOWN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -109,10 +109,8 @@ def store_part(
     content = parquet(table, rows, day)
     digest = hashlib.sha256(content).hexdigest()
     dates = sorted(str(row["TradeDate"]) for row in rows)
-    ids = sorted(row["SecurityId"] for row in rows if row["SecurityId"]) or [""]
     path = f"year={dates[0][:4]}/batch-{day}.{digest[:12]}.parquet"
-    bounds = (dates[0], dates[-1], ids[0], ids[-1])
-    part = Part(table, path, len(rows), len(content), digest, *bounds)
+    part = Part(table, path, len(rows), digest, dates[0], dates[-1])
     files.create(part_uri(paths, part), content)
     return part
 
@@ -126,9 +124,13 @@ def parquet(table: ProcessedTable, rows: Iterable[dict[str, Any]], day: int) -> 
     return bytes(sink.getvalue())
 
 
-def loaded_batch(day: int, prices: int = 0, actions: int = 0) -> LoadedBatch:
-    """The batch of a day with numbers of versions, as load_log records it."""
-    return LoadedBatch(day, f"batch-{day}", known(day), prices, actions)
+def loaded_batch(day: int, prices: int = 0, actions: int = 0) -> Commit:
+    """The batch of a day with numbers of versions."""
+    parts = (
+        Part("stock_prices", "", prices, "", SESSION, SESSION),
+        Part("corporate_actions", "", actions, "", SESSION, SESSION),
+    )
+    return Commit("batch", day, f"batch-{day}", known(day), (), (), parts=parts)
 
 
 def stage(

@@ -3,7 +3,8 @@
 from typing import Any
 
 from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.processed import current_rows, read_state
+from stock_platform.lake.processed import read_state
+from stock_platform.lake.versions import current_rows
 
 
 def current(paths: LakePaths, table: ProcessedTable, *sessions: str) -> list[dict[str, Any]]:
@@ -14,5 +15,4 @@ def current(paths: LakePaths, table: ProcessedTable, *sessions: str) -> list[dic
 def metrics_of(paths: LakePaths, session: str) -> dict[str, Any]:
     """What the newest batch has measured for a session."""
     batch = read_state(paths).newest(session)
-    assert batch is not None, f"{session} was never processed"
     return dict(batch.metrics[session])

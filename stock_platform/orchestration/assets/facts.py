@@ -20,15 +20,11 @@ from stock_platform.orchestration.assets.common import (
     table_description,
     table_metadata,
 )
-from stock_platform.orchestration.metadata import (
-    session_previews,
-    session_row_counts,
-    table_preview,
-)
+from stock_platform.orchestration.metadata import session_metadata, table_preview
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.plain_text import pluralise
-from stock_platform.warehouse.interface import FACTS, Warehouse
+from stock_platform.warehouse.interface import FACTS, Load
 from stock_platform.warehouse.load import Applied, apply_pending
 
 GROUP: Final = "warehouse"
@@ -75,6 +71,7 @@ def facts_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.AssetsDefinition:
         warehouse lacks. A session without a new batch is left unchanged.
         """
         keys = session_keys(context, days)
+        days_of_run = [date.fromisoformat(key) for key in keys]
         store = warehouse.open()
         applied = apply_pending(lake.paths, store, read_state(lake.paths))
         for name, load in applied.loads.items():
@@ -87,7 +84,10 @@ def facts_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.AssetsDefinition:
         _observe_others(context, applied, keys)
         for table in FACTS:
             if dg.AssetKey(table.name) in context.selected_asset_keys:
-                _describe_sessions(context, store, table, keys)
+                for day, metadata in session_metadata(store, table, days_of_run).items():
+                    context.add_asset_metadata(
+                        metadata, asset_key=table.name, partition_key=day.isoformat()
+                    )
                 yield dg.MaterializeResult(
                     asset_key=table.name, metadata=_run_metadata(applied, table)
                 )
@@ -104,22 +104,8 @@ def _require_loaded(batches: Mapping[str, Commit], applied: Applied) -> None:
         raise dg.Failure(f"{named}: not loaded: {reason}", allow_retries=False)
 
 
-def _describe_sessions(
-    context: dg.AssetExecutionContext, store: Warehouse, table: Table, keys: Sequence[str]
-) -> None:
-    days = [date.fromisoformat(key) for key in keys]
-    counts, previews = session_row_counts(store, table, days), session_previews(store, table, days)
-    for key, day in zip(keys, days, strict=True):
-        metadata: dict[str, Any] = {"dagster/row_count": counts.get(day, 0)}
-        if day in previews:
-            metadata["preview"] = previews[day]
-        context.add_asset_metadata(metadata, asset_key=table.name, partition_key=key)
-
-
 def _run_metadata(applied: Applied, table: Table) -> Mapping[str, Any]:
-    load = applied.loads.get(table.name)
-    if load is None:
-        return {"run_rows_loaded": 0, "run_rows_replaced": 0}
+    load = applied.loads.get(table.name, Load(0, 0))
     return {
         "run_rows_loaded": load.rows,
         "run_rows_replaced": load.replaced,

@@ -77,8 +77,7 @@ def processed_stock_prices_asset(
         if not context.selected_asset_keys:
             yield from _check_results(context, [judge_committed(lake.paths, keys, limits)])
             return
-        symbols = raw_erp_companies.records["TICKER"].to_pylist()
-        runner = batch_runner(context, lake, spark, symbols, limits)
+        runner = batch_runner(context, lake, spark, raw_erp_companies, limits)
         partitions = days.get_partition_keys()
         caught_up = runner.catch_up(pending_batches(lake.paths, partitions, keys, context.log))
         own = runner.process(keys)
@@ -106,7 +105,7 @@ def batch_runner(
     context: StepContext,
     lake: LakeResource,
     spark: SparkResource,
-    symbols: Sequence[str],
+    companies: ErpSnapshot,
     limits: QualityLimits,
 ) -> BatchRunner:
     """Return the runner of batches of a step."""
@@ -115,7 +114,7 @@ def batch_runner(
         lambda batch: spark.run(context, batch),
         context.run.run_id,
         context.log,
-        symbols,
+        companies.records["TICKER"].to_pylist(),
         limits,
     )
 

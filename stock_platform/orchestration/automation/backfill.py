@@ -9,9 +9,7 @@ from pydantic import Field
 
 from stock_platform.erp import store as erp_store
 from stock_platform.lake import raw_run_writer, raw_runs
-from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.processed import read_state
-from stock_platform.lake.raw_runs import RawRun, RunName
 from stock_platform.orchestration.assets.processed import batch_runner
 from stock_platform.orchestration.fetch import plan_fetch, run_fetch
 from stock_platform.orchestration.resources import (
@@ -60,11 +58,10 @@ def backfill_securities_job(limits: QualityLimits) -> dg.JobDefinition:
         context: dg.OpExecutionContext, name: str, lake: LakeResource, spark: SparkResource
     ) -> str:
         """Compare all records of the securities with their current rows."""
-        run, securities = _limited_run(lake.paths, name)
+        run = raw_runs.find_run(lake.paths, name)
         companies = erp_store.load(lake.paths, "companies")
-        symbols = companies.records["TICKER"].to_pylist()
-        runner = batch_runner(context, lake, spark, symbols, limits)
-        commit = runner.process(run.sessions, securities).commit
+        runner = batch_runner(context, lake, spark, companies, limits)
+        commit = runner.process(run.sessions, run.securities).commit
         if commit.reasons:
             raise dg.Failure("\n".join(["The batch was refused:", *commit.reasons]))
         prices, actions = commit.rows("stock_prices"), commit.rows("corporate_actions")
@@ -103,12 +100,3 @@ def backfill_securities_job(limits: QualityLimits) -> dg.JobDefinition:
         load_securities(process_securities(fetch_securities()))
 
     return backfill_securities
-
-
-def _limited_run(paths: LakePaths, name: str) -> tuple[RawRun, list[str]]:
-    """Return a raw run with the securities to which it is limited."""
-    parsed = RunName.parse(name)
-    run = raw_runs.read_run(paths, parsed) if parsed else None
-    if run is None or run.securities is None:
-        raise dg.Failure(f"raw run {name} is missing: run the job again")
-    return run, run.securities

@@ -19,7 +19,7 @@ from stock_platform.lake.processed import read_state
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.plain_text import pluralise
 from stock_platform.warehouse import restore
-from stock_platform.warehouse.interface import FACTS, Warehouse
+from stock_platform.warehouse.interface import FACTS, Load, Warehouse
 from stock_platform.warehouse.load import apply_pending
 from stock_platform.warehouse.restore import RestoreResult
 
@@ -72,8 +72,8 @@ def restore_facts(
     """Replay all committed batches into both facts, in one transaction."""
     applied = apply_pending(lake.paths, warehouse.open(), read_state(lake.paths), rebuild=True)
     problems = [f"batch {batch_id}: {reason}" for batch_id, reason in applied.skipped.items()]
-    rows = {table.name: applied.loads.get(table.name) for table in FACTS}
-    done = {name: RestoreResult(load.rows if load else 0, []) for name, load in rows.items()}
+    loads = {table.name: applied.loads.get(table.name, Load(0, 0)) for table in FACTS}
+    done = {name: RestoreResult(load.rows, []) for name, load in loads.items()}
     _report(context, done, problems)
 
 

@@ -12,11 +12,17 @@ import dagster as dg
 
 from stock_platform.erp import store as erp_store
 from stock_platform.errors import StockPlatformError
-from stock_platform.lake import commits, files, repair
+from stock_platform.lake import commits, files
 from stock_platform.lake.commits import Commit, Part
 from stock_platform.lake.files import CorruptObjectError
-from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import ProcessedState, part_uri, read_state
+from stock_platform.lake.paths import ProcessedTable
+from stock_platform.lake.processed import (
+    ProcessedState,
+    damage,
+    part_uri,
+    read_state,
+    replace_parts,
+)
 from stock_platform.lake.rebuild_raw import rebuild_records
 from stock_platform.orchestration.assets.processed import batch_runner
 from stock_platform.orchestration.batches import BatchRunner
@@ -55,13 +61,12 @@ def rebuild_processed_prices_job(limits: QualityLimits) -> dg.JobDefinition:
         for uri in commits.restore(paths):
             context.log.info(f"restored from the journal: {uri}")
         state = read_state(paths)
-        damaged = repair.damaged_parts(paths, state)
+        damaged = list(damage(paths, state.parts()))
         if not damaged:
             context.log.info("every part is intact")
             return
         companies = erp_store.load(paths, "companies")
-        symbols = companies.records["TICKER"].to_pylist()
-        runner = batch_runner(context, lake, spark, symbols, limits)
+        runner = batch_runner(context, lake, spark, companies, limits)
         repaired, problems = _rebuild(runner, state, damaged)
         _end(context, repaired, problems)
 
@@ -84,14 +89,12 @@ def _rebuild(
     """Run the batches of damaged parts again, in order, and replace these parts."""
     paths, problems = runner.paths, []
     for part in damaged:
-        _move_aside(paths, part)
-    names = {part.name for part in damaged}
-    intact = [part for table in PROCESSED_TABLES for part in state.parts(table)]
-    intact = [part for part in intact if part.name not in names]
+        files.move_aside(part_uri(paths, part))
+    intact = [part for part in state.parts() if part not in damaged]
     added: list[Part] = []
     failed: set[tuple[ProcessedTable, int]] = set()
     for batch in state.batches:
-        lost = repair.lost_parts(batch, damaged, state)
+        lost = [part for part in batch.parts if set(damaged) & set(state.holders(part))]
         if not lost:
             continue
         wanted = {(part.table, part.year): part.rows for part in lost}
@@ -108,7 +111,7 @@ def _rebuild(
     kept = [part for part in added if (part.table, part.year) not in failed]
     if removed:
         owner = f"repair-{len(state.commits)}"
-        repair.replace_parts(paths, owner, removed, kept, datetime.now(UTC))
+        replace_parts(paths, owner, removed, kept, datetime.now(UTC))
     return len(removed), problems
 
 
@@ -123,13 +126,6 @@ def _require_equal_rows(
                 f"in {year} instead of {expected:,}: the Spark job or its raw runs have changed "
                 "since; restore the part itself"
             )
-
-
-def _move_aside(paths: LakePaths, part: Part) -> None:
-    uri = part_uri(paths, part)
-    if files.exists(uri):
-        files.copy(uri, f"{uri}.damaged")
-        files.delete(uri)
 
 
 def _end(context: dg.OpExecutionContext, done: int, problems: Sequence[str]) -> None:

@@ -89,7 +89,7 @@ def _usable_runs(paths: LakePaths, sessions: Sequence[str]) -> list[RawRun]:
         )
     runs = raw_runs.runs_of(paths, sessions)
     usable = [run for run in runs if not run.refused]
-    fetched = {session for run in usable if run.securities is None for session in run.sessions}
+    fetched = {session for run in usable if not run.securities for session in run.sessions}
     missing = [session for session in sessions if session not in fetched]
     if missing:
         more = " ..." if len(missing) > _MAX_LISTED else ""

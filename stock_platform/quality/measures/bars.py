@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from stock_platform.lake.paths import LakePaths, ProcessedTable
-from stock_platform.lake.processed import ProcessedState, current_rows
+from stock_platform.lake.processed import ProcessedState
+from stock_platform.lake.versions import current_rows
 from stock_platform.quality.measures.price_context import with_neighbours
 from stock_platform.settings.quality import QualityLimits
 

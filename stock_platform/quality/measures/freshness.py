@@ -79,4 +79,4 @@ def _fetched_sessions(paths: LakePaths, names: Sequence[RunName], since: str) ->
 
 def _counts(run: RawRun) -> bool:
     """Return whether the sessions of a run count as fetched: it is usable and of all symbols."""
-    return not run.refused and run.securities is None
+    return not run.refused and not run.securities

@@ -10,12 +10,8 @@ import pyarrow as pa
 
 from stock_platform.lake.commits import Commit, SessionMetrics
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
-from stock_platform.lake.processed import (
-    ProcessedState,
-    batch_rows,
-    current_rows,
-    rows_by_session,
-)
+from stock_platform.lake.processed import ProcessedState
+from stock_platform.lake.versions import batch_rows, current_rows, rows_by_session
 from stock_platform.quality.rules.processed import ProcessedMeasure
 from stock_platform.quality.rules.result import MAX_EXAMPLES
 
@@ -32,19 +28,13 @@ def measure_processed_sessions(
     Raises:
         FileNotFoundError: a session was never processed.
     """
-    batches: dict[int, Commit] = {}
-    newest: dict[int, list[str]] = defaultdict(list)
-    for session in sessions:
-        batch = state.newest(session)
-        if batch is None:
-            raise FileNotFoundError(f"processed_stock_prices has no session {session}")
-        batches[batch.sequence] = batch
-        newest[batch.sequence].append(session)
-    measures: dict[str, ProcessedMeasure] = {}
-    for batch in batches.values():
-        found = measure_committed_batch(paths, state, batch)
-        measures |= {session: found[session] for session in newest[batch.sequence]}
-    return measures
+    newest: dict[str, Commit] = {session: state.newest(session) for session in sessions}
+    batches = {batch.sequence: batch for batch in newest.values()}
+    measured = {
+        sequence: measure_committed_batch(paths, state, batch)
+        for sequence, batch in batches.items()
+    }
+    return {session: measured[batch.sequence][session] for session, batch in newest.items()}
 
 
 def measure_committed_batch(

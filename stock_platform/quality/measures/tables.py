@@ -13,12 +13,8 @@ from stock_platform.contracts import (
 )
 from stock_platform.lake import raw_runs
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import (
-    FACT_SOURCES,
-    current_rows,
-    read_state,
-    rows_by_session,
-)
+from stock_platform.lake.processed import read_state
+from stock_platform.lake.versions import FACT_SOURCES, current_rows, rows_by_session
 from stock_platform.quality.measures.dimensions import flaws
 from stock_platform.quality.rules.tables import TableMeasure
 from stock_platform.warehouse.interface import Warehouse
@@ -98,7 +94,7 @@ def measure_fact_sessions(
     state = read_state(paths)
     current = current_rows(paths, state, FACT_SOURCES[table.name], sessions, ["TradeDate"])
     processed_rows = rows_by_session(current)
-    runs = [run for run in raw_runs.runs_of(paths, sessions) if not run.refused]
+    runs = raw_runs.usable_runs(paths, sessions)
     measures = {}
     for session, day in zip(sessions, days, strict=True):
         processed = state.processed_runs(session)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import current_rows, read_state
+from stock_platform.lake.processed import read_state
+from stock_platform.lake.versions import current_rows
 from stock_platform.quality.report.model import Coverage
 from stock_platform.warehouse.interface import Warehouse
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from stock_platform.lake import check_results, files
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed_0_1_0 import OldLayer
+from stock_platform.lake.processed_0_1_0 import list_old_sessions, read_old_session
 from stock_platform_tests.support.failing_disk import FailingDisk, full_disk
 
 DAY, NEXT = "2012-07-02", "2012-07-03"
@@ -28,18 +29,26 @@ def test_failed_write_leaves_earlier_object(tmp_path, fail_at):
     ]
 
 
+def is_old_session(paths, session):
+    try:
+        return read_old_session(paths, session) is not None
+    except CorruptObjectError:
+        return True
+
+
+def old_sessions(paths):
+    return [session for session in list_old_sessions(paths) if is_old_session(paths, session)]
+
+
 LISTINGS = {
     "processed prices of 0.1.0": (
         lambda paths, day: paths.processed_0_1_0("stock_prices", day),
-        lambda paths: sorted(OldLayer(paths).processed),
+        old_sessions,
     ),
-    "manifests of 0.1.0": (
-        LakePaths.manifest_0_1_0,
-        lambda paths: sorted(OldLayer(paths).processed),
-    ),
+    "manifests of 0.1.0": (LakePaths.manifest_0_1_0, old_sessions),
     "loaded by 0.1.0": (
         lambda paths, day: paths.loaded_0_1_0("fact_stock_price", day),
-        lambda paths: sorted(OldLayer(paths).loaded["stock_prices"]),
+        old_sessions,
     ),
     "check results": (LakePaths.check_results, check_results.days),
 }

@@ -13,8 +13,9 @@ import pytest
 from stock_platform.lake import raw_runs
 from stock_platform.lake.migrate_processed import migrate_processed, require_migrated_lake
 from stock_platform.lake.migrate_raw import UnmigratedError, migrate_raw_prices
-from stock_platform.lake.processed import current_rows, part_uri, read_state, verify
+from stock_platform.lake.processed import part_uri, read_state, verify
 from stock_platform.lake.staging import written_rows
+from stock_platform.lake.versions import current_rows
 from stock_platform.warehouse.migrate import migrate_lake
 from stock_platform_tests.support.commits import add_batch
 from stock_platform_tests.support.fixtures.deployment import V0_1_0, unpack
@@ -269,7 +270,8 @@ def test_damaged_session_is_named_and_stays_pending(paths, damage, tmp_path):
     assert batches(state)[-1] == ("batch", "migrated-2024", others)
     runs = raw_runs.runs_of(paths, [SESSION])
     assert runs
-    assert all(SESSION in state.pending(run) and not state.is_closed(run.name) for run in runs)
+    assert all(SESSION in state.pending(run) for run in runs)
+    assert state.closed_runs.isdisjoint(str(run.name) for run in runs)
     require_migrated_lake(paths, state)
     assert migrated(paths)[1].problems == [problem]
     # It is migrated once it is restored.
@@ -353,7 +355,7 @@ def test_later_raw_runs_stay_pending(paths):
     later = store_run(paths, sessions=LOADED)
     state, _ = migrated(paths)
     assert state.pending(later) == LOADED
-    assert not state.is_closed(later.name)
+    assert str(later.name) not in state.closed_runs
 
 
 def migrate_raw(paths):

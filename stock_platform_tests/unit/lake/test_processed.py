@@ -6,15 +6,8 @@ import pytest
 
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import (
-    VERSION_SCHEMAS,
-    batch_rows,
-    current_rows,
-    part_uri,
-    read_state,
-    rows_by_session,
-    verify,
-)
+from stock_platform.lake.processed import part_uri, read_state, verify
+from stock_platform.lake.versions import VERSION_SCHEMAS, batch_rows, current_rows, rows_by_session
 from stock_platform_tests.support.commits import (
     SESSION,
     action,
@@ -133,7 +126,7 @@ def test_sessions_of_runs_are_pending_until_processed(paths):
     add_batch(paths, day=2, sessions=[NEXT], runs=["another"])
     state = read_state(paths)
     assert state.pending(run) == [NEXT, NEXT_YEAR]
-    assert not state.is_closed(run.name)
+    assert name not in state.closed_runs
     assert state.processed_runs(SESSION) == {name}
     assert state.processed_runs(NEXT) == {"another"}
 
@@ -145,7 +138,7 @@ def test_refused_sessions_are_not_pending(paths):
     add_batch(paths, day=2, sessions=[NEXT_YEAR], runs=[name])
     state = read_state(paths)
     assert state.pending(run) == []
-    assert state.is_closed(run.name)
+    assert name in state.closed_runs
     assert state.sessions == [NEXT_YEAR]
 
 
@@ -153,7 +146,7 @@ def test_reopened_log_keeps_a_closed_run_closed(paths):
     run = store_run(paths, sessions=[SESSION])
     for day in (1, 2):
         add_batch(paths, day=day, runs=[str(run.name)])
-    assert read_state(paths).is_closed(run.name)
+    assert read_state(paths).closed_runs == {str(run.name)}
 
 
 def test_repeated_batch_is_recognised(paths):

@@ -6,8 +6,7 @@ import pytest
 
 from stock_platform.lake import compaction, files
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import part_uri, read_state
-from stock_platform.lake.repair import damaged_parts, lost_parts
+from stock_platform.lake.processed import damage, part_uri, read_state
 from stock_platform_tests.support.commits import add_batch, price
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -29,8 +28,12 @@ def lost_batches(paths, damaged):
     state = read_state(paths)
     (part,) = [found for found in state.parts("stock_prices") if found.is_compacted == damaged]
     files.write(part_uri(paths, part), b"damaged")
-    assert damaged_parts(paths, state) == [part]
-    return [batch.batch_id for batch in state.batches if lost_parts(batch, [part], state)]
+    assert list(damage(paths, state.parts())) == [part]
+    return [
+        batch.batch_id
+        for batch in state.batches
+        if any(part in state.holders(own) for own in batch.parts)
+    ]
 
 
 def test_damaged_part_of_one_batch_loses_only_this_batch(paths):

@@ -11,8 +11,9 @@ from stock_platform.lake import commits, files, staging
 from stock_platform.lake.commits import ConflictError
 from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths
-from stock_platform.lake.processed import current_rows, part_uri, read_state, verify
+from stock_platform.lake.processed import part_uri, read_state, verify
 from stock_platform.lake.staging import BatchInputs, StagingError, is_staged, read_staged
+from stock_platform.lake.versions import current_rows
 from stock_platform_tests.support.commits import (
     SESSION,
     action,
@@ -41,7 +42,7 @@ def paths(tmp_path):
 
 
 def committed(paths, batch, runs=(), base=-1):
-    return staging.commit(paths, batch, BatchInputs(runs, base))
+    return staging.commit(paths, batch, BatchInputs(SESSIONS, runs), base)
 
 
 def tickers(paths, table="stock_prices"):
@@ -71,8 +72,6 @@ def test_commit_lists_parts_sessions_and_metrics(paths):
     ]
     first = commit.parts[0]
     assert (first.first_date, first.last_date) == (SESSION, NEXT)
-    assert (first.first_security, first.last_security) == ("C-1", "C-2")
-    assert commit.parts[-1].first_security == "C-3"
     verify(paths, commit.parts)
     assert not files.exists(batch.uri)
 
@@ -144,7 +143,7 @@ def test_metrics_of_several_files_are_joined(paths):
 def test_refused_batch_has_reasons_and_no_parts(paths):
     run = store_run(paths, sessions=SESSIONS)
     batch = stage(paths, {"stock_prices": [price()]}, day=1)
-    commit = staging.refuse(paths, batch, BatchInputs([run], -1), ["too few prices"])
+    commit = staging.commit(paths, batch, BatchInputs(SESSIONS, [run]), -1, ["too few prices"])
     assert (commit.kind, commit.reasons, commit.parts) == ("refused", ("too few prices",), ())
     assert (commit.sessions, commit.open_runs) == ((SESSION,), (str(run.name),))
     assert not files.exists(batch.uri)
@@ -183,7 +182,7 @@ def test_batch_follows_refused_ones(paths):
         add_batch(paths, day=day, reasons=["too few prices"])
     commit = committed(paths, stage(paths, {"stock_prices": [price()]}, day=3))
     assert commit.sequence == 2
-    refused = staging.refuse(paths, stage(paths, {}, day=4), BatchInputs([], 2), ["late"])
+    refused = staging.commit(paths, stage(paths, {}, day=4), BatchInputs([], []), 2, ["late"])
     assert refused.sequence == 3
     assert committed(paths, stage(paths, {}, day=5), base=2).sequence == 4
 

@@ -1,12 +1,14 @@
 """Warehouses of all kinds, and versions to apply to them."""
 
+import hashlib
+
 import pytest
 from google.cloud import bigquery
 
 from stock_platform.contracts import DIM_EXCHANGE, FACT_CORPORATE_ACTION, FACT_STOCK_PRICE
 from stock_platform.contracts.render import arrow_schema
 from stock_platform.lake import files
-from stock_platform.lake.processed import FACT_SOURCES
+from stock_platform.lake.versions import FACT_SOURCES
 from stock_platform.settings.google import BigQuerySettings
 from stock_platform.warehouse.bigquery import BigQueryWarehouse
 from stock_platform.warehouse.duckdb import DuckDBWarehouse
@@ -51,8 +53,11 @@ def store(kind, tmp_path):
     folder = f"gs://{new_bucket()}" if kind == "bigquery" else str(tmp_path)
 
     def write(table, rows, day, number=0):
-        uri = f"{folder}/{table.name}.{day}.{number}.parquet"
-        files.write(uri, parquet(FACT_SOURCES[table.name], rows, day))
+        content = parquet(FACT_SOURCES[table.name], rows, day)
+        # As the name of a part, that of the object contains the digest of its content.
+        digest = hashlib.sha256(content).hexdigest()
+        uri = f"{folder}/{table.name}.{day}.{number}.{digest}.parquet"
+        files.write(uri, content)
         return uri
 
     return write
