@@ -12,7 +12,7 @@ import dagster as dg
 from stock_platform.lake import files
 from stock_platform.orchestration.assets.dimensions import dimension_assets
 from stock_platform.orchestration.assets.erp import erp_assets
-from stock_platform.orchestration.assets.facts import fact_assets
+from stock_platform.orchestration.assets.facts import facts_asset, stock_price_adjusted
 from stock_platform.orchestration.assets.processed import processed_stock_prices_asset
 from stock_platform.orchestration.assets.quality import asset_check_result, quality_report_asset
 from stock_platform.orchestration.assets.raw import raw_stock_prices_asset
@@ -71,7 +71,8 @@ def _build(settings: Settings, overrides: dict[str, Any]) -> dg.Definitions:
         raw_stock_prices_asset(days, settings.quality),
         processed,
         *dimensions,
-        *fact_assets(days),
+        facts_asset(days),
+        stock_price_adjusted,
         asset_check_result,
         quality_report_asset(
             settings,

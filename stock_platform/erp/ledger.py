@@ -106,7 +106,7 @@ def entry_name(paths: LakePaths, kind: ErpKind, key: str) -> str:
 
 def entry_names(folder: str) -> set[str]:
     """File names of the entries in a folder; leftovers of interrupted writes are not entries."""
-    names = (posixpath.basename(info["name"]) for info in files.list_folder(folder))
+    names = files.list_names(folder)
     return {name for name in names if name.endswith(_ENTRY_SUFFIX)}
 
 

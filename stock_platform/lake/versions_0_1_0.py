@@ -35,7 +35,7 @@ def versions_of(
     for table, rows in tables.items():
         versions = []
         for row in rows:
-            version = common | {_RENAMED.get(name, name): value for name, value in row.items()}
+            version = {_RENAMED.get(name, name): value for name, value in row.items()} | common
             version["KnownFrom"] = row.get("FetchedAt", common["KnownFrom"])
             if not _identify_record(version, securities, old.session) and row["Ticker"]:
                 exchange = exchanges.get(row["Ticker"], "")

@@ -129,12 +129,10 @@ class BatchRunner:
         first, last = batch.sessions[0], batch.sessions[-1]
         request = job_request(
             self.paths.root,
-            batch.sessions,
+            BatchInputs(batch.sessions, self._runs_of(batch), batch.securities),
             self.symbols,
-            self._runs_of(batch),
             known_from=batch.known_from,
             base=self._base(part for part in parts if part.meets(first, last)),
-            securities=batch.securities,
         )
         request["batch_id"] = batch.batch_id
         staged, _ = self._run(request, f"{batch.batch_id}-again-{uuid.uuid4().hex[:4]}")
@@ -161,12 +159,10 @@ class BatchRunner:
         earliest = [state.batches[-1].known_from + _TICK] if state.batches else []
         request = job_request(
             paths.root,
-            sessions,
+            inputs,
             self.symbols,
-            runs,
             known_from=max([datetime.now(UTC), *earliest]),
             base=self._base(parts),
-            securities=securities,
         )
         if done := state.current(request["batch_id"], sessions):
             self.log.info(f"batch {done.batch_id} has processed exactly this already")

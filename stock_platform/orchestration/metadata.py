@@ -15,7 +15,7 @@ import dagster as dg
 
 from stock_platform.contracts import Table
 from stock_platform.plain_text import plain_text
-from stock_platform.warehouse.interface import Warehouse
+from stock_platform.warehouse.interface import Load, Warehouse
 
 _PREVIEW_ROWS: Final = 5
 
@@ -90,6 +90,15 @@ def link(uri: str) -> dg.MetadataValue[str]:
     if uri.startswith("gs://"):
         return dg.MetadataValue.url(uri.replace("gs://", "https://storage.cloud.google.com/", 1))
     return dg.MetadataValue.path(uri)
+
+
+def load_metadata(load: Load) -> dict[str, Any]:
+    """Return the metadata of a load as those of its run."""
+    return {
+        "run_rows_loaded": load.rows,
+        "run_rows_replaced": load.replaced,
+        **load.statistics,
+    }
 
 
 def batch_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:

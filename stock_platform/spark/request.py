@@ -1,26 +1,24 @@
 """The request of the Spark job: which record files and versions it reads for which sessions."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from stock_platform.lake.paths import PROCESSED_TABLES, ProcessedTable
-from stock_platform.lake.raw_runs import RawRun
+from stock_platform.lake.staging import BatchInputs
 from stock_platform.spark.batch import JOB_FILE
 
 
-def job_request(  # noqa: PLR0913 - the fields of the request
+def job_request(
     lake: str,
-    sessions: Sequence[str],
+    inputs: BatchInputs,
     symbols: Iterable[str],
-    runs: Iterable[RawRun],
     *,
     known_from: datetime,
     base: Mapping[ProcessedTable, Mapping[str, int]],
-    securities: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the request of the job, whose ``batch_id`` is derived from what the job asks for.
 
@@ -30,17 +28,16 @@ def job_request(  # noqa: PLR0913 - the fields of the request
 
     Args:
         lake: root of the lake.
-        sessions: the sessions to process, ascending.
+        inputs: what the batch processes.
         symbols: every symbol of the ERP.
-        runs: the usable runs with a record of the sessions.
         known_from: the batch's moment, later than that of every batch before.
         base: number of rows of each live part that meets the sessions, by table and URI.
-        securities: the SecurityIds to which the batch is limited; by default all.
     """
-    inputs = {
+    sessions = inputs.sessions
+    fields = {
         "sessions": list(sessions),
         "symbols": sorted(set(symbols)),
-        "securities": sorted(set(securities)) or None,
+        "securities": sorted(set(inputs.securities)) or None,
         "files": {
             uri: {
                 "run": str(run.name),
@@ -49,15 +46,15 @@ def job_request(  # noqa: PLR0913 - the fields of the request
                 "first_session": run.sessions[0],
                 "last_session": run.sessions[-1],
             }
-            for run in runs
+            for run in inputs.runs
             for uri, details in run.record_files.items()
         },
     }
-    digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes() + orjson.dumps(inputs))
+    digest = hashlib.sha256(f"{lake}\n".encode() + JOB_FILE.read_bytes() + orjson.dumps(fields))
     first, last = (session.replace("-", "") for session in (sessions[0], sessions[-1]))
     return {
         "batch_id": f"stock-prices-{first}-{last}-{digest.hexdigest()[:12]}",
         "known_from": known_from.astimezone(UTC).isoformat(timespec="microseconds"),
-        **inputs,
+        **fields,
         "base": {table: dict(base.get(table, {})) for table in PROCESSED_TABLES},
     }

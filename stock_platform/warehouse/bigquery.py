@@ -29,13 +29,14 @@ from stock_platform.warehouse.bigquery_tables import (
     rename_script,
     staging_table,
 )
-from stock_platform.warehouse.bigquery_versions import apply_script, require_contract
+from stock_platform.warehouse.bigquery_versions import apply_script
 from stock_platform.warehouse.interface import (
     FACTS,
     Load,
     VersionLoad,
     Warehouse,
     require_all_versions,
+    require_contract,
     require_migrated,
     typed_rows,
 )

@@ -1,7 +1,6 @@
 """The BigQuery script that applies versions to the facts, in one transaction.
 
-Belongs here: the SQL, its parameters, and the check of the objects' columns. `bigquery` stages the
-versions and runs the script.
+Belongs here: the SQL and its parameters. `bigquery` stages the versions and runs the script.
 
 Limits of BigQuery (2026-11) and a replay of 25 years of 500 symbols, which has 3.3 million versions
 in 300 months and 8 loads:
@@ -17,18 +16,12 @@ in 300 months and 8 loads:
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-
-from stock_platform.contracts import LOAD_LOG, Table
-from stock_platform.contracts.render import arrow_schema
-from stock_platform.contracts.versions import WITHDRAWN, with_versions
-from stock_platform.lake import files
+from stock_platform.contracts import LOAD_LOG
+from stock_platform.contracts.versions import WITHDRAWN
 from stock_platform.lake.commits import Commit
 from stock_platform.warehouse.interface import (
     FACTS,
     VersionLoad,
-    WarehouseError,
-    require_migrated,
 )
 
 # Scripts have no parameters for tables; the names are the contract's and a digest.
@@ -158,18 +151,3 @@ def _parameters(batches: Sequence[Commit]) -> dict[str, Any]:
         "price_rows": [batch.rows("stock_prices") for batch in batches],
         "action_rows": [batch.rows("corporate_actions") for batch in batches],
     }
-
-
-def require_contract(table: Table, uri: str) -> None:
-    """Reject an object whose columns or types differ from those of the table's versions."""
-    fs, path = files.filesystem(uri)
-    with fs.open(path, "rb") as file:
-        given = {field.name: str(field.type) for field in pq.read_schema(file)}
-    require_migrated(table, given, uri)
-    wanted = {field.name: str(field.type) for field in arrow_schema(with_versions(table))}
-    if given != wanted:
-        raise WarehouseError(
-            f"{table.name}: {uri} does not fit its contract; "
-            f"missing: {sorted(wanted.items() - given.items())}, "
-            f"unexpected: {sorted(given.items() - wanted.items())}"
-        )

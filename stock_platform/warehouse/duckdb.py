@@ -1,5 +1,6 @@
 """Warehouse in a single DuckDB file, which only loads open. Everything else reads a generation."""
 
+import filecmp
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -252,11 +253,11 @@ class DuckDBWarehouse(Warehouse):
                 f"{error}. Loads need the file for themselves: close the named one, and let it "
                 f"open {self._generations.link} read-only instead, which blocks nothing"
             )
-        if _is_damaged(error) and file != self._file:
+        if _is_damaged(error) and not filecmp.cmp(file, self._file, shallow=False):
             return f"{error}. This copy is damaged: delete it, and the next reader makes a new one"
         if _is_damaged(error):
             return (
-                f"{error}. The file is damaged: move it and its .wal file away, then run "
+                f"{error}. The file is damaged: move {self._file} and its .wal file away, then run "
                 "`make rebuild-warehouse` to restore it from the lake"
             )
         return str(error)

@@ -3,7 +3,7 @@
 Names come from the contracts and values are parameters, so SQL never contains outside text.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -40,9 +40,8 @@ def replace(connection: "DuckDBPyConnection", table: Table, scope: Scope | None)
     """Delete the scope, insert the incoming rows and verify counts in the caller's transaction.
 
     Raises:
-        WarehouseError: the incoming rows do not match the contract, or are not all in the scope.
+        WarehouseError: the incoming rows are not all in the scope.
     """
-    require_contract(connection, table, INCOMING)
     columns = ", ".join(table.column_names)
     where, parameters = "", {}
     if scope is not None:
@@ -109,37 +108,6 @@ def _write_comments(connection: "DuckDBPyConnection") -> None:
         if comment != wanted.get(target, comment):
             literal = exp.Literal.string(wanted[target]).sql(dialect="duckdb")
             connection.execute(f"COMMENT ON {target} IS {literal}")
-
-
-def require_contract(
-    connection: "DuckDBPyConnection",
-    table: Table,
-    incoming: str,
-    added: Mapping[str, str] | None = None,
-) -> None:
-    """Reject incoming rows whose columns or types differ from the table's.
-
-    Args:
-        connection: of the database.
-        table: the table.
-        incoming: name of the table with the incoming rows.
-        added: type per column that the incoming rows have in addition.
-    """
-    wanted = {**_columns(connection, table.name), **(added or {})}
-    given = _columns(connection, incoming)
-    require_migrated(table, given, "the object to load")
-    if wanted != given:
-        missing = sorted(wanted.items() - given.items())
-        raise WarehouseError(
-            f"{table.name}: the incoming rows do not match its contract; "
-            f"missing: {missing}, unexpected: "
-            f"{sorted(given.items() - wanted.items())}"
-        )
-
-
-def _columns(connection: "DuckDBPyConnection", name: str) -> dict[str, str]:
-    described = connection.execute(f"DESCRIBE {name}").fetchall()
-    return {column: kind for column, kind, *_ in described}
 
 
 def differences(connection: "DuckDBPyConnection", table: Table) -> list[str]:

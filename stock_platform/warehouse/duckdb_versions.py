@@ -6,18 +6,19 @@ Names come from the contracts and values are parameters, so SQL never contains o
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from stock_platform.contracts.versions import WITHDRAWN
 from stock_platform.lake import files
 from stock_platform.lake.commits import Commit
-from stock_platform.warehouse.duckdb_tables import require_contract
 from stock_platform.warehouse.interface import (
     FACTS,
     Load,
     VersionLoad,
     WarehouseError,
     require_all_versions,
+    require_contract,
 )
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ _BATCHES: Final = "applied_batches"
 # Temporary tables: the versions of a load, and their keys with more than one version.
 _VERSIONS: Final = "incoming_versions"
 _REPEATED: Final = "repeated_keys"
-# The columns of versions that facts do not have, and that of their batch.
-_ADDED_COLUMNS: Final = {
-    "KnownFrom": "TIMESTAMP WITH TIME ZONE",
-    "Change": "VARCHAR",
-    "Sequence": "BIGINT",
-}
 
 
 def apply_versions(
@@ -99,6 +94,7 @@ def _require_new(connection: "DuckDBPyConnection") -> None:
 
 def _stage(connection: "DuckDBPyConnection", load: VersionLoad) -> None:
     """Copy the versions of the batches into a temporary table, and verify their number."""
+    list(files.map_concurrently(partial(require_contract, load.table), load.uris))
     files.register_with_duckdb(connection, load.uris)
     connection.execute(
         f"""
@@ -109,7 +105,6 @@ def _stage(connection: "DuckDBPyConnection", load: VersionLoad) -> None:
         """,
         {"uris": list(load.uris)},
     )
-    require_contract(connection, load.table, _VERSIONS, _ADDED_COLUMNS)
     ((found,),) = connection.execute(f"SELECT COUNT(*) FROM {_VERSIONS}").fetchall()
     if found != load.rows:
         raise WarehouseError(

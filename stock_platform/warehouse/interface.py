@@ -10,11 +10,14 @@ from datetime import date
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, LOAD_LOG, Table
 from stock_platform.contracts.renamed import outdated_columns
 from stock_platform.contracts.render import arrow_schema
+from stock_platform.contracts.versions import with_versions
 from stock_platform.errors import StockPlatformError
+from stock_platform.lake import files
 from stock_platform.lake.commits import Commit
 from stock_platform.warehouse.sql_dialect import rows_query
 
@@ -159,6 +162,21 @@ def require_migrated(table: Table, columns: Iterable[str], owner: str = "the war
         raise WarehouseError(
             f"{owner} has the columns of version 0.1.0 ({table.name}: {', '.join(outdated)}): "
             "run `stock-platform migrate`, as docs/upgrades.md describes"
+        )
+
+
+def require_contract(table: Table, uri: str) -> None:
+    """Reject an object whose columns or types differ from those of the table's versions."""
+    fs, path = files.filesystem(uri)
+    with fs.open(path, "rb") as file:
+        given = {field.name: str(field.type) for field in pq.read_schema(file)}
+    require_migrated(table, given, uri)
+    wanted = {field.name: str(field.type) for field in arrow_schema(with_versions(table))}
+    if given != wanted:
+        raise WarehouseError(
+            f"{table.name}: {uri} does not fit its contract; "
+            f"missing: {sorted(wanted.items() - given.items())}, "
+            f"unexpected: {sorted(given.items() - wanted.items())}"
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
@@ -10,7 +10,6 @@ from stock_platform.contracts import (
     FACT_CORPORATE_ACTION,
     FACT_STOCK_PRICE,
     STOCK_PRICE_ADJUSTED,
-    Table,
 )
 from stock_platform.lake.commits import Commit
 from stock_platform.lake.processed import read_state
@@ -20,7 +19,11 @@ from stock_platform.orchestration.assets.common import (
     table_description,
     table_metadata,
 )
-from stock_platform.orchestration.metadata import session_metadata, table_preview
+from stock_platform.orchestration.metadata import (
+    load_metadata,
+    session_metadata,
+    table_preview,
+)
 from stock_platform.orchestration.partitions import YEARLY_BACKFILL
 from stock_platform.orchestration.resources import LakeResource, WarehouseResource
 from stock_platform.plain_text import pluralise
@@ -88,9 +91,8 @@ def facts_asset(days: dg.TimeWindowPartitionsDefinition) -> dg.AssetsDefinition:
                     context.add_asset_metadata(
                         metadata, asset_key=table.name, partition_key=day.isoformat()
                     )
-                yield dg.MaterializeResult(
-                    asset_key=table.name, metadata=_run_metadata(applied, table)
-                )
+                load = applied.loads.get(table.name, Load(0, 0))
+                yield dg.MaterializeResult(asset_key=table.name, metadata=load_metadata(load))
 
     return facts
 
@@ -102,15 +104,6 @@ def _require_loaded(batches: Mapping[str, Commit], applied: Applied) -> None:
         reason = applied.skipped[batches[missing[0]].batch_id]
         named = ", ".join(missing[:_MAX_NAMED])
         raise dg.Failure(f"{named}: not loaded: {reason}", allow_retries=False)
-
-
-def _run_metadata(applied: Applied, table: Table) -> Mapping[str, Any]:
-    load = applied.loads.get(table.name, Load(0, 0))
-    return {
-        "run_rows_loaded": load.rows,
-        "run_rows_replaced": load.replaced,
-        **load.statistics,
-    }
 
 
 def _observe_others(
@@ -159,8 +152,3 @@ def stock_price_adjusted(warehouse: WarehouseResource) -> dg.MaterializeResult[N
             "preview": table_preview(store, STOCK_PRICE_ADJUSTED),
         }
     )
-
-
-def fact_assets(days: dg.TimeWindowPartitionsDefinition) -> list[Any]:
-    """Build the fact assets over the deployment's trading days, and the view."""
-    return [facts_asset(days), stock_price_adjusted]

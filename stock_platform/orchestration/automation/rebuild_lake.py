@@ -5,7 +5,7 @@ the batches again whose versions were in damaged parts. They verify all records,
 parts, and change nothing that is intact.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -99,14 +99,10 @@ def _rebuild(
             continue
         wanted = {(part.table, part.year): part.rows for part in lost}
         try:
-            made = runner.run_again(batch, [*intact, *added])
-            found = [part for part in made if (part.table, part.year) in wanted]
-            _require_equal_rows(batch, wanted, found)
+            added += _made_again(runner, batch, wanted, [*intact, *added])
         except StockPlatformError as error:
             problems.append(str(error))
             failed.update(wanted)
-        else:
-            added += found
     removed = [part for part in damaged if (part.table, part.year) not in failed]
     kept = [part for part in added if (part.table, part.year) not in failed]
     if removed:
@@ -115,17 +111,23 @@ def _rebuild(
     return len(removed), problems
 
 
-def _require_equal_rows(
-    batch: Commit, wanted: dict[tuple[ProcessedTable, int], int], found: Sequence[Part]
-) -> None:
-    rows = {(part.table, part.year): part.rows for part in found}
+def _made_again(
+    runner: BatchRunner,
+    batch: Commit,
+    wanted: Mapping[tuple[ProcessedTable, int], int],
+    base: Sequence[Part],
+) -> list[Part]:
+    """Run a batch again. Return its parts of the wanted tables and years, with as many rows."""
+    made = {(part.table, part.year): part for part in runner.run_again(batch, base)}
     for (table, year), expected in wanted.items():
-        if rows.get((table, year), 0) != expected:
+        found = made[table, year].rows if (table, year) in made else 0
+        if found != expected:
             raise CorruptObjectError(
-                f"batch {batch.batch_id} gives {rows.get((table, year), 0):,} versions of {table} "
-                f"in {year} instead of {expected:,}: the Spark job or its raw runs have changed "
-                "since; restore the part itself"
+                f"batch {batch.batch_id} gives {found:,} versions of {table} in {year} instead of "
+                f"{expected:,}: the Spark job or its raw runs have changed since; restore the part "
+                "itself"
             )
+    return [made[key] for key in wanted]
 
 
 def _end(context: dg.OpExecutionContext, done: int, problems: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """The schedules: jobs that start at fixed times."""
 
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -11,6 +11,12 @@ from stock_platform.orchestration.automation.jobs import (
 )
 from stock_platform.orchestration.automation.maintenance import maintain_processed_prices
 from stock_platform.orchestration.automation.pruning import prune_event_logs
+
+_IN_NEW_YORK: Final = (
+    (REFERENCE_DATA, "0 1 1 * *"),
+    (maintain_processed_prices, "0 11 * * 0"),
+    (prune_event_logs, "0 12 * * 0"),
+)
 
 
 def schedules(*, on: bool) -> list[Any]:
@@ -39,25 +45,14 @@ def schedules(*, on: bool) -> list[Any]:
             cron_schedule="0 * * * *",
             default_status=status,
         ),
-        dg.ScheduleDefinition(
-            name="reference_data_schedule",
-            job=REFERENCE_DATA,
-            cron_schedule="0 1 1 * *",
-            execution_timezone="America/New_York",
-            default_status=status,
-        ),
-        dg.ScheduleDefinition(
-            name="maintain_processed_prices_schedule",
-            job=maintain_processed_prices,
-            cron_schedule="0 11 * * 0",
-            execution_timezone="America/New_York",
-            default_status=status,
-        ),
-        dg.ScheduleDefinition(
-            name="prune_event_logs_schedule",
-            job=prune_event_logs,
-            cron_schedule="0 12 * * 0",
-            execution_timezone="America/New_York",
-            default_status=status,
+        *(
+            dg.ScheduleDefinition(
+                name=f"{job.name}_schedule",
+                job=job,
+                cron_schedule=cron,
+                execution_timezone="America/New_York",
+                default_status=status,
+            )
+            for job, cron in _IN_NEW_YORK
         ),
     ]

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from stock_platform.contracts import TABLES
-from stock_platform.orchestration.metadata import table_preview
+from stock_platform.orchestration.metadata import load_metadata, table_preview
 from stock_platform.orchestration.resources import WarehouseResource
 from stock_platform.plain_text import pluralise
 
@@ -36,9 +36,7 @@ class WarehouseTableIOManager(dg.ConfigurableIOManager):
             {"dagster/row_count": load.rows, "preview": table_preview(warehouse, table)}
         )
         context.log.info(f"{pluralise(load.rows, 'row')} loaded, {load.replaced:,} replaced")
-        context.add_output_metadata(
-            {"run_rows_loaded": load.rows, "run_rows_replaced": load.replaced, **load.statistics}
-        )
+        context.add_output_metadata(load_metadata(load))
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pa.Table | DataFrame":
         """Return the rows of the table, ordered by its key."""

@@ -1,6 +1,6 @@
 """Measure how recent the stored prices are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from stock_platform.calendars import partition_end, session_hours
@@ -32,7 +32,8 @@ def price_freshness(
         limits: how long prices may take, and how far back sessions are due.
     """
     names = raw_runs.run_names(paths)
-    oldest = _first_session(paths, names)
+    by_first = sorted(names, key=lambda name: name.first)
+    oldest = next((run.sessions[0] for run in _fetched_runs(paths, by_first)), None)
     if oldest is None:
         return Freshness((), None)
     first, last = between
@@ -56,27 +57,20 @@ def price_freshness(
     )
 
 
-def _first_session(paths: LakePaths, names: Sequence[RunName]) -> str | None:
-    """Return the first session of all usable runs, or None if there is no usable run."""
-    for name in sorted(names, key=lambda name: name.first):
-        run = raw_runs.read_run(paths, name)
-        if run is not None and _counts(run):
-            return run.sessions[0]
-    return None
-
-
 def _fetched_sessions(paths: LakePaths, names: Sequence[RunName], since: str) -> set[str]:
     """Return the sessions of usable runs that reach a day, or of the newest usable run before."""
     found: set[str] = set()
     for name in sorted(names, key=lambda name: name.last, reverse=True):
         if name.last < since and found:
             break
-        run = raw_runs.read_run(paths, name)
-        if run is not None and _counts(run):
+        for run in _fetched_runs(paths, [name]):
             found.update(run.sessions)
     return found
 
 
-def _counts(run: RawRun) -> bool:
-    """Return whether the sessions of a run count as fetched: it is usable and of all symbols."""
-    return not run.refused and not run.securities
+def _fetched_runs(paths: LakePaths, names: Iterable[RunName]) -> Iterator[RawRun]:
+    """Yield the runs whose sessions count as fetched: usable ones of all symbols."""
+    for name in names:
+        run = raw_runs.read_run(paths, name)
+        if run is not None and not run.refused and not run.securities:
+            yield run

@@ -135,6 +135,7 @@ def test_versions_are_sorted_in_compressed_row_groups(paths):
     assert rows.equals(rows.sort_by([("SecurityId", "ascending"), ("TradeDate", "ascending")]))
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
     assert set(rows["Change"].to_pylist()) == {"new"}
+    assert set(rows["BatchId"].to_pylist()) == {"migrated-2024"}
     assert rows["KnownFrom"].equals(rows["FetchedAt"])
 
 

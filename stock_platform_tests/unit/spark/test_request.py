@@ -8,6 +8,7 @@ import pytest
 from spark_jobs.process_stock_prices import Request
 from stock_platform.lake.paths import LakePaths
 from stock_platform.lake.raw_runs import RawRun
+from stock_platform.lake.staging import BatchInputs
 from stock_platform.spark.request import job_request
 from stock_platform_tests.support.raw_runs import store_run
 
@@ -25,14 +26,17 @@ def batch(run):
     """Compute the id of a batch, with some inputs replaced."""
 
     def identify(lake="gs://acme-raw", symbols=("A", "B"), days=DAYS, runs=(run,), **others):
+        inputs = BatchInputs(days, runs, others.pop("securities", ()))
         others = {"known_from": KNOWN_FROM, "base": {}} | others
-        return job_request(lake, days, symbols, runs, **others)["batch_id"]
+        return job_request(lake, inputs, symbols, **others)["batch_id"]
 
     return identify
 
 
 def test_request_lists_record_files(run):
-    request = job_request("lake", DAYS[:1], ["B", "A", "B"], [run], known_from=KNOWN_FROM, base={})
+    request = job_request(
+        "lake", BatchInputs(DAYS[:1], [run]), ["B", "A", "B"], known_from=KNOWN_FROM, base={}
+    )
     assert (request["sessions"], request["symbols"]) == (["2012-01-03"], ["A", "B"])
     ((uri, file),) = request["files"].items()
     assert uri == f"{run.uri}/records-00000.json.gz"
@@ -43,7 +47,11 @@ def test_request_lists_record_files(run):
 def test_request_has_base_and_moment(run):
     base = {"stock_prices": {"part": 3}}
     request = job_request(
-        "lake", DAYS, ["A"], [run], known_from=KNOWN_FROM, base=base, securities=["2", "1", "2"]
+        "lake",
+        BatchInputs(DAYS, [run], ["2", "1", "2"]),
+        ["A"],
+        known_from=KNOWN_FROM,
+        base=base,
     )
     assert request["known_from"] == "2026-11-27T12:00:00.000000+00:00"
     assert request["base"] == base | {"corporate_actions": {}, "quarantine": {}}

@@ -202,6 +202,6 @@ def test_damaged_warehouse_has_remedy(loaded_platform, command, damage):
         _, output = rebuild_command.communicate(timeout=120)
     assert rebuild_command.returncode == 1
     assert file.name in output
-    assert "The file is damaged: move it and its .wal file away" in output
+    assert f"The file is damaged: move {file} and its .wal file away" in output
     assert "close" not in output
     assert "Traceback" not in output
