@@ -29,7 +29,15 @@ CommitKind = Literal["batch", "refused", "compaction"]
 
 # Prefix of the id of a compaction.
 COMPACTION: Final = "compaction-"
-_TUPLES: Final = ("runs", "open_runs", "sessions", "securities", "reasons", "removed")
+_TUPLES: Final = (
+    "runs",
+    "other_runs",
+    "open_runs",
+    "sessions",
+    "securities",
+    "reasons",
+    "removed",
+)
 _NAME: Final = re.compile(r"(\d{8})\.json")
 
 
@@ -90,6 +98,7 @@ class Commit:
         known_from: when its versions became known, UTC; later than that of every batch before.
         runs: names of the raw runs that it has processed. A batch of some securities has processed
             only runs of these.
+        other_runs: the other runs that it has read; their other securities were left out.
         open_runs: those of them with a session that no commit had processed or refused then.
         sessions: the sessions that it processed, ascending.
         parts: the objects with its versions; none if nothing has changed.
@@ -106,6 +115,7 @@ class Commit:
     known_from: datetime
     runs: tuple[str, ...]
     sessions: tuple[str, ...]
+    other_runs: tuple[str, ...] = ()
     open_runs: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     metrics: Mapping[str, SessionMetrics] = field(default_factory=dict)
@@ -156,7 +166,8 @@ def read_commits(paths: LakePaths) -> list[Commit]:
     found = _listed(paths.commits())
     newest = max([*found, *copied], default=-1)
     if missing := set(range(newest + 1)).difference(found):
-        raise CorruptObjectError(_damage(paths.commit(min(missing)), "it is missing"))
+        reason = f"it is missing, and there is a commit {newest}"
+        raise CorruptObjectError(_damage(paths.commit(min(missing)), reason))
 
     def read(sequence: int) -> Commit:
         return _read(paths.commit(sequence), sequence, found[sequence])
@@ -182,13 +193,19 @@ def append(paths: LakePaths, commit: Commit) -> None:
 
 
 def restore(paths: LakePaths) -> list[str]:
-    """Write missing and damaged commits again, from the journal. Return the restored objects."""
+    """Write missing and damaged commits and copies again, each from the other one.
+
+    Returns:
+        The restored objects.
+    """
     restored = []
-    for sequence in sorted(_listed(paths.journal())):
-        copy, uri = files.read(paths.journal_copy(sequence)), paths.commit(sequence)
-        if _is_intact(copy) and not (files.exists(uri) and _is_intact(files.read(uri))):
-            files.write(uri, copy)
-            restored.append(uri)
+    for sequence in sorted(_listed(paths.commits()).keys() | _listed(paths.journal()).keys()):
+        pair = [paths.commit(sequence), paths.journal_copy(sequence)]
+        contents = [_intact_content(uri, sequence) for uri in pair]
+        for uri, content, other in zip(pair, contents, reversed(contents), strict=True):
+            if content is None and other is not None:
+                files.write(uri, other)
+                restored.append(uri)
     return restored
 
 
@@ -201,12 +218,13 @@ def _listed(folder: str) -> dict[int, str]:
     }
 
 
-def _is_intact(content: bytes) -> bool:
+def _intact_content(uri: str, sequence: int) -> bytes | None:
+    """Return the content of a commit's object, or None if it is missing or damaged."""
     try:
-        Commit.from_json(content)
-    except ValueError:
-        return False
-    return True
+        content = files.read(uri)
+        return content if Commit.from_json(content).sequence == sequence else None
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 # A commit is never changed, so a process needs to read it only once.

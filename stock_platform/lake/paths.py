@@ -58,6 +58,10 @@ class LakePaths:
         """Folder of a raw run: its records, its responses and its manifest."""
         return f"{self.raw_runs_folder()}/run={_name(str(name))}"
 
+    def withdrawn_raw_runs(self) -> str:
+        """Folder of raw runs that a person has withdrawn, because their answers are wrong."""
+        return f"{self.raw_runs_folder()}/withdrawn"
+
     def raw_prices_0_1_0(self, session: str) -> str:
         """Raw price records of a session as version 0.1.0 stored them."""
         return f"{self.raw_runs_folder()}/date={_session(session)}/prices.json.gz"

@@ -128,9 +128,15 @@ class ProcessedState:
                 yield str(run.name)
 
     def processed_runs(self, session: str) -> set[str]:
-        """Return the names of the runs that a batch has read for a session."""
+        """Return the names of the runs that a batch has processed for a session."""
         batches = [commit for commit in self.batches if session in commit.sessions]
         return {run for commit in batches for run in commit.runs}
+
+    def runs_read(self, sessions: Sequence[str]) -> set[str]:
+        """Return the names of the runs that batches of some sessions have read."""
+        wanted = set(sessions)
+        batches = [commit for commit in self.batches if not wanted.isdisjoint(commit.sessions)]
+        return {run for commit in batches for run in (*commit.runs, *commit.other_runs)}
 
     def parts(
         self, table: ProcessedTable | None = None, sessions: Sequence[str] | None = None

@@ -175,8 +175,31 @@ def find_run(paths: LakePaths, text: str) -> RawRun:
     name = RunName.parse(text)
     run = read_run(paths, name) if name else None
     if run is None:
-        raise CorruptObjectError(f"raw run {text} is missing: restore it")
+        raise CorruptObjectError(f"raw run {text} is missing: restore {paths.raw_run(text)}")
     return run
+
+
+def require_runs(paths: LakePaths, names: Iterable[str]) -> None:
+    """Require that runs that were processed once still exist, or were withdrawn.
+
+    Raises:
+        CorruptObjectError: one of them is missing.
+    """
+    missing = set(names).difference(map(str, run_names(paths)))
+    if not missing:
+        return
+    withdrawn = files.list_names(paths.withdrawn_raw_runs())
+    for name in sorted(missing.difference(map(str, map(name_of, withdrawn)))):
+        raise CorruptObjectError(
+            f"raw run {name} was processed and is missing: restore {paths.raw_run(name)}; or, if "
+            f"its answers are wrong, move it to {paths.withdrawn_raw_runs()}"
+        )
+
+
+def requested_symbols(run: RawRun) -> list[str]:
+    """Return the symbols of a run's requests; none if it was migrated from version 0.1.0."""
+    manifest = orjson.loads(files.read(f"{run.uri}/{MANIFEST}"))
+    return [request["symbol"] for request in manifest["requests"]]
 
 
 def read_run(paths: LakePaths, name: RunName) -> RawRun | None:
@@ -262,5 +285,6 @@ def read_lines(uri: str, sha256: str) -> list[bytes]:
 def _damage(uri: str) -> str:
     return (
         f"{uri} is missing or was changed: restore it, make it again with the job "
-        "`rebuild_raw_prices`, or move its folder out of the lake and fetch its sessions again"
+        "`rebuild_raw_prices`, or move its folder to raw/stock_prices/withdrawn and fetch its "
+        "sessions again"
     )

@@ -37,7 +37,7 @@ class RawRebuild:
 
 
 def rebuild_records(paths: LakePaths) -> RawRebuild:
-    """Verify the record objects of all runs, and make the damaged ones again."""
+    """Verify the objects of all runs, and make damaged records again."""
     result = RawRebuild()
     for name in raw_runs.run_names(paths):
         try:
@@ -45,8 +45,12 @@ def rebuild_records(paths: LakePaths) -> RawRebuild:
         except CorruptObjectError as error:
             result.problems.append(str(error))
             continue
-        for uri, details in (run.record_files if run else {}).items():
+        for file, details in run.manifest["objects"].items() if run else ():
+            uri = f"{paths.raw_run(name)}/{file}"
             if run is None or files.has_digest(uri, details["sha256"]):
+                continue
+            if file.startswith(RESPONSES):
+                result.problems.append(f"{uri} is missing or was changed: restore it")
                 continue
             try:
                 _rebuild(run, uri, details["sha256"])

@@ -141,7 +141,8 @@ def commit(
         StagingError: its files do not have the rows of its metrics.
     """
     parts = () if reasons else tuple(place_parts(paths, batch))
-    sessions = tuple(sorted(batch.sessions))
+    sessions, processed = tuple(sorted(batch.sessions)), inputs.processed_runs
+    names = tuple(str(run.name) for run in processed)
 
     def build(state: ProcessedState) -> Commit:
         if state.base != base:
@@ -154,8 +155,9 @@ def commit(
             sequence=len(state.commits),
             batch_id=batch.batch_id,
             known_from=batch.known_from,
-            runs=tuple(str(run.name) for run in inputs.processed_runs),
-            open_runs=tuple(state.open_runs(inputs.processed_runs, sessions)),
+            runs=names,
+            other_runs=tuple(str(run.name) for run in inputs.runs if str(run.name) not in names),
+            open_runs=tuple(state.open_runs(processed, sessions)),
             sessions=sessions,
             parts=parts,
             metrics=batch.sessions,

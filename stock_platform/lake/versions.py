@@ -15,6 +15,7 @@ from stock_platform.contracts.render import arrow_schema
 from stock_platform.contracts.versions import WITHDRAWN, with_versions
 from stock_platform.lake import files
 from stock_platform.lake.commits import Commit
+from stock_platform.lake.files import CorruptObjectError
 from stock_platform.lake.paths import LakePaths, ProcessedTable
 from stock_platform.lake.processed import ProcessedState, part_uri
 
@@ -101,7 +102,13 @@ def _query(sql: str, uris: Sequence[str], parameters: Mapping[str, object]) -> p
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         files.register_with_duckdb(connection, uris)
-        return connection.sql(sql, params={"uris": uris, **parameters}).to_arrow_table()
+        try:
+            return connection.sql(sql, params={"uris": uris, **parameters}).to_arrow_table()
+        except duckdb.Error as error:
+            raise CorruptObjectError(
+                f"one of {', '.join(uris)} is missing or damaged ({error}): run the job "
+                "`rebuild_processed_prices`"
+            ) from error
 
 
 def rows_by_session(rows: pa.Table) -> dict[str, int]:

@@ -20,7 +20,6 @@ from stock_platform.lake.commits import Commit, ConflictError, Part
 from stock_platform.lake.migrate_processed import require_migrated_lake
 from stock_platform.lake.paths import PROCESSED_TABLES, LakePaths, ProcessedTable
 from stock_platform.lake.processed import part_uri, read_state, verify
-from stock_platform.lake.raw_runs import RawRun
 from stock_platform.lake.staging import BatchInputs, StagedBatch, read_staged, staged_rows
 from stock_platform.lake.versions import current_rows
 from stock_platform.orchestration.checks.registry import REGISTRY
@@ -56,6 +55,11 @@ class ProcessedBatch:
     commit: Commit
     results: CheckResults
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bad_sessions(self) -> set[str]:
+        """The sessions that break a blocking rule."""
+        return {session for session, _ in _failures(self.results)}
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,9 @@ class BatchRunner:
             for reason in batch.commit.reasons:
                 self.log.error(f"{named}: refused: {reason}")
             done.append(batch)
+            good = [session for session in pending.sessions if session not in batch.bad_sessions]
+            if batch.commit.reasons and good:
+                done += self.catch_up([PendingBatch(good, pending.securities)])
         return done
 
     def run_again(self, batch: Commit, parts: Sequence[Part]) -> list[Part]:
@@ -127,10 +134,14 @@ class BatchRunner:
             StockPlatformError: one of its raw runs is missing or damaged, or the job failed.
         """
         first, last = batch.sessions[0], batch.sessions[-1]
+        names = sorted({*batch.runs, *batch.other_runs})
+        runs = [raw_runs.find_run(self.paths, name) for name in names]
+        # The ERP may have corrected a symbol since.
+        requested = (symbol for run in runs for symbol in raw_runs.requested_symbols(run))
         request = job_request(
             self.paths.root,
-            BatchInputs(batch.sessions, self._runs_of(batch), batch.securities),
-            self.symbols,
+            BatchInputs(batch.sessions, runs, batch.securities),
+            [*self.symbols, *requested],
             known_from=batch.known_from,
             base=self._base(part for part in parts if part.meets(first, last)),
         )
@@ -140,14 +151,6 @@ class BatchRunner:
         staging.discard(staged.uri)
         return parts_again
 
-    def _runs_of(self, batch: Commit) -> list[RawRun]:
-        paths = self.paths
-        if batch.securities:
-            runs = raw_runs.usable_runs(paths, batch.sessions, batch.securities)
-            known_from = batch.known_from.isoformat()
-            return [run for run in runs if run.manifest["finished_at"] < known_from]
-        return [raw_runs.find_run(paths, name) for name in batch.runs]
-
     def _attempt(self, sessions: Sequence[str], securities: Sequence[str]) -> ProcessedBatch:
         paths, state = self.paths, read_state(self.paths)
         # After the state, so that no run is missing that a batch of the state has read. Without a
@@ -155,6 +158,7 @@ class BatchRunner:
         runs = raw_runs.usable_runs(paths, sessions, securities)
         inputs = BatchInputs(sessions, runs, securities)
         require_migrated_lake(paths, state)
+        raw_runs.require_runs(paths, state.runs_read(sessions))
         parts = state.parts(sessions=sessions)
         earliest = [state.batches[-1].known_from + _TICK] if state.batches else []
         request = job_request(
@@ -164,17 +168,18 @@ class BatchRunner:
             known_from=max([datetime.now(UTC), *earliest]),
             base=self._base(parts),
         )
+        verify(paths, parts)
         if done := state.current(request["batch_id"], sessions):
             self.log.info(f"batch {done.batch_id} has processed exactly this already")
             measures = measure_committed_batch(paths, state, done)
             return ProcessedBatch(done, _judge(measures, self.limits), {"engine": done.engine})
         request["batch_id"] = state.unused_id(request["batch_id"])
-        verify(paths, parts)
         staged, metadata = self._run(request, f"{request['batch_id']}-{state.base + 1}")
         quarantine = current_rows(paths, state, "quarantine", sessions)
         measures = measure_batch(staged.sessions, staged_rows(staged), quarantine)
         results = _judge(measures, self.limits)
-        commit = staging.commit(paths, staged, inputs, state.base, list(_reasons(results)))
+        reasons = [reason for _, reason in _failures(results)]
+        commit = staging.commit(paths, staged, inputs, state.base, reasons)
         return ProcessedBatch(commit, results, metadata)
 
     def _base(self, parts: Iterable[Part]) -> dict[ProcessedTable, dict[str, int]]:
@@ -231,8 +236,9 @@ def _judge(measures: Mapping[str, ProcessedMeasure], limits: QualityLimits) -> C
     }
 
 
-def _reasons(results: CheckResults) -> Iterator[str]:
+def _failures(results: CheckResults) -> Iterator[tuple[str, str]]:
+    """Yield the session and the sentence of each broken blocking rule."""
     for name, by_session in results.items():
         for session, result in by_session.items():
             if not result.passed and not result.warn_only:
-                yield f"{session} {name}: {result.summary}"
+                yield session, f"{session} {name}: {result.summary}"

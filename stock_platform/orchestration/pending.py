@@ -33,8 +33,9 @@ def pending_batches(
 ) -> Iterator[PendingBatch]:
     """Yield batches of the sessions that usable runs have and no commit lists.
 
-    A batch has one year of all securities, or the sessions of a run that is limited to some. The
-    sessions of the step itself, and days that are no partition, are left out.
+    A batch has one year of all securities, or the sessions of a run that is limited to some, if
+    they were processed for all before. The sessions of the step itself, and days that are no
+    partition, are left out.
     """
     state, wanted = read_state(paths), set(partitions).difference(own)
     of_all: set[str] = set()
@@ -42,8 +43,8 @@ def pending_batches(
         sessions = [session for session in state.pending(run) if session in wanted]
         if not run.securities:
             of_all.update(sessions)
-        elif sessions:
-            yield PendingBatch(sessions, run.securities)
+        elif known := [session for session in sessions if session in state.sessions]:
+            yield PendingBatch(known, run.securities)
     for _, group in groupby(sorted(of_all), key=lambda session: session[:4]):
         yield PendingBatch(list(group))
 

@@ -65,8 +65,7 @@ def apply_pending(
     require_migrated_lake(paths, state)
     warehouse.create_tables()
     applied = warehouse.applied_batches()
-    if not rebuild:
-        _require_known(applied, state.batches)
+    _require_known(applied, state.batches)
     newest = -1 if rebuild else max(applied.values(), default=-1)
     unapplied = [batch for batch in state.batches if rebuild or batch.batch_id not in applied]
     skipped = {
@@ -116,7 +115,8 @@ def _require_known(applied: Mapping[str, int], batches: Sequence[Commit]) -> Non
             )
             raise WarehouseError(
                 f"load_log contains batch {batch_id} as commit {sequence}, but the lake {found}: "
-                "restore the lake's commits if they were lost, then run `make rebuild-warehouse`"
+                "restore the lake's commits, or delete the batch's row of load_log to lose its "
+                "prices, then run `make rebuild-warehouse`"
             )
 
 
