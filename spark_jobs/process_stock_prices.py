@@ -63,7 +63,7 @@ VALUE_TOLERANCE = 1e-6
 ADJ_CLOSE_TOLERANCE = 1e-5
 # Above 2^53 a double cannot represent every whole number of shares.
 VOLUME_LIMIT = 2.0**53
-REMEDY = "Restore it, or move the run's folder to raw/stock_prices/withdrawn and fetch its sessions again."
+REMEDY = "Restore it, or move its run to raw/stock_prices/withdrawn and fetch its sessions again."
 BAD_ACTION = "bad_corporate_action"
 RANK_OF_OK = 2
 MONTH = "substring(date, 1, 7)"

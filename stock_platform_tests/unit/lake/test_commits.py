@@ -152,6 +152,33 @@ def test_lost_newest_commit_is_named_and_restored(paths):
     assert read_commits(paths) == written
 
 
+def test_swapped_commits_are_restored(paths):
+    written = [add_batch(paths, day=day) for day in range(3)]
+    files.write(paths.commit(1), files.read(paths.commit(2)))
+    files.write(paths.journal_copy(2), files.read(paths.journal_copy(0)))
+    assert commits.restore(paths) == [paths.commit(1), paths.journal_copy(2)]
+    assert read_commits(paths) == written
+    assert commits.restore(paths) == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"ha"])
+def test_damaged_copy_is_restored(paths, content):
+    add_batch(paths, day=1)
+    copy = paths.journal_copy(0)
+    files.delete(copy)
+    if content is not None:
+        files.write(copy, content)
+    assert commits.restore(paths) == [copy]
+    assert files.read(copy) == files.read(paths.commit(0))
+
+
+def test_stray_commit_is_named(paths):
+    add_batch(paths, day=0)
+    files.write(paths.journal_copy(9), files.read(paths.commit(0)))
+    with pytest.raises(CorruptObjectError, match="there is a commit 9"):
+        read_commits(paths)
+
+
 def test_next_commit_writes_the_missing_copy(paths):
     add_batch(paths, day=1)
     files.delete(f"{paths.journal()}/00000000.json")

@@ -1,5 +1,7 @@
 """Batches of the Spark job: sessions that a run left behind, repetition, and refusal."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pandas as pd
 import pytest
@@ -133,6 +135,41 @@ def test_newer_answer_of_a_concurrent_run_stays(one_company, yahoo, tmp_path, mo
     monkeypatch.setattr(SailRunner, "run", run_after_another)
     assert one_company.run("daily_stock_prices", DAY).success
     assert one_company.table("fact_stock_price")["Close"].tolist() == [11.0]
+
+
+def test_good_session_beside_a_refused_one_is_caught_up(one_company, yahoo):
+    days = [opening(MONDAY + timedelta(days=n)) for n in range(3)]
+    bad = (10.0, 8.0, 9.0, 10.0, 10.0, 1000)
+    rows = dict(zip(days, [(10.0,) * 5 + (1,), bad, (10.0,) * 5 + (1,)], strict=True))
+    yahoo.serve("A", Served(body=chart_body("A", rows)))
+    first, second, third = (str(MONDAY + timedelta(days=n)) for n in range(3))
+    for day in (first, second):
+        assert one_company.materialize("raw_stock_prices", first=day).success
+    assert one_company.run("daily_stock_prices", third).success
+    assert sessions_of(one_company) == [first, third]
+    assert [commit.kind for commit in read_state(one_company.paths).commits] == [
+        "refused",
+        "batch",
+        "batch",
+    ]
+
+
+def test_limited_run_of_an_unknown_session_waits(ready):
+    limited = {"raw_stock_prices": {"symbols": ["AAPL"]}}
+    assert not ready.run("daily_stock_prices", FIRST, config=limited).success
+    assert ready.run("daily_stock_prices", SECOND).success
+    assert sessions_of(ready) == [SECOND]
+    assert ready.run("daily_stock_prices", FIRST).success
+    assert len(ready.table("fact_stock_price").query(f"TradeDate == '{FIRST}'")) == 5
+
+
+def test_limited_batch_lists_the_other_runs_it_has_read(ready):
+    assert ready.run("daily_stock_prices", FIRST).success
+    assert ready.run(
+        "backfill_securities", config={"fetch_securities": {"symbols": ["AAPL"]}}
+    ).success
+    commit = read_state(ready.paths).batches[-1]
+    assert (len(commit.runs), len(commit.other_runs)) == (1, 1)
 
 
 def test_checks_can_be_executed_alone(ready):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 
 from stock_platform.contracts import FACT_CORPORATE_ACTION, FACT_STOCK_PRICE, LOAD_LOG
@@ -158,10 +159,22 @@ def test_rebuild_equals_lake(paths, warehouse):
     before = warehouse.read(FACT_STOCK_PRICE)
     assert apply_pending(paths, warehouse, state, rebuild=True).batches == ["batch-0", "batch-1"]
     assert warehouse.read(FACT_STOCK_PRICE).equals(before)
-    apply_pending(paths, warehouse, ProcessedState(state.commits[:1]), rebuild=True)
+
+
+def test_rebuild_from_an_older_lake_is_refused(paths, warehouse, file):
+    add_batch(paths, prices(price("A")), day=0)
+    add_batch(paths, prices(price("B")), day=1)
+    state = read_state(paths)
+    apply_pending(paths, warehouse, state)
+    older = ProcessedState(state.commits[:1])
+    for lake in (older, ProcessedState([])):
+        with pytest.raises(WarehouseError, match="delete the batch's row of load_log"):
+            apply_pending(paths, warehouse, lake, rebuild=True)
+        assert len(closes(warehouse)) == 2
+    with duckdb.connect(file) as connection:
+        connection.execute("DELETE FROM load_log WHERE BatchId = 'batch-1'")
+    apply_pending(paths, warehouse, older, rebuild=True)
     assert closes(warehouse) == {(NEW, "A"): 10.0}
-    apply_pending(paths, warehouse, ProcessedState([]), rebuild=True)
-    assert closes(warehouse) == warehouse.applied_batches() == {}
 
 
 @pytest.mark.parametrize(

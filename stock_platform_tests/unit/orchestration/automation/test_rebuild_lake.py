@@ -8,7 +8,12 @@ import pytest
 
 from stock_platform.lake.processed import part_uri, read_state
 from stock_platform.lake.raw_runs import runs_of
-from stock_platform_tests.support.platform_fixture import Platform, error_text, step_errors
+from stock_platform_tests.support.platform_fixture import (
+    SAMPLE_COMPANIES,
+    Platform,
+    error_text,
+    step_errors,
+)
 
 FIRST, LAST, NEXT = "2012-11-05", "2012-11-09", "2012-11-12"
 FACTS = ("fact_stock_price", "fact_corporate_action")
@@ -68,6 +73,33 @@ def test_lost_processed_layer_is_made_again(loaded):
     shutil.rmtree(Path(platform.settings.lake, "processed"))
     assert platform.run("rebuild_processed_prices").success
     require_unchanged(platform, before)
+
+
+def test_lost_part_is_made_again_after_a_correction_of_a_symbol(loaded):
+    platform, _ = loaded
+    before = {name: platform.table(name) for name in FACTS}
+    shutil.rmtree(Path(platform.settings.lake, "processed", "stock_prices"))
+    corrected = [row.replace(",AAPL,", ",APPL,") for row in SAMPLE_COMPANIES]
+    assert corrected != SAMPLE_COMPANIES
+    platform.load_dimensions(*corrected)
+    assert platform.run("rebuild_processed_prices").success
+    platform.load_sample_dimensions()
+    require_unchanged(platform, before)
+
+
+def test_lost_run_is_named_unless_withdrawn(loaded):
+    platform, _ = loaded
+    assert platform.materialize("raw_stock_prices", first=FIRST).success
+    assert platform.materialize("processed_stock_prices", first=FIRST).success
+    newest = runs_of(platform.paths, [FIRST])[-1]
+    withdrawn = Path(platform.paths.withdrawn_raw_runs())
+    withdrawn.mkdir()
+    moved = Path(newest.uri).rename(withdrawn.parent / "moved")
+    result = platform.materialize("processed_stock_prices", first=FIRST)
+    assert f"raw run {newest.name} was processed and is missing" in step_errors(result)
+    moved.rename(withdrawn / Path(newest.uri).name)
+    assert platform.materialize("processed_stock_prices", first=FIRST).success
+    (withdrawn / Path(newest.uri).name).rename(newest.uri)
 
 
 def test_damaged_commit_is_restored(loaded):
