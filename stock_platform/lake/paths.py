@@ -60,7 +60,7 @@ class LakePaths:
 
     def withdrawn_raw_runs(self) -> str:
         """Folder of raw runs that a person has withdrawn, because their answers are wrong."""
-        return f"{self.raw_runs_folder()}/withdrawn"
+        return f"{self._raw}/raw/stock_prices/withdrawn"
 
     def raw_prices_0_1_0(self, session: str) -> str:
         """Raw price records of a session as version 0.1.0 stored them."""

@@ -12,11 +12,11 @@ from stock_platform.orchestration.automation.jobs import (
 from stock_platform.orchestration.automation.maintenance import maintain_processed_prices
 from stock_platform.orchestration.automation.pruning import prune_event_logs
 
-_IN_NEW_YORK: Final = (
-    (REFERENCE_DATA, "0 1 1 * *"),
-    (maintain_processed_prices, "0 11 * * 0"),
-    (prune_event_logs, "0 12 * * 0"),
-)
+_IN_NEW_YORK: Final[dict[str, tuple[Any, str]]] = {
+    "reference_data_schedule": (REFERENCE_DATA, "0 1 1 * *"),
+    "maintain_processed_prices_schedule": (maintain_processed_prices, "0 11 * * 0"),
+    "prune_event_logs_schedule": (prune_event_logs, "0 12 * * 0"),
+}
 
 
 def schedules(*, on: bool) -> list[Any]:
@@ -47,12 +47,12 @@ def schedules(*, on: bool) -> list[Any]:
         ),
         *(
             dg.ScheduleDefinition(
-                name=f"{job.name}_schedule",
+                name=name,
                 job=job,
                 cron_schedule=cron,
                 execution_timezone="America/New_York",
                 default_status=status,
             )
-            for job, cron in _IN_NEW_YORK
+            for name, (job, cron) in _IN_NEW_YORK.items()
         ),
     ]
