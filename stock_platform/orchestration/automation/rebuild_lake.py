@@ -90,11 +90,12 @@ def _rebuild(
     paths, problems = runner.paths, []
     for part in damaged:
         files.move_aside(part_uri(paths, part))
-    intact = [part for part in state.parts() if part not in damaged]
+    broken = set(damaged)
+    intact = [part for part in state.parts() if part not in broken]
     added: list[Part] = []
     failed: set[tuple[ProcessedTable, int]] = set()
     for batch in state.batches:
-        lost = [part for part in batch.parts if set(damaged) & set(state.holders(part))]
+        lost = [part for part in batch.parts if broken.intersection(state.holders(part))]
         if not lost:
             continue
         wanted = {(part.table, part.year): part.rows for part in lost}
