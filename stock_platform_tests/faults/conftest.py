@@ -19,9 +19,9 @@ from stock_platform.contracts import (
     LOAD_LOG,
     STOCK_PRICE_ADJUSTED,
 )
-from stock_platform.lake import compaction, raw_attempts, repair
+from stock_platform.lake import compaction, raw_attempts
 from stock_platform.lake.paths import PROCESSED_TABLES
-from stock_platform.lake.processed import read_state
+from stock_platform.lake.processed import damage, read_state
 from stock_platform.warehouse.load import apply_pending
 from stock_platform_tests.support.crashes import Boundaries, in_process, kill
 from stock_platform_tests.support.platform_fixture import Platform
@@ -152,7 +152,7 @@ def require_equal_tables(platform: Platform, expected: dict[str, pd.DataFrame]) 
 def require_restorable(platform: Platform, expected: dict[str, pd.DataFrame]) -> None:
     """Require that the parts are intact, and that the commits alone give the expected tables."""
     state = read_state(platform.paths)
-    assert repair.damaged_parts(platform.paths, state) == []
+    assert damage(platform.paths, state.parts()) == {}
     apply_pending(platform.paths, platform.warehouse, state, rebuild=True)
     require_equal(platform, expected)
 

@@ -5,7 +5,10 @@
 /* adjustment. A total-return price is the split-adjusted price times PayoutFactor. The close before */
 /* is the last one in the fact before the ex-date; cash with none before it changes nothing, because */
 /* there is no earlier row. Cash in another currency than the price's is left out: what it was worth */
-/* is not known here. */
+/* is not known here. Pounds and pence, rand and cents, shekels and agorot are one currency. */
+/* Yahoo lists some capital gains a second time within the dividend of the same day. A gain that is */
+/* not greater than the dividend is part of it if the price opened nearer to the close before minus */
+/* the dividend than minus both. */
 /* Logarithms are added up as integers of 1e-16: a sum of floats depends on its order, which no */
 /* engine promises, and the same facts must say the same each time. */
 /* BigQuery reads no fact without a condition on TradeDate; this one holds for every row. */
@@ -40,25 +43,45 @@ WITH prices AS (
   GROUP BY
     price.DateKey,
     price.SecurityId
+), minor_units AS (
+  SELECT
+    'GBp' AS Currency,
+    'GBP' AS Major
+  UNION ALL
+  SELECT
+    'ZAc',
+    'ZAR'
+  UNION ALL
+  SELECT
+    'ILA',
+    'ILS'
 ), cash AS (
   SELECT
     action.SecurityId,
     action.TradeDate AS ExDate,
-    action.Currency,
-    SUM(action.Value) AS Cash
+    COALESCE(unit.Major, action.Currency) AS Currency,
+    SUM(
+      IF(action.ActionType = 'dividend', action.Value / IF(unit.Major IS NULL, 1, 100), 0)
+    ) AS Dividend,
+    SUM(
+      IF(action.ActionType = 'capital_gain', action.Value / IF(unit.Major IS NULL, 1, 100), 0)
+    ) AS Gain
   FROM actions AS action
+  LEFT JOIN minor_units AS unit
+    ON unit.Currency = action.Currency
   WHERE
     action.ActionType IN ('dividend', 'capital_gain')
   GROUP BY
     action.SecurityId,
     action.TradeDate,
-    action.Currency
+    COALESCE(unit.Major, action.Currency)
 ), day_before AS (
   SELECT
     cash.SecurityId,
     cash.ExDate,
     cash.Currency,
-    cash.Cash,
+    cash.Dividend,
+    cash.Gain,
     MAX(price.TradeDate) AS TradeDate
   FROM cash
   INNER JOIN prices AS price
@@ -67,23 +90,51 @@ WITH prices AS (
     cash.SecurityId,
     cash.ExDate,
     cash.Currency,
-    cash.Cash
-), payouts AS (
+    cash.Dividend,
+    cash.Gain
+), payout_prices /* Closes and opens in the major unit. Cash is a share of the ex-date, the close a share of the day */ /* before: a split on the ex-date itself lies between them. */ AS (
   SELECT
     day_before.SecurityId,
     day_before.ExDate,
-    CAST(ROUND(
-      LN(1 - day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) / price.Close) * 1e16
-    ) AS INT64) AS LogFactor /* Cash is a share of the ex-date, the close a share of the day before: a split on the */ /* ex-date itself lies between them. */
+    day_before.Dividend,
+    day_before.Gain,
+    price.Close / IF(unit.Major IS NULL, 1, 100) AS CloseBefore,
+    ex_price.Open / IF(unit.Major IS NULL, 1, 100) AS OpenAfter,
+    EXP(COALESCE(splits.LogRatio, 0) / 1e16) AS Ratio
   FROM day_before
   INNER JOIN prices AS price
     ON price.SecurityId = day_before.SecurityId
     AND price.TradeDate = day_before.TradeDate
-    AND price.Currency = day_before.Currency
+  LEFT JOIN minor_units AS unit
+    ON unit.Currency = price.Currency
+  LEFT JOIN prices AS ex_price
+    ON ex_price.SecurityId = day_before.SecurityId
+    AND ex_price.TradeDate = day_before.ExDate
   LEFT JOIN splits
     ON splits.SecurityId = day_before.SecurityId AND splits.ExDate = day_before.ExDate
   WHERE
-    day_before.Cash * EXP(COALESCE(splits.LogRatio, 0) / 1e16) < price.Close
+    COALESCE(unit.Major, price.Currency) = day_before.Currency
+), payout_cash AS (
+  SELECT
+    SecurityId,
+    ExDate,
+    CloseBefore,
+    Ratio,
+    IF(
+      Gain <= Dividend
+      AND ABS(CloseBefore / Ratio - OpenAfter - Dividend) < ABS(CloseBefore / Ratio - OpenAfter - Dividend - Gain),
+      Dividend,
+      Dividend + Gain
+    ) AS Cash
+  FROM payout_prices
+), payouts AS (
+  SELECT
+    SecurityId,
+    ExDate,
+    CAST(ROUND(LN(1 - Cash * Ratio / CloseBefore) * 1e16) AS INT64) AS LogFactor
+  FROM payout_cash
+  WHERE
+    Cash * Ratio < CloseBefore
 ), total_return AS (
   SELECT
     price.DateKey,
