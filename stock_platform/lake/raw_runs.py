@@ -175,7 +175,10 @@ def find_run(paths: LakePaths, text: str) -> RawRun:
     name = RunName.parse(text)
     run = read_run(paths, name) if name else None
     if run is None:
-        raise CorruptObjectError(f"raw run {text} is missing: restore {paths.raw_run(text)}")
+        raise CorruptObjectError(
+            f"raw run {text} is missing: restore {paths.raw_run(text)}; if it was withdrawn, move "
+            f"it back from {paths.withdrawn_raw_runs()} for this job"
+        )
     return run
 
 
@@ -192,7 +195,7 @@ def require_runs(paths: LakePaths, names: Iterable[str]) -> None:
     for name in sorted(missing.difference(map(str, map(name_of, withdrawn)))):
         raise CorruptObjectError(
             f"raw run {name} was processed and is missing: restore {paths.raw_run(name)}; or, if "
-            f"its answers are wrong, move it to {paths.withdrawn_raw_runs()}"
+            f"its answers are wrong, move it to {paths.withdrawn_raw_runs()}/run={name}"
         )
 
 
