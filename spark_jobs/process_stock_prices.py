@@ -662,9 +662,12 @@ def store_text(spark: SparkSession, request: Request, uri: str) -> DataFrame:
         FileNotFoundError: A record file does not exist.
     """
     sizes = {name: file["lines"] for name, file in request.files.items()}
-    at_once = max(LINES_AT_ONCE, sum(sizes.values()) // MAX_PIECES)
+    groups = [list(sizes)]
+    if request.securities is None:
+        at_once = max(LINES_AT_ONCE, sum(sizes.values()) // MAX_PIECES)
+        groups = pieces(sizes.items(), at_once)
     mode = "overwrite"
-    for files in pieces(sizes.items(), at_once) if request.securities is None else [list(sizes)]:
+    for files in groups:
         lines = read_lines(spark, request, files)
         by_month = lines.withColumn("Month", fn.expr(MONTH)).write.partitionBy("Month")
         by_month.mode(mode).option("compression", "zstd").parquet(uri)

@@ -99,7 +99,7 @@ class Commit:
         runs: names of the raw runs that it has processed. A batch of some securities has processed
             only runs of these.
         other_runs: the other runs that it has read; their other securities were left out.
-        open_runs: those of them with a session that no commit had processed or refused then.
+        open_runs: those of `runs` with a session that no commit had processed or refused then.
         sessions: the sessions that it processed, ascending.
         parts: the objects with its versions; none if nothing has changed.
         metrics: what the job measured, by session.

@@ -84,10 +84,7 @@ class RawRunWriter:
         for response in result.responses:
             self._responses.add(orjson.dumps(_stored_response(result.symbol, response)))
         self._symbols += 1
-        if self._symbols >= _MAX_SYMBOLS:
-            self.flush()
-        else:
-            self._flush_if_large()
+        self._flush_if_full()
 
     def add_line(self, line: dict[str, Any] | bytes, session: str) -> None:
         """Add one record of a session without a response, or a damaged line."""
@@ -96,7 +93,7 @@ class RawRunWriter:
         else:
             self._outcomes[session]["damaged"] += 1
         self._records.add(line if isinstance(line, bytes) else orjson.dumps(line))
-        self._flush_if_large()
+        self._flush_if_full()
 
     def flush(self) -> None:
         """Write everything added since the last flush, responses first."""
@@ -185,8 +182,9 @@ class RawRunWriter:
         self._outcomes[record["session_date"]][str(record["outcome"])] += 1
         self._clients.add(record["client"])
 
-    def _flush_if_large(self) -> None:
-        if len(self._records.text) + len(self._responses.text) >= _MAX_BYTES:
+    def _flush_if_full(self) -> None:
+        size = len(self._records.text) + len(self._responses.text)
+        if self._symbols >= _MAX_SYMBOLS or size >= _MAX_BYTES:
             self.flush()
 
     def _write(self, name: str, lines: _Lines) -> None:

@@ -155,8 +155,7 @@ def usable_runs(
     wanted = set(securities)
 
     def has_one(run: RawRun) -> bool:
-        # Runs that were migrated from version 0.1.0 have no requests.
-        requests = orjson.loads(files.read(f"{run.uri}/{MANIFEST}"))["requests"]
+        requests = _requests(run)
         return not requests or any(request["security_id"] in wanted for request in requests)
 
     runs = [run for run in runs_of(paths, sessions) if not run.refused]
@@ -188,10 +187,10 @@ def require_runs(paths: LakePaths, names: Iterable[str]) -> None:
     Raises:
         CorruptObjectError: one of them is missing.
     """
-    missing = set(names).difference(map(str, run_names(paths)))
-    if not missing:
-        return
-    withdrawn = files.list_names(paths.withdrawn_raw_runs())
+    missing = set(names)
+    if missing:
+        missing.difference_update(map(str, run_names(paths)))
+    withdrawn = files.list_names(paths.withdrawn_raw_runs()) if missing else []
     for name in sorted(missing.difference(map(str, map(name_of, withdrawn)))):
         raise CorruptObjectError(
             f"raw run {name} was processed and is missing: restore {paths.raw_run(name)}; or, if "
@@ -200,9 +199,14 @@ def require_runs(paths: LakePaths, names: Iterable[str]) -> None:
 
 
 def requested_symbols(run: RawRun) -> list[str]:
-    """Return the symbols of a run's requests; none if it was migrated from version 0.1.0."""
-    manifest = orjson.loads(files.read(f"{run.uri}/{MANIFEST}"))
-    return [request["symbol"] for request in manifest["requests"]]
+    """Return the symbols of a run's requests."""
+    return [request["symbol"] for request in _requests(run)]
+
+
+def _requests(run: RawRun) -> list[dict[str, Any]]:
+    """Return the requests of a run; none if it was migrated from version 0.1.0."""
+    requests: list[dict[str, Any]] = orjson.loads(files.read(f"{run.uri}/{MANIFEST}"))["requests"]
+    return requests
 
 
 def read_run(paths: LakePaths, name: RunName) -> RawRun | None:

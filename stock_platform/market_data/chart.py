@@ -13,7 +13,6 @@ from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from itertools import chain
 from operator import itemgetter
-from typing import cast
 
 from pydantic import JsonValue, ValidationError
 
@@ -214,9 +213,11 @@ def _unusable_by_ex_date(
 ) -> dict[date | None, list[str]]:
     unusable: dict[date | None, list[str]] = {}
     for event in events:
-        if not isinstance(event, Cash | SplitEvent):
-            stamp = event.get("date") if isinstance(event, dict) else None
-            is_readable = isinstance(stamp, int) and abs(stamp) <= LATEST_STAMP
-            day = session_of(cast("int", stamp), meta) if is_readable else None
-            unusable.setdefault(day, []).append(json.dumps(event))
+        day: date | None = None
+        match event:
+            case Cash() | SplitEvent():
+                continue
+            case {"date": int(stamp)} if abs(stamp) <= LATEST_STAMP:
+                day = session_of(stamp, meta)
+        unusable.setdefault(day, []).append(json.dumps(event))
     return unusable

@@ -105,7 +105,7 @@ def _record(
 
 
 def _unusable_events(request: PriceRequest, session: date, chart: ParsedChart) -> list[str]:
-    """Return those of the session; one without a readable date counts to the last session."""
+    """Return the unusable events of a session. Those without a readable date are of the last."""
     undated = chart.unusable_events.get(None, []) if session == request.sessions[-1] else []
     return [*chart.unusable_events.get(session, []), *undated]
 

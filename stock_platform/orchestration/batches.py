@@ -158,7 +158,8 @@ class BatchRunner:
         runs = raw_runs.usable_runs(paths, sessions, securities)
         inputs = BatchInputs(sessions, runs, securities)
         require_migrated_lake(paths, state)
-        raw_runs.require_runs(paths, state.runs_read(sessions))
+        found = {str(run.name) for run in runs}
+        raw_runs.require_runs(paths, state.runs_read(sessions) - found)
         parts = state.parts(sessions=sessions)
         earliest = [state.batches[-1].known_from + _TICK] if state.batches else []
         request = job_request(

@@ -38,12 +38,12 @@ def pending_batches(
     partition, are left out.
     """
     state, wanted = read_state(paths), set(partitions).difference(own)
-    of_all: set[str] = set()
+    processed, of_all = set(state.sessions), set[str]()
     for run in _open_runs(paths, state, log):
         sessions = [session for session in state.pending(run) if session in wanted]
         if not run.securities:
             of_all.update(sessions)
-        elif known := [session for session in sessions if session in state.sessions]:
+        elif known := [session for session in sessions if session in processed]:
             yield PendingBatch(known, run.securities)
     for _, group in groupby(sorted(of_all), key=lambda session: session[:4]):
         yield PendingBatch(list(group))

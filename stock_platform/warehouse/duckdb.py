@@ -253,14 +253,15 @@ class DuckDBWarehouse(Warehouse):
                 f"{error}. Loads need the file for themselves: close the named one, and let it "
                 f"open {self._generations.link} read-only instead, which blocks nothing"
             )
-        if _is_damaged(error) and not filecmp.cmp(file, self._file, shallow=False):
-            return f"{error}. This copy is damaged: delete it, and the next reader makes a new one"
-        if _is_damaged(error):
+        if not _is_damaged(error):
+            return str(error)
+        # A damaged file may have been published before the damage was found.
+        if filecmp.cmp(file, self._file, shallow=False):
             return (
                 f"{error}. The file is damaged: move {self._file} and its .wal file away, then run "
                 "`make rebuild-warehouse` to restore it from the lake"
             )
-        return str(error)
+        return f"{error}. This copy is damaged: delete it, and the next reader makes a new one"
 
 
 def _is_damaged(error: Exception) -> bool:

@@ -42,7 +42,7 @@ class Generations:
     def newest(self) -> Path | None:
         """Return the newest generation, or None if there is none.
 
-        A copy in the place of the link, as some backup tools make it, is none.
+        A file in the place of the link, which some backup tools leave there, does not count.
         """
         is_link = self.link.is_symlink() and self.link.exists()
         return self._folder / self.link.readlink() if is_link else None

@@ -1,8 +1,8 @@
 """The jobs that make damaged objects of the lake again from the layer before.
 
 `rebuild_raw_prices` makes records from the responses of their run. `rebuild_processed_prices` runs
-the batches again whose versions were in damaged parts. They verify all records, and all commits and
-parts, and change nothing that is intact.
+the batches again whose versions were in damaged parts. They verify every object of their layer and
+every copy of a commit, and change nothing that is intact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,10 +56,10 @@ def rebuild_processed_prices_job(limits: QualityLimits) -> dg.JobDefinition:
     def rebuild_processed_parts(
         context: dg.OpExecutionContext, lake: LakeResource, spark: SparkResource
     ) -> None:
-        """Restore damaged commits, and run the batches of damaged parts again."""
+        """Restore damaged commits and copies, and run the batches of damaged parts again."""
         paths = lake.paths
         for uri in commits.restore(paths):
-            context.log.info(f"restored from the journal: {uri}")
+            context.log.info(f"restored from its copy: {uri}")
         state = read_state(paths)
         damaged = list(damage(paths, state.parts()))
         if not damaged:
